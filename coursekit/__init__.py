@@ -1,0 +1,1 @@
+"""coursekit: data, learners and pictures for the seven lessons of the course."""

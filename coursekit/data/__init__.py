@@ -1,0 +1,1 @@
+"""Data sets: fetched and verified, read into whole batches of tensors."""

@@ -1,0 +1,1 @@
+"""Built-in data sets in the published layouts, with the truth known."""

@@ -1,0 +1,1 @@
+"""Training: the loop, schedules, metrics, callbacks, checkpoints and recipes."""

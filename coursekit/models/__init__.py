@@ -1,0 +1,1 @@
+"""Networks: pretrained bodies with a new head, and the small bundled backbone."""

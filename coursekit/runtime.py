@@ -1,0 +1,180 @@
+"""Where am I: device, precision, notebook service, profile, folders and seed."""
+
+import functools
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from coursekit.console import CourseError, nearest
+
+
+@functools.cache
+def _probe(kind):
+    """Run a real matrix product on ``kind`` and return why it failed, or None where it worked."""
+    try:
+        ones = torch.ones(8, 8, device=kind)
+        if (ones @ ones).sum().item() != 512.0:
+            return "it computes wrong results"
+    except Exception as error:  # drivers raise every kind of exception
+        return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return None
+
+
+def probe(kind):
+    """Return why the device ``kind`` ("cuda", "mps", "cpu") cannot be used, or None where it can.
+
+    ``torch.cuda.is_available()`` may be True on a GPU that the installed build cannot run on, so a
+    real operation is tried, once.
+    """
+    if kind == "cuda" and not torch.cuda.is_available():
+        return "there is none, or this torch was built without CUDA"
+    if kind == "mps" and not torch.backends.mps.is_available():
+        return "there is none"
+    return _probe(kind)
+
+
+def device():
+    """Return the ``torch.device`` that the course computes on: CUDA, then MPS, then the CPU.
+
+    ``COURSEKIT_DEVICE=cpu`` (or cuda, mps) decides by name.
+
+    Raises:
+        CourseError: the device asked for by name cannot be used.
+    """
+    asked = os.environ.get("COURSEKIT_DEVICE", "").lower()
+    if asked:
+        if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
+            raise CourseError(
+                f"COURSEKIT_DEVICE is {asked!r}; set it to cpu, cuda or mps."
+                + nearest(asked, ["cpu", "cuda", "mps"])
+            )
+        reason = probe(asked)
+        if reason:
+            raise CourseError(
+                f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({reason}); "
+                "unset it, or set it to cpu."
+            )
+        return torch.device(asked)
+    for kind in ("cuda", "mps"):
+        if probe(kind) is None:
+            return torch.device(kind)
+    return torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format of the forward pass: ``dtype``, whether gradients are scaled, and why."""
+
+    dtype: torch.dtype
+    scaled: bool
+    reason: str
+
+
+def precision(where=None):
+    """Return the ``Precision`` for the device ``where`` (default: ``device()``), with its reason.
+
+    bfloat16 from compute capability 8.0, float16 with scaled gradients below it, float32 elsewhere.
+    """
+    where = torch.device(where) if where is not None else device()
+    if where.type != "cuda":
+        return Precision(torch.float32, False, f"float32: {where.type} computes in full precision")
+    major, minor = torch.cuda.get_device_capability(where)
+    if major >= 8:
+        reason = f"bfloat16: compute capability {major}.{minor} has it in hardware"
+        return Precision(torch.bfloat16, False, reason)
+    reason = f"float16 with scaled gradients: compute capability {major}.{minor} has no bfloat16"
+    return Precision(torch.float16, True, reason)
+
+
+def place():
+    """Return where the code runs: "colab", "kaggle", "jupyter" or "terminal"."""
+    if os.environ.get("COLAB_RELEASE_TAG") or os.environ.get("COLAB_BACKEND_VERSION"):
+        return "colab"
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
+        return "kaggle"
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return "terminal"
+    shell = get_ipython()
+    return "jupyter" if shell is not None and hasattr(shell, "kernel") else "terminal"
+
+
+def home():
+    """Return the folder for data, caches and checkpoints: ``COURSEKIT_HOME`` or ~/.coursekit."""
+    return Path(os.environ.get("COURSEKIT_HOME") or Path.home() / ".coursekit").expanduser()
+
+
+def quick():
+    """Return True under ``COURSEKIT_QUICK=1``: fewer examples, one epoch. Read only here."""
+    return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
+
+
+def edition():
+    """Return the edition of the data that is wanted: "full" or "sample", and whether by name.
+
+    ``COURSEKIT_DATA=full|sample|auto`` decides; auto means full where a GPU can be used.
+
+    Returns:
+        (edition, by_name): by_name is True where it was asked for, so that it must be had.
+    """
+    asked = os.environ.get("COURSEKIT_DATA", "auto").lower() or "auto"
+    if asked not in ("auto", "full", "sample"):
+        raise CourseError(
+            f"COURSEKIT_DATA is {asked!r}; set it to full, sample or auto."
+            + nearest(asked, ["full", "sample", "auto"])
+        )
+    if asked == "auto":
+        return ("full" if device().type != "cpu" else "sample"), False
+    return asked, True
+
+
+def seed(number=42):
+    """Seed Python's, NumPy's and torch's random numbers, so that a run can be repeated."""
+    import numpy
+
+    random.seed(number)
+    numpy.random.seed(number % 2**32)
+    torch.manual_seed(number)
+
+
+def random_state():
+    """Return the state of every random number generator, for ``set_random_state``."""
+    import numpy
+
+    state = {
+        "python": random.getstate(),
+        "numpy": numpy.random.get_state(),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_random_state(state):
+    """Put every random number generator back to what ``random_state()`` returned."""
+    import numpy
+
+    random.setstate(state["python"])
+    numpy.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    if "mps" in state:
+        torch.mps.set_rng_state(state["mps"])
+
+
+def machine():
+    """Return one line about this machine: place, device, precision, cores, torch."""
+    where = device()
+    name = torch.cuda.get_device_name(where) if where.type == "cuda" else where.type.upper()
+    return (
+        f"{place()}, {name}, {precision(where).reason.split(':')[0]}, "
+        f"{os.cpu_count()} CPU cores, torch {torch.__version__}"
+    )
