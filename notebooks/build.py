@@ -1,0 +1,315 @@
+"""Build the notebooks from their sources: ``python -m notebooks.build [01 ...]``.
+
+``notebooks/NN_name.py`` (percent format) becomes ``notebooks/NN_name.ipynb`` and, where it has
+Japanese cells, ``notebooks/ja/NN_name.ipynb``. The code runs once, on the sample edition and the
+CPU, in an empty home folder, and both editions store what that run put out. Without names, what is
+stale is built; ``--check`` only says what is stale.
+
+A text cell is tagged ``# %% [markdown] lang="en"``; its translation follows at once, tagged
+``lang="ja" of="1a2b3c4d"``, where ``of`` names the English text that it was made from.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSION = 1  # raise it when the same source would be stored differently: every notebook is stale
+CELL_SECONDS = 600
+KEPT = ("text/plain", "image/png")
+OWN_METADATA = {"lang", "of", "place", "lines_to_next_cell"}  # for the build only, never stored
+
+
+class BuildError(Exception):
+    """A lesson cannot be built: one sentence that begins with the place."""
+
+
+def digest(text, length=8):
+    """Return the first hexadecimal digits of the sha256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+# Where the course lives -----------------------------------------------------------------------
+
+
+def badges(root, notebook):
+    """Return the Markdown of the Colab and Kaggle badges of a notebook, such as "ja/01_x.ipynb"."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["coursekit"]
+    page = f"{settings['repository']}/blob/{settings['branch']}/notebooks/{notebook}"
+    colab, kaggle = "https://colab.research.google.com", "https://kaggle.com"
+    return (
+        f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({colab}/github/{page}) "
+        f"[![Open in Kaggle]({kaggle}/static/images/open-in-kaggle.svg)]"
+        f"({kaggle}/kernels/welcome?src=https://github.com/{page})"
+    )
+
+
+def readmes(root):
+    """Return {README: (text, text with the badges of today)}.
+
+    A badge stands between ``<!-- badges:01_name -->`` and ``<!-- /badges -->``.
+    """
+
+    def today(found):
+        return f"{found[1]}{badges(root, found[2] + '.ipynb')}{found[3]}"
+
+    marks = re.compile(r"(<!-- badges:(\S+) -->).*?(<!-- /badges -->)", re.DOTALL)
+    texts = {file: file.read_text("utf-8") for file in sorted(root.glob("README*.md"))}
+    return {file: (text, marks.sub(today, text)) for file, text in texts.items()}
+
+
+# From the source to cells ---------------------------------------------------------------------
+
+
+def read(source):
+    """Return the cells of a lesson, each with its place (file:line) in its metadata."""
+    import jupytext
+
+    text = source.read_text("utf-8")
+    cells = jupytext.reads(text, fmt="py:percent").cells
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"# %%(\s|$)", line)]
+    for number, cell in enumerate(cells, 1):
+        at = lines[number - 1] if len(lines) == len(cells) else f"cell {number}"
+        cell.metadata["place"] = f"{source.name}:{at}"
+    _check_languages(cells)
+    return cells
+
+
+def _check_languages(cells):
+    languages = [cell.metadata.get("lang") for cell in cells]
+    for n, (cell, language) in enumerate(zip(cells, languages, strict=True)):
+        place = cell.metadata["place"]
+        if cell.cell_type not in ("markdown", "code") or not cell.source.strip():
+            raise BuildError(f"{place}: the cell is empty, or neither text nor code.")
+        if (cell.cell_type == "markdown") != (language in ("en", "ja")):
+            raise BuildError(f'{place}: text needs lang="en" or lang="ja", code has no language.')
+        if language == "en" and "ja" in languages and languages[n + 1 : n + 2] != ["ja"]:
+            raise BuildError(f"{place}: its Japanese cell does not follow.")
+        if language == "ja" and languages[max(n - 1, 0)] != "en":
+            raise BuildError(f"{place}: this Japanese cell does not follow its English one.")
+        if language == "ja" and cell.metadata.get("of") != digest(cells[n - 1].source):
+            raise BuildError(
+                f"{place}: made from another English text; translate it again, "
+                f'then write of="{digest(cells[n - 1].source)}".'
+            )
+
+
+def _edition(cells, language, badge):
+    """Return the cells of one language as they are stored: own tags gone, badges in, ids given."""
+    import nbformat
+
+    seen = collections.Counter()
+    stored = []
+    for cell in cells:
+        if cell.metadata.get("lang", language) != language:
+            continue
+        cell = nbformat.from_dict(cell)
+        seen[cell.source] += 1
+        cell["id"] = digest(f"{cell.cell_type} {seen[cell.source]} {cell.source}")
+        cell["metadata"] = {k: v for k, v in cell.metadata.items() if k not in OWN_METADATA}
+        if cell.cell_type == "markdown":
+            cell["source"] = cell.source.replace("{badges}", badge)
+        stored.append(cell)
+    return stored
+
+
+# One clean run --------------------------------------------------------------------------------
+
+
+def run(cells, folder, **environment):
+    """Run code cells in a fresh kernel in ``folder``; their outputs are put into them.
+
+    Args:
+        cells: notebook cells; a ``place`` in a cell's metadata names it in errors.
+        folder: the working folder of the kernel.
+        environment: variables on top of the present ones, from which the course's own are dropped.
+
+    Raises:
+        BuildError: a cell raised, ran too long or ended the kernel.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("COURSEKIT_", "MPLBACKEND"))}
+    at = []
+    client = NotebookClient(
+        nbformat.v4.new_notebook(cells=cells),
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],
+        record_timing=False,
+        coalesce_streams=True,
+        on_cell_start=lambda cell, cell_index: at.append(cell.metadata.get("place", cell_index)),
+    )
+    try:
+        client.execute(env={**env, "COURSEKIT_PROGRESS": "off", **environment})
+    except CellExecutionError as error:
+        raise BuildError(f"{at[-1]}: {error.ename}: {error.evalue}") from error
+    except (CellTimeoutError, DeadKernelError) as error:
+        raise BuildError(f"{at[-1]}: {str(error).strip().splitlines()[0]}") from error
+
+
+def _run_as_a_learner(cells, folder):
+    """Run the lesson as on a new machine without a GPU: nothing fetched, no checkpoint kept."""
+    os.environ.setdefault("MPLCONFIGDIR", str(ROOT / "build" / "matplotlib"))
+    import matplotlib.font_manager  # noqa: F401  makes the list of fonts, which warns when slow
+
+    with tempfile.TemporaryDirectory() as home:
+        choice = {"COURSEKIT_DATA": "sample", "COURSEKIT_DEVICE": "cpu"}
+        run(cells, folder, HOME=home, USERPROFILE=home, **choice)
+    for cell in cells:
+        if cell.cell_type == "code":
+            cell["outputs"] = [kept for output in cell.outputs for kept in _clean(cell, output)]
+            _check_text(cell, [home, str(Path.home()), str(ROOT), str(folder), sys.prefix])
+
+
+def _clean(cell, output):
+    """Return what is stored of one output: a list with it, or an empty one."""
+    if output.output_type == "error" or output.get("name") == "stderr":
+        said = output.get("text") or output.get("evalue")
+        raise BuildError(f"{cell.metadata['place']}: not a clean run, it says {said.strip()!r}.")
+    if output.output_type == "stream":
+        output["text"] = re.sub(r"[^\n]*\r(?!\n)", "", output.text)  # a bar leaves its last state
+        return [output] if output.text.strip() else []
+    if "application/vnd.jupyter.widget-view+json" in output.data:
+        return []
+    output["data"] = {kind: output.data[kind] for kind in KEPT if kind in output.data}
+    output["metadata"] = {}
+    return [output] if output.data else []
+
+
+def _check_text(cell, folders):
+    place = cell.metadata["place"]
+    for output in cell.outputs:
+        text = output.get("text") or output.get("data", {}).get("text/plain", "")
+        for folder in (folder for folder in folders if len(folder) > 1 and folder in text):
+            raise BuildError(f"{place}: prints a path of this machine, {folder}.")
+        if found := re.search(r"<[^\n>]* at 0x[0-9a-f]{6,}>", text):
+            raise BuildError(f"{place}: shows {found[0]}; end it with a semicolon.")
+
+
+# Stored and checked ---------------------------------------------------------------------------
+
+
+def stamp(root, source):
+    """Return the digest of everything that a stored notebook is made from."""
+    parts = (VERSION, badges(root, source.stem), source.read_text("utf-8"))
+    return digest("\n".join(map(str, parts)), 16)
+
+
+def targets(source):
+    """Return {language: the file to be built} of a lesson."""
+    files = {"en": source.with_suffix(".ipynb")}
+    if re.search(r'^# %%.*\blang="ja"', source.read_text("utf-8"), re.MULTILINE):
+        files["ja"] = source.parent / "ja" / files["en"].name
+    return files
+
+
+def _whole(cells):
+    return digest(json.dumps(cells, sort_keys=True), 16)
+
+
+def store(file, cells, source_stamp):
+    """Write one notebook, whole or not at all, with the digests that ``--check`` compares."""
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "accelerator": "GPU",
+        "colab": {"gpuType": "T4", "provenance": []},
+    }
+    on_disk = json.loads(nbformat.writes(notebook))["cells"]
+    notebook.metadata["coursekit"] = {"source": source_stamp, "cells": _whole(on_disk)}
+    nbformat.validate(notebook)
+    file.parent.mkdir(exist_ok=True)
+    partial = file.with_suffix(".part")
+    partial.write_text(nbformat.writes(notebook) + "\n", "utf-8", newline="\n")
+    partial.replace(file)
+
+
+def state(file, source_stamp):
+    """Return what is wrong with a stored notebook, or None."""
+    try:
+        notebook = json.loads(file.read_text("utf-8"))
+        built = notebook["metadata"]["coursekit"]
+        if built["source"] != source_stamp:
+            return "the source has changed since it was built"
+        return None if built["cells"] == _whole(notebook["cells"]) else "changed after it was built"
+    except FileNotFoundError:
+        return "not built yet"
+    except (ValueError, KeyError):
+        return "not a notebook that this build wrote"
+
+
+def stale(root):
+    """Return {file: what is wrong with it} for notebooks and READMEs."""
+    wanted = {}
+    for source in lessons(root):
+        wanted |= {file: state(file, stamp(root, source)) for file in targets(source).values()}
+    there = (root / "notebooks").glob("[0-9]*.ipynb"), (root / "notebooks" / "ja").glob("*.ipynb")
+    wanted |= {file: "has no source" for folder in there for file in folder if file not in wanted}
+    wanted |= {f: "badges are old" for f, (text, right) in readmes(root).items() if text != right}
+    return {file: reason for file, reason in wanted.items() if reason}
+
+
+def lessons(root):
+    """Return the sources of the lessons, in order."""
+    return sorted((root / "notebooks").glob("[0-9][0-9]_*.py"))
+
+
+def build(root, source):
+    """Run one lesson and store its editions."""
+    cells, start = read(source), time.perf_counter()
+    _run_as_a_learner(cells, source.parent)
+    for language, file in targets(source).items():
+        badge = badges(root, file.relative_to(root / "notebooks").as_posix())
+        store(file, _edition(cells, language, badge), stamp(root, source))
+        size = file.stat().st_size / 1e3
+        print(f"{file.relative_to(root)}: {time.perf_counter() - start:.0f} s, {size:.0f} kB")
+
+
+def main(arguments=None, root=ROOT):
+    """Build, or check; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m notebooks.build", description="Build lessons.")
+    parser.add_argument("names", nargs="*", help="lessons such as 01; without: what is stale")
+    parser.add_argument("--check", action="store_true", help="only say what is stale")
+    asked = parser.parse_args(arguments)
+    old = stale(root)
+    if asked.check:
+        for file, reason in old.items():
+            print(f"{file.relative_to(root)}: {reason}; run `make notebooks`.")
+        return int(bool(old))
+    chosen = [
+        source
+        for source in lessons(root)
+        if source.stem.startswith(tuple(asked.names))
+        or (not asked.names and old.keys() & set(targets(source).values()))
+    ]
+    if asked.names and not chosen:
+        parser.error(f"no lesson is named {', '.join(asked.names)}.")
+    try:
+        for source in chosen:
+            build(root, source)
+    except BuildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for file, (text, right) in readmes(root).items():
+        if text != right:
+            file.write_text(right, "utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
