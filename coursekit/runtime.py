@@ -108,6 +108,12 @@ def home():
     return Path(os.environ.get("COURSEKIT_HOME") or Path.home() / ".coursekit").expanduser()
 
 
+def checkpoints():
+    """Return the folder for checkpoints: ``COURSEKIT_CHECKPOINTS`` or home()/checkpoints."""
+    asked = os.environ.get("COURSEKIT_CHECKPOINTS")
+    return Path(asked).expanduser() if asked else home() / "checkpoints"
+
+
 def quick():
     """Return True under ``COURSEKIT_QUICK=1``: fewer examples, one epoch. Read only here."""
     return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
@@ -130,6 +136,21 @@ def edition():
     if asked == "auto":
         return ("full" if device().type != "cpu" else "sample"), False
     return asked, True
+
+
+def by_edition(path, *, full, sample):
+    """Return ``full`` or ``sample``, whichever edition the data set in ``path`` is.
+
+    Args:
+        path: what ``ck.fetch`` returned.
+        full, sample: the value for each edition, such as the size of the pictures.
+    """
+    return sample if Path(path).parent.name == "sample" else full
+
+
+def architecture(path, *, full, sample):
+    """Return the name of the architecture for the edition in ``path``; COURSEKIT_ARCH overrides."""
+    return os.environ.get("COURSEKIT_ARCH") or by_edition(path, full=full, sample=sample)
 
 
 def seed(number=42):

@@ -1,0 +1,77 @@
+"""Augmentation of a whole batch of pictures at once, on its device, a fresh draw per picture."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Change every picture of a batch a little, so that the network never sees the same one twice.
+
+    Call it with (B, C, H, W) floats in 0..1; it returns the same shape. Each picture gets its own
+    draw from torch's random numbers.
+
+    Attributes:
+        flip: mirror half of the pictures left to right.
+        symmetries: draw one of the eight turns and mirrorings of a square instead (pictures taken
+            from above have no upper side).
+        rotate: turn by up to so many degrees, either way.
+        zoom: magnify by a factor between 1 and this one, about a point drawn at random.
+        light: brightness and contrast change by up to this share.
+    """
+
+    flip: bool = True
+    symmetries: bool = False
+    rotate: float = 10.0
+    zoom: float = 1.1
+    light: float = 0.1
+
+    def __call__(self, x):
+        """Return (B, C, H, W) floats in 0..1, each picture changed by a draw of its own."""
+        if self.symmetries:
+            x = self._symmetry(x)
+        elif self.flip:
+            mirrored = self._draw(x) < 0.5
+            x = torch.where(mirrored, x.flip(-1), x)
+        if self.rotate or self.zoom != 1:
+            x = self._warp(x)
+        if self.light:
+            contrast = 1 + self.light * (2 * self._draw(x) - 1)
+            brightness = self.light * (self._draw(x) - 0.5)
+            x = ((x - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
+        return x
+
+    @staticmethod
+    def _draw(x):
+        return torch.rand(len(x), 1, 1, 1, device=x.device)
+
+    def _symmetry(self, x):
+        if x.shape[-1] != x.shape[-2]:
+            raise ValueError("the eight symmetries need square pictures")
+        x = torch.where(self._draw(x) < 0.5, x.flip(-1), x)
+        x = torch.where(self._draw(x) < 0.5, x.flip(-2), x)
+        return torch.where(self._draw(x) < 0.5, x.transpose(-1, -2), x)
+
+    def _warp(self, x):
+        """Turn and magnify: one affine map a picture, edges continued by reflection."""
+        count, _, height, width = x.shape
+        draw = torch.rand(4, count, device=x.device)
+        angle = (2 * draw[0] - 1) * self.rotate * torch.pi / 180
+        shrink = 1 / (1 + (self.zoom - 1) * draw[1])  # the part of the picture that stays visible
+        cosine, sine = angle.cos() * shrink, angle.sin() * shrink
+        ratio = height / width
+        theta = torch.stack(
+            [
+                torch.stack([cosine, -sine * ratio, (2 * draw[2] - 1) * (1 - shrink)], 1),
+                torch.stack([sine / ratio, cosine, (2 * draw[3] - 1) * (1 - shrink)], 1),
+            ],
+            1,
+        )
+        grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+side_on = Augment()
+top_down = Augment(symmetries=True)

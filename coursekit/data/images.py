@@ -1,0 +1,458 @@
+"""Folders or tables of pictures -> ``Data``: decoded once, in parallel, to one array on disk."""
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from PIL import Image, ImageOps
+
+from coursekit import runtime
+from coursekit.console import CourseError, nearest, note, progress
+from coursekit.data.batches import Batches, Data
+from coursekit.data.cleaning import read_corrections
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
+QUICK_TRAIN, QUICK_VALID = 256, 128
+
+
+def images(
+    path,
+    *,
+    labels="folders",
+    many=False,
+    size=224,
+    valid=None,
+    test=None,
+    batch=64,
+    augment=None,
+    resize="crop",
+    bad="skip",
+    corrections=None,
+    seed=0,
+):
+    """Read labelled pictures into ``Data``: square bytes on disk, whole batches on the device.
+
+    Each picture is decoded once, turned upright (EXIF), made 8-bit RGB and resized to a square; the
+    arrays are kept under ``runtime.home()/cache`` and used again while the files stay the same.
+
+    Args:
+        path: folder with ``train/<class>/`` and ``valid/<class>/``, or with ``<class>/`` alone.
+        labels: "folders" (the folder is the class), or a table: a DataFrame or CSV file whose first
+            column names the file (with or without its ending) and whose second holds the label, or
+            a dict from file name to label.
+        many: True where a label is several words separated by spaces; targets become (N, classes)
+            zeros and ones.
+        size: side of the squares, in pixels.
+        valid: name of the validation folder, or the share (0 to 1) of pictures drawn at random for
+            validation; None takes the folder ``valid`` where there is one, else a fifth.
+        test: name of a folder of pictures without labels, or None.
+        batch: pictures in a mini-batch.
+        augment: ``Augment`` for the training pictures, such as ``ck.side_on``; None for none.
+        resize: "crop" cuts the longer side, "squash" keeps all of the picture and bends its shape.
+        bad: "skip" leaves out files that cannot be read, with a note; "refuse" raises.
+        corrections: CSV file written by ``ck.Corrections``: labels changed, pictures dropped.
+        seed: decides the random validation share.
+
+    Returns:
+        Data: x (B, 3, size, size) float32 in 0..1, y (B,) int64 (many: (B, classes) float32).
+
+    Raises:
+        CourseError: a path, label or picture is not what it should be; the sentence says which.
+    """
+    path = Path(path).expanduser()
+    _check_arguments(path, size, resize, bad, augment)
+    train, held_out = _labelled(path, labels, many, valid)
+    if corrections is not None:
+        changes = read_corrections(corrections)
+        train, held_out = _corrected(train, path, changes), _corrected(held_out, path, changes)
+    classes = _class_names([label for _, label in train + held_out], many)
+    if not held_out:
+        train, held_out = _split_at_random(train, 0.2 if valid is None else valid, seed)
+    unlabelled = [] if test is None else _unlabelled(path / test)
+
+    def build(items, keep, **options):
+        items = _shorten(items, keep, seed)
+        pixels = decode([file for file, _ in items], size=size, resize=resize, bad=bad, root=path)
+        whole = Batches(
+            pixels.array,
+            _targets([label for _, label in items], classes, many),
+            size=batch,
+            prepare=to_floats,
+            names=[_relative(file, path) for file, _ in items],
+            identity=pixels.identity,
+            **options,
+        )
+        return whole if len(pixels.good) == len(items) else whole.subset(pixels.good)
+
+    return Data(
+        build(train, QUICK_TRAIN, shuffle=True, augment=augment),
+        build(held_out, QUICK_VALID),
+        build(unlabelled, QUICK_VALID) if unlabelled else None,
+        classes,
+        path,
+        {"size": size, "resize": resize, "many": many},
+    )
+
+
+def to_floats(pixels):
+    """Turn (B, H, W, C) bytes into (B, C, H, W) float32 in 0..1, channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+# Reading one picture --------------------------------------------------------------------------
+
+
+def read_picture(file, *, size=None, resize="crop"):
+    """Read any picture as an upright 8-bit RGB ``PIL.Image``, resized to a square where asked.
+
+    Greys, palettes, CMYK and 16 bits become RGB; what is transparent becomes white; of an animation
+    the first frame is taken.
+
+    Args:
+        file: path of the picture, or a ``PIL.Image``.
+        size: side of the square in pixels; None keeps the picture as it is.
+        resize: "crop" or "squash", as for ``images``.
+
+    Raises:
+        OSError: the file cannot be read as a picture.
+    """
+    opened = file if isinstance(file, Image.Image) else Image.open(file)
+    if size is not None and opened.format == "JPEG":
+        opened.draft("RGB", (size, size))  # decodes at a half, quarter or eighth: much faster
+    picture = ImageOps.exif_transpose(_eight_bit_rgb(opened))
+    if size is None:
+        return picture
+    width, height = picture.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side) if resize == "crop" else None
+    return picture.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+def _eight_bit_rgb(picture):
+    if picture.mode == "RGB":
+        picture.load()
+        return picture
+    exif = picture.getexif()
+    if picture.mode.startswith("I"):  # 16-bit greys, stored as whole numbers up to 65,535
+        values = numpy.asarray(picture)
+        shift = 8 if picture.mode.startswith("I;16") or values.max(initial=0) > 255 else 0
+        converted = Image.fromarray((values >> shift).astype(numpy.uint8)).convert("RGB")
+    elif picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        converted = Image.alpha_composite(white, layer).convert("RGB")
+    else:
+        converted = picture.convert("RGB")
+    converted.info["exif"] = exif.tobytes()
+    return converted
+
+
+# Reading all of them --------------------------------------------------------------------------
+
+
+@dataclass
+class Pixels:
+    """All pictures of one part: (N, size, size, 3) bytes, rows that could be read, their hash."""
+
+    array: numpy.ndarray
+    good: list
+    identity: str
+
+
+def decode(files, *, size, resize="crop", bad="skip", root=None):
+    """Decode ``files`` into one (N, size, size, 3) uint8 array, kept on disk for the next time.
+
+    Where the cache cannot be written (full disk, read-only folder) the array stays in memory and a
+    note says so.
+
+    Raises:
+        CourseError: a file cannot be read and ``bad`` is "refuse", or none can be read.
+    """
+    files = [Path(file) for file in files]
+    stamps = [(str(file), *_stamp(file)) for file in files]
+    key = hashlib.blake2b(json.dumps([stamps, size, resize]).encode(), digest_size=12).hexdigest()
+    cache = runtime.home() / "cache" / "pictures" / f"{key}.npy"
+    facts = cache.with_suffix(".json")
+    if cache.exists() and facts.exists():
+        array, (content, broken) = numpy.load(cache, mmap_mode="c"), json.loads(facts.read_text())
+    else:
+        array, content, broken = _decode_all(files, size, resize, cache)
+    _report_broken(broken, len(files), bad, root)
+    good = [row for row in range(len(files)) if str(row) not in broken]
+    return Pixels(array, good, content)
+
+
+def _stamp(file):
+    try:
+        facts = file.stat()
+    except OSError as error:
+        raise CourseError(f"The picture {file} cannot be found; check its name.") from error
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _decode_all(files, size, resize, cache):
+    """Return (array, hash of it, {row: [file, reason]} of what could not be read)."""
+    shape = (len(files), size, size, 3)
+    broken = {}
+
+    def one(row):
+        try:
+            return numpy.asarray(read_picture(files[row], size=size, resize=resize))
+        except Exception as error:  # decoders raise many kinds
+            broken[str(row)] = [str(files[row]), _reason(error)]
+            return numpy.zeros(shape[1:], numpy.uint8)
+
+    digest = hashlib.blake2b(digest_size=12)
+    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
+        rows = pool.map(one, range(len(files)))
+        rows = progress(rows, total=len(files), label="reading pictures", unit=" pictures")
+        try:
+            _write_array(rows, shape, cache, digest)
+            content = digest.hexdigest()
+            _replace_text(cache.with_suffix(".json"), json.dumps([content, broken]))
+            return numpy.load(cache, mmap_mode="c"), content, broken
+        except OSError as error:
+            note(
+                f"The pictures stay in memory, since {cache.parent} cannot be written "
+                f"({error.strerror or error}); make room there, or set COURSEKIT_HOME."
+            )
+    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
+        array = numpy.stack(list(pool.map(one, range(len(files)))))
+    return array, hashlib.blake2b(array, digest_size=12).hexdigest(), broken
+
+
+def _write_array(rows, shape, cache, digest):
+    """Write rows one after the other: a full disk is an error then, not a crash."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_name(f"{cache.name}.{os.getpid()}.part")
+    try:
+        with open(partial, "wb") as out:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            numpy.lib.format.write_array_header_1_0(out, header)
+            for row in rows:
+                out.write(row.tobytes())
+                digest.update(row)
+        os.replace(partial, cache)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _replace_text(file, text):
+    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
+    partial.write_text(text)
+    os.replace(partial, file)
+
+
+def _reason(error):
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "it is no picture"
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has too many pixels"
+    return str(error) or type(error).__name__
+
+
+def _report_broken(broken, count, bad, root):
+    if not broken:
+        return
+    told = [f"{_relative(Path(file), root)} ({reason})" for file, reason in broken.values()]
+    first = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+    if bad == "refuse":
+        raise CourseError(f"Cannot be read: {first}; mend or remove them, or pass bad='skip'.")
+    if len(broken) == count:
+        raise CourseError(f"None of the {count} pictures can be read: {first}; check the folder.")
+    note(f"left out {len(told)} of {count} files that cannot be read: {first}.")
+
+
+# Which pictures, with which label -------------------------------------------------------------
+
+
+def _check_arguments(path, size, resize, bad, augment):
+    _existing(path)
+    if not isinstance(size, int) or size < 8:
+        raise CourseError(f"size={size!r} makes no picture; give a side in pixels, such as 224.")
+    if augment is not None and not callable(augment):
+        raise CourseError(f"augment={augment!r} cannot be called; use ck.side_on or ck.top_down.")
+    for name, value, allowed in (
+        ("resize", resize, ("crop", "squash")),
+        ("bad", bad, ("skip", "refuse")),
+    ):
+        if value not in allowed:
+            options = " or ".join(repr(option) for option in allowed)
+            raise CourseError(
+                f"{name}={value!r} is not known; use {options}.{nearest(value, allowed)}"
+            )
+
+
+def _existing(path):
+    """Return ``path`` where it is a folder; otherwise say which folder there may be meant."""
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise CourseError(
+            f"{path} is a file, not a folder of pictures; give the folder it lies in."
+        )
+    above = next(parent for parent in path.parents if parent.is_dir())
+    missing = path.relative_to(above).parts[0]
+    names = [folder.name for folder in above.iterdir() if folder.is_dir()]
+    raise CourseError(f"There is no folder {path}; check the path.{nearest(missing, names)}")
+
+
+def _pictures_in(folder):
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
+
+
+def _class_folders(root):
+    """Return [(file, class name)] of all class folders below ``root``, in order of their names."""
+    folders = sorted(
+        folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+    )
+    return [(file, folder.name) for folder in folders for file in _pictures_in(folder)]
+
+
+def _labelled(path, labels, many, valid):
+    """Return (training items, validation items), each a list of (file, label)."""
+    if not (isinstance(labels, str) and labels == "folders"):
+        return _from_table(path, labels, valid)
+    if many:
+        raise CourseError("many=True needs labels=table: a folder gives each picture one label.")
+    return _from_folders(path, valid)
+
+
+def _unlabelled(folder):
+    files = _pictures_in(_existing(folder))
+    if not files:
+        raise CourseError(f"{folder} holds no pictures; leave out test=, or name another folder.")
+    return [(file, None) for file in files]
+
+
+def _from_folders(path, valid):
+    """Return (training items, validation items); the second is empty where it is to be drawn."""
+    root = path / "train" if (path / "train").is_dir() else path
+    train, held_out = _class_folders(root), []
+    if isinstance(valid, str):
+        held_out = _class_folders(_existing(path / valid))
+    elif valid is None and root != path and (path / "valid").is_dir():
+        held_out = _class_folders(path / "valid")
+    if not train:
+        raise CourseError(
+            f"{root} holds no pictures in class folders; "
+            "make one folder a class, such as cats/ and dogs/, and put the pictures there."
+        )
+    unknown = sorted({label for _, label in held_out} - {label for _, label in train})
+    if unknown:
+        raise CourseError(
+            f"The validation folder has classes that training lacks: {', '.join(unknown)}; "
+            f"give both the same class folders.{nearest(unknown[0], {name for _, name in train})}"
+        )
+    return train, held_out
+
+
+def _from_table(path, labels, valid):
+    """Return items of a table (DataFrame, CSV file or dict); validation is drawn afterwards."""
+    if isinstance(valid, str):
+        raise CourseError("With labels=table, valid= is the share to hold out, such as 0.2.")
+    pairs = _read_table(path, labels)
+    files = _pictures_in(path)
+    by_name = {file.relative_to(path).as_posix(): file for file in files}
+    by_name |= {file.name: file for file in files} | {file.stem: file for file in files}
+    missing = [name for name, _ in pairs if str(name) not in by_name]
+    if missing:
+        raise CourseError(
+            f"{len(missing)} of {len(pairs)} labels have no picture in {path}, the first is "
+            f"{missing[0]!r}; check that the first column names the files."
+            + nearest(missing[0], list(by_name)[:2000])
+        )
+    unlabelled = len(files) - len(pairs)
+    if unlabelled > 0:
+        note(f"{unlabelled} of {len(files)} pictures in {path.name} have no label: left out.")
+    return [(by_name[str(name)], str(label)) for name, label in pairs], []
+
+
+def _read_table(path, labels):
+    if isinstance(labels, dict):
+        return list(labels.items())
+    import pandas
+
+    if isinstance(labels, (str, Path)):
+        file = Path(labels) if Path(labels).exists() else path / labels
+        if not file.exists():
+            raise CourseError(
+                f"There is no table {labels}; labels= takes 'folders', a CSV file, a DataFrame or "
+                f"a dict.{nearest(labels, ['folders'])}"
+            )
+        labels = pandas.read_csv(file)
+    if not isinstance(labels, pandas.DataFrame) or labels.shape[1] < 2:
+        raise CourseError(
+            "labels= needs a DataFrame or CSV of two columns (file, label), a dict, or 'folders'."
+        )
+    return list(labels.iloc[:, :2].astype(str).itertuples(index=False, name=None))
+
+
+def _class_names(labels, many):
+    names = sorted({name for label in labels for name in (label.split() if many else [label])})
+    if len(names) < 2:
+        found = f"only {names[0]!r}" if names else "none"
+        raise CourseError(f"At least two classes are needed and there is {found}; add another.")
+    lowered = {}
+    for name in names:
+        twin = lowered.setdefault(name.lower(), name)
+        if twin != name:
+            raise CourseError(
+                f"The classes {twin!r} and {name!r} differ in upper and lower case only; "
+                "give both the same name."
+            )
+    return tuple(names)
+
+
+def _targets(labels, classes, many):
+    if not labels or labels[0] is None:
+        return None
+    number = {name: position for position, name in enumerate(classes)}
+    if not many:
+        return torch.tensor([number[label] for label in labels])
+    targets = torch.zeros(len(labels), len(classes))
+    for row, label in enumerate(labels):
+        targets[row, [number[name] for name in label.split()]] = 1
+    return targets
+
+
+def _split_at_random(items, share, seed):
+    if not isinstance(share, (int, float)) or not 0 < share < 1:
+        raise CourseError(
+            f"valid={share!r} is no share; use a number between 0 and 1, such as 0.2."
+        )
+    order = list(range(len(items)))
+    random.Random(seed).shuffle(order)
+    held_out = set(order[: max(1, round(len(items) * share))])
+    train = [item for row, item in enumerate(items) if row not in held_out]
+    return train, [item for row, item in enumerate(items) if row in held_out]
+
+
+def _shorten(items, count, seed):
+    """Keep ``count`` items drawn at random under the quick profile, all of them otherwise."""
+    if not runtime.quick() or len(items) <= count:
+        return items
+    return [items[row] for row in sorted(random.Random(seed).sample(range(len(items)), count))]
+
+
+def _corrected(items, path, changes):
+    """Apply {file: label, or None for dropped} to the items."""
+    kept = [(file, changes.get(_relative(file, path), label)) for file, label in items]
+    return [(file, label) for file, label in kept if label is not None]
+
+
+def _relative(file, root):
+    return file.relative_to(root).as_posix() if root and file.is_relative_to(root) else str(file)

@@ -1,0 +1,208 @@
+"""Callbacks: mixup, label smoothing, clipping, accumulation, early stop, keep best, activations."""
+
+import contextlib
+
+import torch
+import torch.nn.functional as F
+
+from coursekit.console import CourseError
+from coursekit.learners.learner import Callback
+
+
+class Mixup(Callback):
+    """Train on blends of two examples and of their labels (arXiv:1710.09412).
+
+    Args:
+        alpha: of the Beta distribution that the shares are drawn from; 0.4 blends gently.
+        classes: how many classes there are; needed where the targets are numbers of classes.
+    """
+
+    def __init__(self, classes=None, *, alpha=0.4):
+        self.classes, self.alpha = classes, alpha
+        self._beta = torch.distributions.Beta(alpha, alpha)
+
+    def batch_ready(self, state):
+        """Replace x and y by their blends."""
+        share = self._beta.sample((len(state.x),)).to(state.x.device)
+        share = torch.maximum(share, 1 - share)
+        partner = torch.randperm(len(state.x), device=state.x.device)
+        targets = state.y
+        if not targets.is_floating_point():
+            if self.classes is None:
+                raise CourseError("Mixup needs the number of classes: ck.Mixup(len(data.classes)).")
+            targets = F.one_hot(targets, self.classes).float()
+        state.x = _blend(state.x, state.x[partner], share)
+        state.y = _blend(targets, targets[partner], share)
+
+
+def _blend(one, other, share):
+    return other + share.view(-1, *[1] * (one.dim() - 1)) * (one - other)
+
+
+class LabelSmoothing(Callback):
+    """Ask for a little less than certainty (arXiv:1512.00567).
+
+    Args:
+        share: of the target that is spread evenly over all classes.
+    """
+
+    def __init__(self, share=0.1):
+        self.share = share
+
+    def loss_ready(self, state):
+        """Blend the cross-entropy with that against the even distribution."""
+        even = -state.prediction.float().log_softmax(-1).mean()
+        state.loss = (1 - self.share) * state.loss + self.share * even
+
+
+class ClipGradients(Callback):
+    """Shorten the gradient where it is longer than ``norm`` (arXiv:1211.5063)."""
+
+    def __init__(self, norm=1.0):
+        self.norm = norm
+
+    def grads_ready(self, state):
+        """Scale all gradients down together, so that their direction stays."""
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), self.norm)
+
+
+class Accumulate(Callback):
+    """Step once in ``batches`` mini-batches with the mean of their gradients."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def batch_ready(self, state):
+        """Hold the step back unless this batch ends a group, or the epoch."""
+        number = state.batch + 1
+        state.hold = number % self.batches != 0 and number < state.batches
+
+    def loss_ready(self, state):
+        """Weight the loss by one over the batches in the group; the last may be smaller."""
+        first = state.batch // self.batches * self.batches
+        state.loss = state.loss / min(self.batches, state.batches - first)
+
+
+class EarlyStop(Callback):
+    """End the training where ``watch`` has not become better for ``patience`` epochs."""
+
+    def __init__(self, watch="valid_loss", *, patience=2, higher_is_better=False):
+        self.watch, self.patience = watch, patience
+        self.higher_is_better = higher_is_better
+
+    def epoch_done(self, state):
+        """Compare the last rows of the history with the best one."""
+        best = _best_row(state.history, self.watch, self.higher_is_better)
+        if len(state.history) - 1 - best >= self.patience:
+            state.stop = f"{self.watch} has been no better for {self.patience} epochs"
+
+
+class KeepBest(Callback):
+    """End with the weights of the epoch in which ``watch`` was best."""
+
+    def __init__(self, watch="valid_loss", *, higher_is_better=False):
+        self.watch, self.higher_is_better = watch, higher_is_better
+        self._best = {}
+
+    def fit_start(self, state):
+        """Forget the weights of an earlier fit."""
+        self._best = {}
+
+    def epoch_done(self, state):
+        """Keep a copy of the weights where this epoch is the best so far."""
+        best = _best_row(state.history, self.watch, self.higher_is_better)
+        if best == len(state.history) - 1:
+            kept = state.model.state_dict().items()
+            self._best = {name: value.detach().clone() for name, value in kept}
+
+    def fit_done(self, state):
+        """Put the best weights into the model."""
+        if self._best:
+            state.model.load_state_dict(self._best)
+
+    def state_dict(self):
+        """Return the best weights."""
+        return self._best
+
+    def load_state_dict(self, tensors):
+        """Take the best weights back."""
+        self._best = dict(tensors)
+
+
+def _best_row(history, watch, higher_is_better):
+    if watch not in history[-1]:
+        raise CourseError(f"There is no {watch!r} to watch; there are {', '.join(history[-1])}.")
+    values = [row[watch] if row[watch] == row[watch] else None for row in history]
+    sign = -1 if higher_is_better else 1
+    known = [number for number, value in enumerate(values) if value is not None]
+    return min(known, key=lambda number: sign * values[number], default=0)
+
+
+@contextlib.contextmanager
+def capture(model, names):
+    """Record what the named layers of a model give while the block runs.
+
+    Args:
+        model: any ``torch.nn.Module``.
+        names: names of layers, as in ``model.named_modules()``.
+
+    Yields:
+        dict from name to the last output of that layer, detached, on its device.
+
+    Raises:
+        CourseError: the model has no layer of such a name.
+    """
+    layers = dict(model.named_modules())
+    outputs, handles = {}, []
+    for name in names:
+        if name not in layers:
+            raise CourseError(f"There is no layer {name!r}; the first are {list(layers)[1:6]}.")
+
+        def keep(_layer, _inputs, output, name=name):
+            outputs[name] = output.detach()
+
+        handles.append(layers[name].register_forward_hook(keep))
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class ActivationStatistics(Callback):
+    """Note mean, spread and share of dead values of some layers at every training step.
+
+    The numbers stay on the device until ``statistics`` is read.
+
+    Args:
+        names: names of layers, as in ``model.named_modules()``; None takes all ReLUs.
+    """
+
+    def __init__(self, names=None):
+        self.names = names
+        self._rows, self._stack = {}, contextlib.ExitStack()
+
+    def fit_start(self, state):
+        """Begin to record."""
+        kinds = (torch.nn.ReLU, torch.nn.GELU, torch.nn.SiLU)
+        chosen = self.names or [
+            name for name, layer in state.model.named_modules() if isinstance(layer, kinds)
+        ]
+        self._rows = {name: [] for name in chosen}
+        self._outputs = self._stack.enter_context(capture(state.model, chosen))
+
+    def step_done(self, state):
+        """Reduce the outputs of this step to three numbers a layer."""
+        for name, output in self._outputs.items():
+            output = output.float()
+            dead = (output.abs() < 1e-6).float().mean()
+            self._rows[name].append(torch.stack([output.mean(), output.std(), dead]))
+
+    def fit_done(self, state):
+        """Stop recording."""
+        self._stack.close()
+
+    @property
+    def statistics(self):
+        """Return {layer: (steps, 3) tensor of mean, standard deviation, share of dead values}."""
+        return {name: torch.stack(rows).cpu() for name, rows in self._rows.items() if rows}

@@ -1,0 +1,608 @@
+"""``State``, ``Callback``, ``Learner``: fit, evaluate, predict; the loop in plain sight."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from coursekit import runtime
+from coursekit.console import CourseError, nearest, note, progress
+from coursekit.learners import schedules
+from coursekit.learners.checkpoints import FitCheckpoints, load_weights, save_weights
+from coursekit.learners.history import History
+from coursekit.learners.lr_finder import sweep
+from coursekit.learners.metrics import as_metric
+
+EVENTS = (
+    "fit_start",  # before the first epoch
+    "epoch_start",
+    "batch_ready",  # state.x, state.y may be replaced
+    "loss_ready",  # state.loss may be replaced; state.prediction is there
+    "grads_ready",  # gradients are whole and unscaled: clip here
+    "step_done",  # the optimiser has moved the weights
+    "epoch_done",  # state.row is whole; set state.stop to end the training
+    "fit_done",  # always runs, also after an error
+)
+
+
+@dataclass
+class State:
+    """Where a training stands; handed to every callback.
+
+    Attributes:
+        learner, model, optimizer: what is trained; not to be replaced.
+        epochs, batches: how many epochs, and mini-batches an epoch.
+        epoch, batch, step: finished epochs; finished batches of this epoch; optimiser steps.
+        x, y, prediction, loss: of the mini-batch at hand.
+        hold: True keeps the gradients and steps later (gradient accumulation).
+        parts: pieces that a batch is cut into where memory ran out.
+        row: the row of the history in the making.
+        stop: the reason why training ends early, or None.
+    """
+
+    learner: object
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    epochs: int
+    batches: int
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    x: object = None
+    y: object = None
+    prediction: object = None
+    loss: torch.Tensor | None = None
+    hold: bool = False
+    parts: int = 1
+    again: bool = False
+    row: dict = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    stop: str | None = None
+
+    @property
+    def progress(self):
+        """Return the share of the training that is done, 0 to 1."""
+        return (self.epoch * self.batches + self.batch) / (self.epochs * self.batches)
+
+
+class Callback:
+    """Something that listens to a training: a method named like an event is called with the state.
+
+    Methods that are no event begin with an underscore, so that a misspelt event is an error.
+    """
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        for name, thing in vars(cls).items():
+            known = name in EVENTS or hasattr(Callback, name)
+            if callable(thing) and not name.startswith("_") and not known:
+                raise CourseError(
+                    f"{cls.__name__}.{name} is no event of a training; the events are "
+                    f"{', '.join(EVENTS)}; begin other methods with an underscore."
+                    + nearest(name, EVENTS)
+                )
+
+    def state_dict(self):
+        """Return tensors by name that a checkpoint must hold for an exact resume."""
+        return {}
+
+    def load_state_dict(self, tensors):
+        """Take back what ``state_dict`` returned."""
+
+
+class Learner:
+    """Data, a model and a loss, and the loop that brings them together.
+
+    Args:
+        data: anything with ``train`` and ``valid``, iterables of ``(x, y)`` with a length.
+        model: a ``torch.nn.Module``; called with x (with ``*x`` where x is a tuple).
+        loss: function of (prediction, y), such as ``ck.cross_entropy``; the mean over the examples.
+        metrics: list of metrics, such as ``[ck.accuracy]``.
+        optimizer: "adamw", "sgd", or a function of parameter groups that returns an optimiser.
+        callbacks: listeners to every fit.
+        groups: lists of modules, first to last layer, for freezing and for a rate per group; by
+            default what ``model.layer_groups()`` returns, or one group.
+        name: folder of the checkpoints, below that of all; by default the class of the model.
+        checkpoints: False trains without writing anything to disk.
+
+    Raises:
+        CourseError: an argument is not what it should be.
+    """
+
+    def __init__(
+        self,
+        data,
+        model,
+        loss,
+        *,
+        metrics=(),
+        optimizer="adamw",
+        callbacks=(),
+        groups=None,
+        name=None,
+        checkpoints=True,
+    ):
+        if not callable(loss):
+            raise CourseError(f"loss={loss!r} cannot be called; use ck.cross_entropy, say.")
+        if optimizer not in OPTIMIZERS and not callable(optimizer):
+            raise CourseError(
+                f"There is no optimizer {optimizer!r}; use "
+                f"{' or '.join(map(repr, OPTIMIZERS))}.{nearest(optimizer, OPTIMIZERS)}"
+            )
+        self.device = runtime.device()
+        self.precision = runtime.precision(self.device)
+        self.data, self.loss, self.optimizer = data, loss, optimizer
+        self.model = model.to(self.device)
+        self.metrics = [as_metric(metric) for metric in metrics]
+        self.callbacks = list(callbacks)
+        self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
+        self.name = name or type(model).__name__
+        self.checkpoints = checkpoints
+        self.history = History()
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
+
+    # Training ---------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        epochs,
+        lr,
+        *,
+        schedule=schedules.one_cycle,
+        weight_decay=0.01,
+        callbacks=(),
+        name="fit",
+        resume=True,
+    ):
+        """Train for ``epochs`` epochs and return the history of this fit.
+
+        The table shows an epoch a row. After every epoch (and every few minutes within a long one)
+        a checkpoint is written; the same cell, run again from the start in a new kernel, reads the
+        finished epochs back and goes on.
+
+        Args:
+            epochs: times that all training examples are seen.
+            lr: learning rate; one number, or one for each layer group.
+            schedule: function from progress (0 to 1) to a factor of the rate, such as
+                ``ck.one_cycle``, ``ck.cosine``, ``ck.restarts(3)`` or ``ck.constant``.
+            weight_decay: how strongly weights are pulled to zero, per step and unit of rate.
+            callbacks: listeners to this fit, beside the learner's own.
+            name: of the fit, for its checkpoints.
+            resume: False trains afresh, whatever was kept.
+
+        Raises:
+            CourseError: a number is out of range, or nothing can be trained.
+        """
+        model, data = self.training_view()
+        epochs = self._check_fit(epochs, lr, schedule, data)
+        optimizer, rates = self._make_optimizer(model, lr, weight_decay)
+        state = State(self, model, optimizer, epochs, len(data.train))
+        listeners = self._listeners([*self.callbacks, *callbacks])
+        settings = [epochs, rates, schedule, weight_decay, self.optimizer, self.loss, self.metrics]
+        settings += [_settings_of(callback) for callback in listeners["all"]]
+        keeper = FitCheckpoints(self, state, listeners["all"], name, resume and self.checkpoints)
+        self.history = state.history
+        try:
+            self._tell(listeners, "fit_start", state)
+            keeper.read_back(data, settings)
+            state.history.print_rows(self._columns())
+            while state.epoch < epochs and not state.stop:
+                self._run_epoch(state, data, rates, schedule, listeners, keeper)
+            keeper.finish()
+        finally:
+            self._tell(listeners, "fit_done", state)
+            optimizer.zero_grad(set_to_none=True)
+            model.eval()
+        if state.stop:
+            note(f"stopped after epoch {state.epoch}: {state.stop}.")
+        return state.history
+
+    def _run_epoch(self, state, data, rates, schedule, listeners, keeper):
+        """Train once over the data, evaluate, and write the row of the history."""
+        state.row = {"epoch": state.epoch + 1}
+        self._tell(listeners, "epoch_start", state)
+        good = _copy_state(state.model)
+        train_loss = self._train_epoch(state, data.train, rates, schedule, listeners, keeper)
+        measured = self._measure(state.model, data.valid)
+        state.row |= {"train_loss": train_loss}
+        state.row |= {("valid_loss" if key == "loss" else key): measured[key] for key in measured}
+        state.row["seconds"] = time.perf_counter() - keeper.began
+        state.epoch, state.batch = state.epoch + 1, 0
+        if train_loss != train_loss or abs(train_loss) == float("inf"):
+            state.stop = (
+                f"the loss is {train_loss}; lower the learning rate ({max(rates):g}) or look for "
+                "missing values in the data; the weights are those before this epoch"
+            )
+            state.model.load_state_dict(good)
+        state.history.append(state.row)
+        self._tell(listeners, "epoch_done", state)
+        state.history.print_rows(self._columns())
+        keeper.epoch_done()
+
+    def _train_epoch(self, state, batches, rates, schedule, listeners, keeper):
+        """Train once over ``batches`` and return the mean loss, weighted by examples."""
+        s, optimizer, scaler = state, state.optimizer, self._scaler
+        self._train_mode(s.model)
+        total, seen = keeper.sums or (self._zeros(1), 0)
+        for x, y in self._stream(batches, s, keeper):
+            s.x, s.y, s.hold, losses = x, y, False, []
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule(s.progress)
+            self._tell(listeners, "batch_ready", s)
+            try:
+                for x, y, share in _cut(s.x, s.y, s.parts):
+                    with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                        s.prediction = _call(s.model, x)
+                        s.loss = self.loss(s.prediction, y)
+                    self._tell(listeners, "loss_ready", s)
+                    scaler.scale(s.loss if share == 1 else s.loss * share).backward()
+                    losses.append((s.loss.detach(), _examples(x)))
+            except torch.OutOfMemoryError as error:
+                self._make_room(s, error)  # the stream hands the same batch out again, in halves
+                continue
+            for loss, count in losses:
+                total.add_(loss, alpha=count)
+                seen += count
+            s.batch += 1
+            if s.hold:
+                continue
+            scaler.unscale_(optimizer)
+            self._tell(listeners, "grads_ready", s)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad(set_to_none=True)
+            s.step += 1
+            self._tell(listeners, "step_done", s)
+            keeper.step_done(total, seen)
+        return total.item() / max(1, seen)
+
+    def _stream(self, batches, state, keeper):
+        """Hand out mini-batches on the device; skip those that a checkpoint has behind it."""
+        keeper.epoch_start()
+        label = f"epoch {state.epoch + 1}/{state.epochs}"
+        with progress(total=len(batches), label=label, unit=" batches") as bar:
+            for number, (x, y) in enumerate(batches):
+                bar.update()
+                if number < keeper.skip:
+                    if number == keeper.skip - 1:
+                        keeper.skipped()
+                    continue
+                x, y = _to(x, self.device), _to(y, self.device)
+                yield x, y
+                while state.again:
+                    state.again = False
+                    yield x, y
+
+    def _make_room(self, state, error):
+        """After the device ran out of memory: free it and cut the batches in halves."""
+        size = _examples(state.x)
+        if state.parts >= size:
+            raise CourseError(
+                "The device ran out of memory with a single example; use smaller inputs or a "
+                "smaller model."
+            ) from error
+        state.prediction = state.loss = None
+        state.optimizer.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        state.parts, state.again = state.parts * 2, True
+        note(
+            f"the device ran out of memory with batches of {size}: they now go through it in "
+            f"{state.parts} parts, whose gradients are added up before each step."
+        )
+
+    # Looking ----------------------------------------------------------------------------------
+
+    def evaluate(self, batches=None):
+        """Return {"loss": ..., metric: ...} over ``batches`` (default: the validation part)."""
+        model, data = self._view_for(batches)
+        return self._measure(model, data)
+
+    @torch.no_grad()
+    def _measure(self, model, batches):
+        """Add sums up on the device over all batches, and read them once."""
+        model.eval()
+        loss, seen, sums = self._zeros(1), 0, [None] * len(self.metrics)
+        for x, y in batches:
+            x, y = _to(x, self.device), _to(y, self.device)
+            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                scores = _call(model, x)
+                loss.add_(self.loss(scores, y), alpha=_examples(x))
+            seen += _examples(x)
+            for number, metric in enumerate(self.metrics):
+                part = metric.sums(scores.float(), y).to(loss.dtype)
+                sums[number] = part if sums[number] is None else sums[number].add_(part)
+        if not seen:
+            raise CourseError("There is nothing to evaluate on: the batches are empty.")
+        measured = {"loss": loss.item() / seen}
+        for metric, values in zip(self.metrics, sums, strict=True):
+            measured[metric.name] = metric.value(values.tolist())
+        return measured
+
+    def predict(self, batches=None, *, tta=0):
+        """Return the ``Predictions`` for ``batches`` (default: the validation part), in order.
+
+        Args:
+            batches: ``Batches``; shuffled ones are taken in order, without augmentation.
+            tta: test-time augmentation: besides the picture as it is, so many versions of it, drawn
+                by the augmentation of the training part, are scored and the log-probabilities
+                averaged.
+
+        Raises:
+            CourseError: tta is asked for and the training data has no augmentation.
+        """
+        augment = getattr(self.data.train, "augment", None)
+        if tta and augment is None:
+            raise CourseError(
+                "tta= needs an augmentation; make the data with augment=ck.side_on, say."
+            )
+        model, batches = self._view_for(batches) if not tta else (self.model, batches)
+        batches = self.data.valid if batches is None else batches
+        scores, targets = self._scores(model, _in_order(batches, None))
+        if tta:
+            rounds = [self._scores(self.model, _in_order(batches, augment))[0] for _ in range(tta)]
+            scores = self._log_probabilities(scores)
+            scores = (scores + sum(self._log_probabilities(one) for one in rounds)) / (1 + tta)
+        return Predictions(scores, targets, self.loss)
+
+    def _log_probabilities(self, scores):
+        transform = getattr(self.loss, "log_probabilities", None)
+        return scores if transform is None else transform(scores)
+
+    @torch.no_grad()
+    def _scores(self, model, batches):
+        model.eval()
+        scores, targets = [], []
+        for x, y in batches:
+            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                scores.append(_call(model, _to(x, self.device)).float())
+            targets.append(y)
+        scores = torch.cat(scores).cpu()
+        return scores, None if targets[0] is None else torch.cat(targets).cpu()
+
+    def find_lr(self, *, lowest=1e-7, highest=10.0, steps=100, weight_decay=0.01):
+        """Sweep the learning rate upwards over mini-batches and return the ``Sweep``.
+
+        Weights, batch statistics and random numbers are put back: running it or not does not
+        change what follows (arXiv:1506.01186).
+
+        Args:
+            lowest, highest: the rates between which it goes, in equal factors.
+            steps: mini-batches at most; it ends early where the smoothed loss passes four times
+                its best value, or is no number.
+            weight_decay: as for ``fit``.
+        """
+        model, data = self.training_view()
+        self._check_fit(1, 1.0, schedules.constant, data)
+        weights, random = _copy_state(model), runtime.random_state()
+        optimizer, _ = self._make_optimizer(model, 1.0, weight_decay)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
+
+        def one_step(x, y, rate):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            x, y = _to(x, self.device), _to(y, self.device)
+            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                loss = self.loss(_call(model, x), y)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad(set_to_none=True)
+            return loss.detach()
+
+        self._train_mode(model)
+        try:
+            return sweep(one_step, data.train, lowest, highest, steps)
+        finally:
+            model.load_state_dict(weights)
+            model.eval()
+            runtime.set_random_state(random)
+
+    # Layer groups -----------------------------------------------------------------------------
+
+    def freeze(self):
+        """Train the last layer group only."""
+        self.freeze_to(-1)
+
+    def unfreeze(self):
+        """Train all layer groups."""
+        self.freeze_to(0)
+
+    def freeze_to(self, group):
+        """Train the layer groups from number ``group`` on (-1: the last); freeze those before.
+
+        Frozen batch norms keep their statistics.
+        """
+        if not -len(self.groups) <= group < len(self.groups):
+            raise CourseError(
+                f"There is no layer group {group}; this model has {len(self.groups)}, numbered "
+                f"from 0 to {len(self.groups) - 1}."
+            )
+        first = group % len(self.groups)
+        for number, modules in enumerate(self.groups):
+            for module in modules:
+                module.requires_grad_(number >= first)
+
+    def set_data(self, data):
+        """Train on other data from now on: larger pictures, say."""
+        self.data = data
+
+    def training_view(self):
+        """Return (model, data) that a fit works on; a recipe may train on stored features."""
+        return self.model, self.data
+
+    def _view_for(self, batches):
+        """Return (model, batches) for looking at ``batches``, None meaning the validation part."""
+        if batches is None:
+            model, data = self.training_view()
+            return model, data.valid
+        return self.model, batches
+
+    # Keeping ----------------------------------------------------------------------------------
+
+    def save(self, file):
+        """Write the weights to ``file`` (safetensors) and return its path."""
+        return save_weights(self.model, file)
+
+    def load(self, file):
+        """Read weights that ``save`` wrote; the model must be the same.
+
+        Raises:
+            CourseError: the file is missing, damaged, or belongs to another model.
+        """
+        load_weights(self.model, file)
+
+    # Small parts ------------------------------------------------------------------------------
+
+    @property
+    def _mixed(self):
+        return self.precision.dtype != torch.float32
+
+    def _zeros(self, count):
+        """Return zeros to add up in: double precision where the device has it."""
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        return torch.zeros(count, dtype=dtype, device=self.device)
+
+    def _train_mode(self, model):
+        model.train()
+        for module in model.modules():
+            parameters = list(module.parameters(recurse=False))
+            if parameters and isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(any(parameter.requires_grad for parameter in parameters))
+
+    def _make_optimizer(self, model, lr, weight_decay):
+        """Return (optimiser, rate of each of its groups); frozen parameters are left out."""
+        inside = {id(parameter) for parameter in model.parameters()}
+        rates = list(lr) if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
+        if len(rates) != len(self.groups):
+            raise CourseError(
+                f"lr has {len(rates)} rates and the model {len(self.groups)} layer groups; give "
+                "one number, or one rate for each group."
+            )
+        groups, kept = [], []
+        for modules, rate in zip(self.groups, rates, strict=True):
+            parameters = [p for module in modules for p in module.parameters()]
+            parameters = [p for p in parameters if p.requires_grad and id(p) in inside]
+            if parameters:
+                groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
+                kept.append(rate)
+        if not groups:
+            raise CourseError("All layers are frozen; call learn.unfreeze() first.")
+        return OPTIMIZERS.get(self.optimizer, self.optimizer)(groups), kept
+
+    def _check_fit(self, epochs, lr, schedule, data):
+        if not isinstance(epochs, int) or epochs < 1:
+            raise CourseError(f"epochs={epochs!r} cannot be trained; give a whole number from 1.")
+        for rate in lr if isinstance(lr, (list, tuple)) else [lr]:
+            if not isinstance(rate, (int, float)) or not rate > 0:
+                raise CourseError(f"lr={rate!r} is no learning rate; give a number > 0, like 0.01.")
+        if not callable(schedule):
+            raise CourseError(f"schedule={schedule!r} cannot be called; use ck.one_cycle, say.")
+        if not len(data.train) or not len(data.valid):
+            raise CourseError("The training or validation data is empty; look at learn.data.")
+        return 1 if runtime.quick() else epochs
+
+    def _columns(self):
+        return ["epoch", "train_loss", "valid_loss", *(m.name for m in self.metrics), "seconds"]
+
+    @staticmethod
+    def _listeners(callbacks):
+        table = {event: [] for event in EVENTS}
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise CourseError(
+                    f"{callback!r} is no callback; derive its class from ck.Callback."
+                )
+            for event in EVENTS:
+                if hasattr(callback, event):
+                    table[event].append(getattr(callback, event))
+        return {**table, "all": list(callbacks)}
+
+    @staticmethod
+    def _tell(listeners, event, state):
+        for listener in listeners[event]:
+            listener(state)
+
+
+@dataclass
+class Predictions:
+    """What a model says about every example, on the CPU, in order.
+
+    Attributes:
+        scores: (N, classes) float32, what the model gave.
+        targets: (N,) the truth, or None where there is none.
+        loss: the learner's loss; it knows how scores become probabilities.
+    """
+
+    scores: torch.Tensor
+    targets: torch.Tensor | None
+    loss: object = field(repr=False)
+
+    @property
+    def log_probabilities(self):
+        """Return the natural logarithms of the probabilities, (N, classes)."""
+        transform = getattr(self.loss, "log_probabilities", None)
+        if transform is None:
+            raise CourseError(f"{self.loss!r} gives no probabilities; look at .scores instead.")
+        return transform(self.scores)
+
+    @property
+    def probabilities(self):
+        """Return the probabilities, (N, classes)."""
+        return self.log_probabilities.exp()
+
+    @property
+    def losses(self):
+        """Return the loss of every example, (N,)."""
+        return self.loss.each(self.scores, self.targets)
+
+
+def _settings_of(callback):
+    """Return the name and the public attributes of a callback: what makes two of them the same."""
+    public = {name: value for name, value in vars(callback).items() if not name.startswith("_")}
+    return type(callback).__name__, public
+
+
+OPTIMIZERS = {
+    "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
+    "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
+}
+
+
+def _call(model, x):
+    return model(*x) if isinstance(x, tuple) else model(x)
+
+
+def _examples(x):
+    return len(x[0]) if isinstance(x, tuple) else len(x)
+
+
+def _to(thing, where):
+    if thing is None or (isinstance(thing, torch.Tensor) and thing.device.type == where.type):
+        return thing
+    if isinstance(thing, (tuple, list)):
+        return tuple(_to(part, where) for part in thing)
+    return torch.as_tensor(thing).to(where, non_blocking=True)
+
+
+def _cut(x, y, parts):
+    """Yield (x, y, share of the batch): the whole, or ``parts`` pieces of it."""
+    if parts == 1:
+        yield x, y, 1
+        return
+    count = _examples(x)
+    size = -(-count // parts)
+    for start in range(0, count, size):
+        rows = slice(start, min(start + size, count))
+        piece = tuple(part[rows] for part in x) if isinstance(x, tuple) else x[rows]
+        wanted = tuple(part[rows] for part in y) if isinstance(y, tuple) else y[rows]
+        yield piece, wanted, (rows.stop - rows.start) / count
+
+
+def _copy_state(model):
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _in_order(batches, augment):
+    return batches.in_order(augment=augment) if hasattr(batches, "in_order") else batches

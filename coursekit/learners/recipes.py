@@ -1,0 +1,214 @@
+"""Recipes: which model, loss, metric and freezing for which data."""
+
+import hashlib
+
+import torch
+from PIL import UnidentifiedImageError
+
+from coursekit import runtime
+from coursekit.console import CourseError, note, progress
+from coursekit.data.batches import Batches, Data
+from coursekit.data.images import read_picture, to_floats
+from coursekit.learners.checkpoints import hash_weights, read_tensors, save_weights, write_tensors
+from coursekit.learners.learner import Learner
+from coursekit.learners.losses import binary_cross_entropy, cross_entropy
+from coursekit.learners.metrics import accuracy, f_beta
+from coursekit.models.pictures import picture_net
+
+
+def image_learner(
+    data,
+    architecture="resnet34",
+    *,
+    pretrained=True,
+    precompute=False,
+    metrics=None,
+    optimizer="adamw",
+    callbacks=(),
+    name=None,
+    checkpoints=True,
+):
+    """Return a learner for pictures: a pretrained body, frozen, and a new head.
+
+    Args:
+        data: what ``ck.images`` returns.
+        architecture: name of any torchvision classifier (``ck.architectures()`` lists them), or
+            "drawings", the small network that comes with the course.
+        pretrained: False starts from random weights, nothing frozen.
+        precompute: True runs the frozen body once over the pictures and trains the head on what it
+            gave, in seconds; augmentation rests meanwhile. ``learn.precompute = False`` ends that.
+        metrics: for the epoch table; by default accuracy, or F2 where a picture has several labels.
+        optimizer, callbacks, name, checkpoints: as for ``Learner``.
+
+    Raises:
+        CourseError: the architecture is unknown, or its weights cannot be had.
+    """
+    many = data.options.get("many", False)
+    if metrics is None:
+        metrics = [f_beta(2)] if many else [accuracy]
+    learner = PictureLearner(
+        data,
+        picture_net(architecture, len(data.classes), pretrained=pretrained),
+        binary_cross_entropy if many else cross_entropy,
+        metrics=metrics,
+        optimizer=optimizer,
+        callbacks=callbacks,
+        name=name or architecture,
+        checkpoints=checkpoints,
+    )
+    learner.architecture = architecture
+    if pretrained:
+        learner.freeze()
+    learner.precompute = precompute and pretrained
+    return learner
+
+
+class PictureLearner(Learner):
+    """A ``Learner`` of a ``PictureNet`` that can train its head on stored features.
+
+    Attributes:
+        precompute: whether fits work on features of the frozen body, computed once.
+        architecture: name of the body.
+    """
+
+    precompute = False
+    architecture = None
+    _features = None
+
+    def freeze_to(self, group):
+        """Train the layer groups from number ``group`` on; a body that trains ends precompute."""
+        super().freeze_to(group)
+        if self.precompute and any(p.requires_grad for p in self.model.body.parameters()):
+            self.precompute = False
+            note("the body trains now, so its features are computed afresh for every batch.")
+
+    def training_view(self):
+        """Return (head, data of stored features) with precompute, else (model, data)."""
+        if not self.precompute:
+            return self.model, self.data
+        state = (
+            id(self.data),
+            *(value._version for value in self.model.body.state_dict().values()),
+        )
+        if self._features is None or self._features[0] != state:
+            if self.data.train.augment is not None:
+                note("augmentation rests while precompute is on; set learn.precompute = False.")
+            parts = [self._featurise(part) for part in (self.data.train, self.data.valid)]
+            self._features = state, Data(*parts, classes=self.data.classes)
+        return self.model.head, self._features[1]
+
+    def _view_for(self, batches):
+        if batches is None or batches is self.data.valid:
+            model, data = self.training_view()
+            return model, data.valid
+        return super()._view_for(batches)
+
+    def _featurise(self, batches):
+        """Run the body once over all pictures; kept on disk for the next time."""
+        plain = batches.in_order()
+        key = hash_weights(self.model.body) + plain.fingerprint()
+        key = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+        file = runtime.home() / "cache" / "features" / f"{key}.safetensors"
+        if self.checkpoints and file.exists():
+            features = read_tensors(file)[0]["features"]
+        else:
+            features = self._run_body(plain)
+            self._keep_features(file, features)
+        return Batches(
+            features,
+            batches.targets,
+            size=batches.size,
+            shuffle=batches.shuffle,
+            names=batches.names,
+            identity=key,
+        )
+
+    @torch.no_grad()
+    def _run_body(self, batches):
+        self.model.eval()
+        found = []
+        for x, _ in progress(batches, total=len(batches), label="features", unit=" batches"):
+            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                found.append(self.model.features(x).float())
+        return torch.cat(found).cpu()
+
+    def _keep_features(self, file, features):
+        if not self.checkpoints:
+            return
+        try:
+            write_tensors(file, {"features": features})
+        except OSError as error:
+            note(
+                f"the features stay in memory: {file.parent} cannot be written ({error.strerror})."
+            )
+
+    def classifier(self):
+        """Return the trained model as a ``PictureClassifier``, to be called with a picture."""
+        return PictureClassifier(self.model, self.data.classes, **self.data.options)
+
+    def export(self, file):
+        """Write model, classes and picture size to one file, for ``ck.load_model``.
+
+        Args:
+            file: path to write, such as "cats.safetensors".
+        """
+        facts = {
+            "kind": "pictures",
+            "architecture": self.architecture,
+            "classes": list(self.data.classes),
+            **self.data.options,
+        }
+        return save_weights(self.model, file, facts)
+
+
+class PictureClassifier:
+    """A trained model, its classes and the picture size that it was trained on.
+
+    Call it with a path or a ``PIL.Image``; it returns {class: probability}, most probable first.
+    """
+
+    def __init__(self, model, classes, *, size, resize, many):
+        self.model, self.classes = model, tuple(classes)
+        self.size, self.resize, self.many = size, resize, many
+
+    @torch.no_grad()
+    def __call__(self, picture):
+        """Return {class: probability} for one picture.
+
+        Raises:
+            CourseError: the file is not there or is no picture.
+        """
+        try:
+            square = read_picture(picture, size=self.size, resize=self.resize)
+        except FileNotFoundError as error:
+            raise CourseError(f"There is no picture {picture}; check the path.") from error
+        except (UnidentifiedImageError, OSError) as error:
+            raise CourseError(f"{picture} cannot be read as a picture; try another.") from error
+        where = next(self.model.parameters()).device
+        pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
+        self.model.eval()
+        scores = self.model(to_floats(pixels.view(1, self.size, self.size, 3).to(where)))[0].float()
+        shares = (scores.sigmoid() if self.many else scores.softmax(0)).tolist()
+        ranked = sorted(zip(self.classes, shares, strict=True), key=lambda pair: -pair[1])
+        return dict(ranked)
+
+    def __repr__(self):
+        return f"PictureClassifier({', '.join(self.classes)}; {self.size} px)"
+
+
+def load_model(file):
+    """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
+
+    Returns:
+        PictureClassifier: call it with a picture.
+
+    Raises:
+        CourseError: the file is missing, damaged, or no exported model.
+    """
+    tensors, facts = read_tensors(file)
+    if facts.get("kind") != "pictures":
+        raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
+    model = picture_net(facts["architecture"], len(facts["classes"]), pretrained=False)
+    model.load_state_dict(tensors)
+    options = {name: facts[name] for name in ("size", "resize", "many")}
+    return PictureClassifier(model.to(runtime.device()).eval(), facts["classes"], **options)

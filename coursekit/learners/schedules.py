@@ -1,0 +1,66 @@
+"""Learning-rate schedules: pure functions from progress in [0, 1] to a factor of the rate."""
+
+import math
+from dataclasses import dataclass
+
+
+def _blend(start, end, share):
+    """Move from ``start`` to ``end`` along half a cosine as ``share`` goes from 0 to 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def constant(progress):
+    """Return 1: the rate stays what it is."""
+    return 1.0
+
+
+def cosine(progress):
+    """Return a factor that falls from 1 to 0 along half a cosine (arXiv:1608.03983)."""
+    return _blend(1.0, 0.0, progress)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Warm up to the full rate, then come down far below the start (arXiv:1708.07120).
+
+    Attributes:
+        warm: share of the training in which the rate rises.
+        start: factor at the beginning.
+        end: factor at the end.
+    """
+
+    warm: float = 0.3
+    start: float = 1 / 25
+    end: float = 1 / 250_000
+
+    def __call__(self, progress):
+        """Return the factor of the rate at ``progress`` in [0, 1]."""
+        if progress < self.warm:
+            return _blend(self.start, 1.0, progress / self.warm)
+        return _blend(1.0, self.end, (progress - self.warm) / (1 - self.warm))
+
+
+@dataclass(frozen=True)
+class restarts:  # noqa: N801 - reads as the function that it is
+    """Cosine with warm restarts: fall, jump back up, fall again (arXiv:1608.03983).
+
+    Attributes:
+        cycles: how many times the rate falls.
+        multiply: each cycle is so many times as long as the one before.
+    """
+
+    cycles: int = 3
+    multiply: float = 1
+
+    def __call__(self, progress):
+        """Return the factor of the rate at ``progress`` in [0, 1]."""
+        lengths = [self.multiply**number for number in range(self.cycles)]
+        position = progress * sum(lengths)
+        for length in lengths[:-1]:
+            if position < length:
+                return cosine(position / length)
+            position -= length
+        return cosine(min(1.0, position / lengths[-1]))
+
+
+one_cycle = OneCycle()

@@ -1,0 +1,184 @@
+"""Networks for pictures: a pretrained body, two poolings joined, and a new head."""
+
+import torch
+from torch import nn
+
+from coursekit.console import CourseError, nearest
+
+BUNDLED = "drawings"  # the small backbone that comes with the course
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision uses them
+
+
+class Normalise(nn.Module):
+    """Shift and scale (B, 3, H, W) pictures in 0..1 to the range that the body was trained on."""
+
+    def __init__(self, mean, std):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, x):
+        """Return (x - mean) / std per colour plane."""
+        return (x - self.mean) / self.std
+
+
+class AverageAndMax(nn.Module):
+    """Pool (B, C, h, w) maps to (B, 2C): the average of each map, then its largest value."""
+
+    def forward(self, maps):
+        """Return averages and maxima side by side; (B, C) passes unchanged."""
+        if maps.dim() == 2:
+            return maps
+        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
+
+
+class PictureNet(nn.Module):
+    """``normalise`` -> ``body`` -> ``pool`` -> ``head``: pictures (B, 3, H, W) to scores (B, C).
+
+    The body gives feature maps, the pooling one vector a picture, the head one score a class.
+    """
+
+    def __init__(self, normalise, body, pool, head):
+        super().__init__()
+        self.normalise, self.body, self.pool, self.head = normalise, body, pool, head
+
+    def features(self, x):
+        """Return what the head sees: one vector a picture."""
+        return self.pool(self.body(self.normalise(x)))
+
+    def forward(self, x):
+        """Return the scores (B, classes) of pictures (B, 3, H, W) in 0..1."""
+        return self.head(self.features(x))
+
+    def layer_groups(self):
+        """Return three lists of modules: early body, late body, head.
+
+        The late body is the shortest run of last layers that holds three quarters of the weights.
+        """
+        layers = list(self.body.children()) or [self.body]
+        weights = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+        cut = len(layers)
+        while cut > 1 and sum(weights[cut:]) < 0.75 * sum(weights):
+            cut -= 1
+        return [layers[:cut], layers[cut:], [self.head]]
+
+
+def head(inputs, classes, *, hidden=512):
+    """Return a head: batch norm, dropout, ``hidden`` units, ReLU, batch norm, dropout, scores.
+
+    Args:
+        inputs: numbers a picture that the pooling gives.
+        classes: how many scores come out.
+    """
+    return nn.Sequential(
+        nn.BatchNorm1d(inputs),
+        nn.Dropout(0.25),
+        nn.Linear(inputs, hidden),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm1d(hidden),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, classes),
+    )
+
+
+def architectures():
+    """Return the names that ``picture_net`` takes: the bundled one, and torchvision's."""
+    from torchvision import models
+
+    # the top-level builders of torchvision are its classifiers
+    return [BUNDLED, *models.list_models(module=models)]
+
+
+def picture_net(architecture, classes, *, pretrained=True):
+    """Build a ``PictureNet`` from the body of ``architecture`` and a new head.
+
+    Args:
+        architecture: the bundled "drawings", or the name of any torchvision classifier; its weights
+            are downloaded by torchvision on first use, or found in TORCH_HOME.
+        classes: how many classes the head tells apart.
+        pretrained: False starts the body from random weights.
+
+    Raises:
+        CourseError: the name is unknown, or the weights cannot be had.
+    """
+    if architecture == BUNDLED:
+        from coursekit.models import backbone
+
+        normalise, body = Normalise(backbone.MEAN, backbone.STD), backbone.body(pretrained)
+    else:
+        normalise, body = cut(_torchvision_net(architecture, pretrained))
+    pool = AverageAndMax()
+    with torch.no_grad():
+        body.eval()
+        side = 96 if architecture in ("inception_v3", "googlenet", BUNDLED) else 224
+        width = pool(body(torch.zeros(1, 3, side, side))).shape[1]
+    net = PictureNet(normalise, body, pool, head(width, classes))
+    return net.to(memory_format=torch.channels_last)
+
+
+def _torchvision_net(architecture, pretrained):
+    from torchvision import models
+
+    known = architectures()
+    if architecture not in known:
+        raise CourseError(
+            f"There is no architecture {architecture!r}; ck.architectures() lists all of them."
+            + nearest(architecture, known)
+        )
+    if not pretrained:
+        return models.get_model(architecture, weights=None)
+    try:
+        return models.get_model(architecture, weights="DEFAULT")
+    except (OSError, RuntimeError) as error:
+        raise CourseError(
+            f"The pretrained weights of {architecture} cannot be had ({error}); connect to the "
+            f"internet once, put the file into TORCH_HOME/hub/checkpoints, or name {BUNDLED!r}."
+        ) from error
+
+
+def cut(net):
+    """Take the head off a torchvision classifier.
+
+    Returns:
+        (normalise, body): the body maps normalised pictures to (B, C, h, w) maps, or to (B, C)
+        where the net has no maps (transformers that work on a list of patches).
+    """
+    normalise = Normalise(_MEAN, _STD)
+    if getattr(net, "transform_input", False):  # googlenet and inception rescale inside otherwise
+        net.transform_input = False
+        normalise = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    kind = type(net).__name__
+    if kind == "VisionTransformer":
+        return normalise, ClassToken(net)
+    if kind == "SwinTransformer":
+        return normalise, nn.Sequential(*net.features, net.norm, net.permute)
+    if kind == "MaxVit":
+        return normalise, nn.Sequential(net.stem, *net.blocks)
+    if kind == "DenseNet":
+        return normalise, nn.Sequential(*net.features, nn.ReLU())
+    if kind == "MNASNet":
+        return normalise, net.layers
+    if hasattr(net, "features"):
+        return normalise, net.features
+    # ResNet, RegNet, ShuffleNet, GoogLeNet, Inception: what comes before the pooling, in order
+    skipped = ("aux1", "aux2", "AuxLogits")
+    layers = []
+    for name, layer in net.named_children():
+        if name in ("avgpool", "fc"):
+            break
+        if name not in skipped:
+            layers.append(layer)
+    return normalise, nn.Sequential(*layers)
+
+
+class ClassToken(nn.Module):
+    """A vision transformer without its head: pictures to the class token (B, C)."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+        self.net.heads = nn.Identity()
+
+    def forward(self, x):
+        """Return the class token (B, C) of pictures (B, 3, H, W)."""
+        return self.net(x)

@@ -1,0 +1,231 @@
+"""What the layers of a network have learned to see: first kernels, and the patches that excite."""
+
+import contextlib
+
+import numpy
+import torch
+
+from coursekit.console import CourseError, nearest, progress
+from coursekit.visuals.pictures import bare
+from coursekit.visuals.style import counted, labelled_rows, panels, say, use_style
+
+TILE = 64  # pixels of a patch as it is drawn
+
+
+@use_style()
+def show_filters(model, *, axes=None):
+    """Draw the kernels of the first convolution as small colour pictures, grey where they are zero.
+
+    Args:
+        model: a network whose first convolution takes three colours.
+        axes: the Axes to draw on; None for a new figure.
+
+    Raises:
+        CourseError: the model has no such convolution.
+    """
+    layers = [m for m in model.modules() if getattr(m, "in_channels", 0) == 3]
+    if not layers:
+        raise CourseError("No convolution of this model takes three colours; give a picture model.")
+    kernels = layers[0].weight.detach().float().cpu()  # (K, 3, k, k)
+    count, _, tall, wide = kernels.shape
+    scaled = 0.5 + 0.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
+    columns = min(16, count)
+    rows = -(-count // columns)
+    axis = panels(size=(min(9.0, 0.6 * columns), 0.6 * rows + 0.2), axes=axes)[0, 0]
+    axis.imshow(_mosaic(scaled.permute(0, 2, 3, 1).numpy(), columns), interpolation="nearest")
+    bare(axis)
+    # A kernel looks at brightness where its three colours say nearly the same.
+    apart = (kernels - kernels.mean(1, keepdim=True)).square().sum((1, 2, 3))
+    grey = int((apart < 0.1 * kernels.square().sum((1, 2, 3)).clamp(min=1e-12)).sum())
+    say(
+        f"The first layer has {counted(count, 'kernel')} of {tall} x {wide} pixels: {grey} look at "
+        f"brightness alone, {count - grey} at colours too."
+    )
+    return axis
+
+
+def _mosaic(tiles, columns, gap=1):
+    """Return tiles (K, h, w, 3) in 0..1 side by side in one picture with white gaps."""
+    count, tall, wide = tiles.shape[:3]
+    rows = -(-count // columns)
+    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
+    for place, tile in enumerate(tiles):
+        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
+        sheet[top : top + tall, left : left + wide] = tile
+    return sheet
+
+
+@use_style()
+def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=500):
+    """Draw, for a few channels of several stages, the patches of pictures that excite them most.
+
+    The channels are the most selective ones: their best patches excite them far above the mean,
+    measured in standard deviations over the pictures. A patch is as large as the part of the
+    picture that moves the unit (effective receptive field, arXiv 1701.04128), and is cut around it.
+
+    Args:
+        model: a picture network; where it has a ``body``, stages are looked for in there.
+        batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
+        stages: names of modules in the body, as ``named_modules()`` gives them; None for up to
+            four, evenly spaced.
+        channels: how many channels a stage.
+        patches: how many patches a channel.
+        pictures: how many pictures are looked through at most.
+
+    Raises:
+        CourseError: a stage is not there, or gives no maps (B, C, h, w).
+    """
+    body = getattr(model, "body", model)
+    with _resting(model):
+        x = next(iter(batches))[0]
+        stages = _stages(model, body, x[:2], stages)
+        sides = [_field(model, body, stage, x[:2]) for stage in stages]
+        seen, peaks = _peaks(model, body, stages, batches, pictures)
+    labels = [
+        f"{stage}\n{tall} x {wide} maps\nsees {side} pixels"
+        for stage, side, (_, _, (tall, wide)) in zip(stages, sides, peaks, strict=True)
+    ]
+    drawn = labelled_rows(labels, channels, cell=(2.8, 2.1), heights=[1.0] * len(labels))
+    for axes, side, (values, places, shape) in zip(drawn, sides, peaks, strict=True):
+        chosen = _selective(values, patches)[:channels]
+        for axis, channel in zip(axes, chosen, strict=False):
+            rows = values[:, channel].argsort(descending=True)[:patches]
+            tiles = [_cut(seen[row], places[row, channel], shape, side) for row in rows]
+            axis.imshow(_mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
+            axis.set_title(f"channel {channel}")
+    say(
+        f"From {stages[0]} to {stages[-1]} a unit's view grows from {sides[0]} to {sides[-1]} "
+        f"pixels of {x.shape[-1]}; shown are the patches of {counted(len(seen), 'picture')} that "
+        f"excite {counted(channels, 'selective channel')} of each stage most."
+    )
+    return drawn
+
+
+@contextlib.contextmanager
+def _resting(model):
+    """Put every module into evaluation mode, and each back into its own afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def _listening(body, names, heard):
+    """While open, call ``heard(name, output)`` whenever a named module gives an output."""
+    modules = dict(body.named_modules())
+    handles = [
+        modules[name].register_forward_hook(lambda _m, _i, out, name=name: heard(name, out))
+        for name in names
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _stages(model, body, x, asked):
+    """Return the names of the stages asked for, or the last module of up to four map sizes."""
+    names = [name for name, _ in body.named_modules() if name]
+    for name in asked or []:
+        if name not in names:
+            raise CourseError(f"The body has no module {name!r}." + nearest(name, names))
+    shapes = {}
+
+    def heard(name, out):
+        # A transformer's (B, h, w, C) is told from maps by its proportions.
+        maps = torch.is_tensor(out) and out.ndim == 4 and out.shape[-1] > 1
+        if maps and abs(out.shape[-2] / out.shape[-1] - x.shape[-2] / x.shape[-1]) < 0.1:
+            shapes.pop(name, None)
+            shapes[name] = tuple(out.shape[-2:])  # in the order in which they were left
+
+    with torch.no_grad(), _listening(body, asked or names, heard):
+        model(x)
+    missing = [name for name in asked or [] if name not in shapes]
+    if missing or not shapes:
+        raise CourseError(
+            f"{missing[0] if missing else 'This model'} gives no maps (B, C, h, w) to look into; "
+            "name stages of a convolutional body."
+        )
+    if asked:
+        return list(asked)
+    last = list({shape: name for name, shape in shapes.items()}.values())
+    places = numpy.linspace(0, len(last) - 1, min(4, len(last))).round().astype(int)
+    return [last[place] for place in places]
+
+
+def _field(model, body, stage, x):
+    """Return the side of the square that holds nine tenths of what moves a stage's middle unit."""
+    x = x.detach().clone().requires_grad_(True)
+    middle = []
+
+    def heard(_name, out):
+        # Cloned, since a later layer may write in place; squared, lest signs cancel.
+        unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2].clone()
+        middle.append(unit.square().sum())
+
+    with torch.enable_grad(), _listening(body, [stage], heard):
+        model(x)
+    weight = torch.autograd.grad(middle[-1], x)[0].abs().sum((0, 1)).cpu()  # (H, W)
+    share = weight / weight.sum().clamp(min=1e-12)
+    row, column = torch.meshgrid(*map(torch.arange, share.shape), indexing="ij")
+    away = torch.maximum((row - (share * row).sum()).abs(), (column - (share * column).sum()).abs())
+    nearest_first = away.flatten().argsort()
+    inside = int((share.flatten()[nearest_first].cumsum(0) < 0.9).sum())
+    reach = float(away.flatten()[nearest_first][min(inside, share.numel() - 1)])
+    return min(round(2 * reach) + 1, *share.shape)
+
+
+def _peaks(model, body, stages, batches, pictures):
+    """Run pictures through and keep how strongly, and where, each channel answers to each.
+
+    Returns:
+        (seen, peaks): seen uint8 (N, 3, H, W); peaks one (values (N, C), places (N, C), (h, w)) a
+        stage.
+    """
+    latest, found, seen = {}, {stage: [] for stage in stages}, []
+
+    def heard(name, out):
+        values, places = out.float().flatten(2).max(2)
+        latest[name] = values.cpu(), places.cpu(), tuple(out.shape[-2:])
+
+    left = pictures
+    with torch.no_grad(), _listening(body, stages, heard):
+        for x, _ in progress(batches, label="looking", unit=" batches"):
+            x = x[:left]
+            model(x)
+            seen.append((x.clamp(0, 1) * 255).round().byte().cpu())
+            for stage in stages:
+                found[stage].append(latest[stage])
+            left -= len(x)
+            if left <= 0:
+                break
+    peaks = []
+    for parts in found.values():
+        values, places, shapes = zip(*parts, strict=True)
+        peaks.append((torch.cat(values), torch.cat(places), shapes[0]))
+    return torch.cat(seen), peaks
+
+
+def _selective(values, patches):
+    """Return the channels in order of how far their best pictures stand above the mean."""
+    best = values.topk(min(patches, len(values)), dim=0).values[-1]  # the least of the best
+    spread = values.std(0, correction=0)
+    score = (best - values.mean(0)) / spread.clamp(min=1e-6)
+    return score.argsort(descending=True, stable=True).tolist()
+
+
+def _cut(picture, place, shape, side):
+    """Return the square of ``side`` pixels around a place of a map, (TILE, TILE, 3) in 0..1."""
+    from PIL import Image
+
+    tall, wide = picture.shape[1:]
+    row, column = divmod(int(place), shape[1])
+    top = int(numpy.clip(round((row + 0.5) * tall / shape[0] - side / 2), 0, tall - side))
+    left = int(numpy.clip(round((column + 0.5) * wide / shape[1] - side / 2), 0, wide - side))
+    patch = picture[:, top : top + side, left : left + side].permute(1, 2, 0).numpy()
+    return numpy.asarray(Image.fromarray(patch).resize((TILE, TILE))) / 255
