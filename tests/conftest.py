@@ -1,0 +1,65 @@
+"""What all tests share: a silent environment, one sample data set per checkout, the real data."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# At import, before any test module is read: matplotlib and the course look at these early.
+os.environ["COURSEKIT_PROGRESS"] = "off"
+os.environ["MPLBACKEND"] = "Agg"
+for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT_ARCH"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def sample_home():
+    """Return a COURSEKIT_HOME that is kept between runs, so that a sample is drawn once."""
+    home = ROOT / "build" / "test-home" / ".coursekit"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_folders(sample_home, tmp_path_factory):
+    """Keep every test out of the home folder of whoever runs them, and away from old fits."""
+    os.environ["COURSEKIT_HOME"] = str(sample_home)
+    os.environ["COURSEKIT_CHECKPOINTS"] = str(tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(autouse=True)
+def _own_checkpoints(tmp_path, monkeypatch):
+    """Let no test go on with the fit of the test before it."""
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / "checkpoints"))
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Return the folder of real data, named by COURSEKIT_REAL or ../shared/data; else skip."""
+    folder = Path(os.environ.get("COURSEKIT_REAL") or ROOT.parent / "shared" / "data").resolve()
+    if not (folder / "dogscats").is_dir():
+        pytest.skip("there are no real photographs; COURSEKIT_REAL names the folder of dogscats")
+    return folder
+
+
+def _stand_for(there, wanted):
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        wanted.symlink_to(there)
+    except OSError:  # Windows allows links to administrators only
+        (shutil.copytree if there.is_dir() else shutil.copy2)(there, wanted)
+
+
+@pytest.fixture(scope="session")
+def real_home(real_data, tmp_path_factory):
+    """Return {variable: folder} where the real data stand for the download, weights included."""
+    weights = real_data.parent / "weights" / "squeezenet1_0-imagenet.pth"
+    if not weights.is_file():
+        pytest.skip(f"there are no ImageNet weights beside the real data: {weights.name}")
+    home, torch_home = tmp_path_factory.mktemp("real-home"), tmp_path_factory.mktemp("torch-home")
+    _stand_for(real_data / "dogscats", home / "full" / "dogscats")
+    _stand_for(weights, torch_home / "hub" / "checkpoints" / "squeezenet1_0-b66bff10.pth")
+    return {"COURSEKIT_HOME": str(home), "TORCH_HOME": str(torch_home)}
