@@ -24,6 +24,23 @@ def _as_tensor(array):
     return torch.from_numpy(array) if isinstance(array, numpy.ndarray) else array
 
 
+class Rows:
+    """Some rows of a tensor, looked up when they are asked for: ``rows[3]``, ``rows[10:20]``."""
+
+    def __init__(self, whole, rows):
+        self._whole, self._rows = whole, rows
+        self.shape, self.dtype = (len(rows), *whole.shape[1:]), whole.dtype
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        return self._whole[self._rows[index]]
+
+    def __array__(self, dtype=None, copy=None):
+        return numpy.asarray(self[:], dtype=dtype)
+
+
 class Batches:
     """One part of a data set, handed out as whole mini-batches ``(x, y)`` on the device.
 
@@ -89,8 +106,8 @@ class Batches:
 
     @property
     def inputs(self):
-        """Return the raw inputs of all examples, in order; a copy only for a subset."""
-        parts = [part if self._whole else part[self._rows] for part in self._inputs]
+        """Return the raw inputs of all examples, in order; rows are copied when they are asked for."""
+        parts = [part if self._whole else Rows(part, self._rows) for part in self._inputs]
         return parts[0] if self._one_input else tuple(parts)
 
     @property

@@ -3,8 +3,6 @@
 import csv
 from pathlib import Path
 
-import numpy
-
 from coursekit.console import CourseError, nearest
 
 DROPPED = ""
@@ -95,7 +93,7 @@ def near_duplicates(pictures, *, threshold=0.985, limit=20):
 
     shrunk = []
     for start in range(0, len(pictures), 512):
-        part = torch.as_tensor(numpy.asarray(pictures[start : start + 512]))
+        part = torch.as_tensor(pictures[start : start + 512])
         shrunk.append(F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8).flatten(1))
     prints = torch.cat(shrunk)
     prints = F.normalize(prints - prints.mean(1, keepdim=True), dim=1)

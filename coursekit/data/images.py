@@ -69,36 +69,34 @@ def images(
     path = Path(path).expanduser()
     _check_arguments(path, size, resize, bad, augment)
     train, held_out = _labelled(path, labels, many, valid)
-    if corrections is not None:
-        changes = read_corrections(corrections)
-        train, held_out = _corrected(train, path, changes), _corrected(held_out, path, changes)
-    classes = _class_names([label for _, label in train + held_out], many)
     if not held_out:
         train, held_out = _split_at_random(train, 0.2 if valid is None else valid, seed)
-    unlabelled = [] if test is None else _unlabelled(path / test)
+    train, held_out = _shorten(train, QUICK_TRAIN, seed), _shorten(held_out, QUICK_VALID, seed)
+    items = train + held_out
+    if corrections is not None:
+        items = _corrected(items, path, read_corrections(corrections))
+    classes = _class_names([label for _, label in items if label is not None], many)
+    unlabelled = [] if test is None else _shorten(_unlabelled(path / test), QUICK_VALID, seed)
 
-    def build(items, keep, **options):
-        items = _shorten(items, keep, seed)
+    def build(items):
         pixels = decode([file for file, _ in items], size=size, resize=resize, bad=bad, root=path)
-        whole = Batches(
-            pixels.array,
-            _targets([label for _, label in items], classes, many),
-            size=batch,
-            prepare=to_floats,
-            names=[_relative(file, path) for file, _ in items],
-            identity=pixels.identity,
-            **options,
-        )
-        return whole if len(pixels.good) == len(items) else whole.subset(pixels.good)
+        names = [_relative(file, path) for file, _ in items]
+        targets = _targets([label for _, label in items], classes, many)
+        identity = pixels.identity
+        options = {"size": batch, "prepare": to_floats, "names": names, "identity": identity}
+        return Batches(pixels.array, targets, **options), pixels.good
 
-    return Data(
-        build(train, QUICK_TRAIN, shuffle=True, augment=augment),
-        build(held_out, QUICK_VALID),
-        build(unlabelled, QUICK_VALID) if unlabelled else None,
-        classes,
-        path,
-        {"size": size, "resize": resize, "many": many},
-    )
+    whole, good = build(items)
+    rows = [row for row in good if items[row][1] is not None]
+    learned = whole.subset([row for row in rows if row < len(train)])
+    learned.shuffle, learned.augment = True, augment
+    checked = whole.subset([row for row in rows if row >= len(train)])
+    test_part = None
+    if unlabelled:
+        test_part, good = build(unlabelled)
+        test_part = test_part.subset(good)
+    options = {"size": size, "resize": resize, "many": many}
+    return Data(learned, checked, test_part, classes, path, options)
 
 
 def to_floats(pixels):
@@ -418,14 +416,18 @@ def _class_names(labels, many):
 
 
 def _targets(labels, classes, many):
-    if not labels or labels[0] is None:
+    """Return (N,) numbers of classes, or (N, classes) zeros and ones; None without labels.
+
+    Dropped pictures have no label; their rows are never handed out.
+    """
+    if all(label is None for label in labels):
         return None
     number = {name: position for position, name in enumerate(classes)}
     if not many:
-        return torch.tensor([number[label] for label in labels])
+        return torch.tensor([number.get(label, -1) for label in labels])
     targets = torch.zeros(len(labels), len(classes))
     for row, label in enumerate(labels):
-        targets[row, [number[name] for name in label.split()]] = 1
+        targets[row, [number[name] for name in (label or "").split()]] = 1
     return targets
 
 
@@ -450,8 +452,7 @@ def _shorten(items, count, seed):
 
 def _corrected(items, path, changes):
     """Apply {file: label, or None for dropped} to the items."""
-    kept = [(file, changes.get(_relative(file, path), label)) for file, label in items]
-    return [(file, label) for file, label in kept if label is not None]
+    return [(file, changes.get(_relative(file, path), label)) for file, label in items]
 
 
 def _relative(file, root):
