@@ -18,6 +18,7 @@ from coursekit.visuals.style import (
     say,
     sentence,
     use_style,
+    width_of,
 )
 
 NOT_METRICS = {"epoch", "train_loss", "valid_loss", "seconds", "lr"}
@@ -190,7 +191,7 @@ def show_sweep(sweep, *, axes=None):
         left.axhline(sweep.suggestion, **looks)
         right.axvline(sweep.suggestion, label=f"suggestion {digits(sweep.suggestion)}", **looks)
     reason = str(sweep.reason).strip().rstrip(".")
-    right.set_title(fit(reason, 5.2, lines=3), loc="left", fontsize=10)
+    right.set_title(fit(reason, width_of(right) - 0.6, lines=3), loc="left", fontsize=10)
     right.legend(loc="lower left")
     say(_sweep_sentence(rates, smoothed, sweep.suggestion, reason))
     return numpy.array([left, right])

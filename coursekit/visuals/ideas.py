@@ -14,6 +14,7 @@ from coursekit.visuals.style import (
     say,
     sentence,
     use_style,
+    width_of,
 )
 
 FAR = 1e6  # a point so far away has left every picture
@@ -61,7 +62,7 @@ def show_descent(function, paths, *, axes=None):
         axis.plot(*zip(*points, strict=True), "o-", color=COLOURS["blue"], linewidth=1)
         axis.plot(*points[0], "s", color=COLOURS["red"], markersize=9, label="start")
         axis.set(xlim=(x[0], x[-1]), ylim=(y.min() - room, y.max() + room), xlabel="x")
-        axis.set_title(fit(label, 2.2))
+        axis.set_title(fit(label, width_of(axis) - 0.3))
     drawn[0].set_ylabel("y")
     drawn[0].legend(loc="upper center")
     say(sentence(*(f"{label}: {_fate(points)}" for label, points in paths.items())))

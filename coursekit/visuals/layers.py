@@ -56,7 +56,7 @@ def _mosaic(tiles, columns, gap=1):
 
 
 @use_style()
-def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=500):
+def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=256):
     """Draw, for a few channels of several stages, the patches of pictures that excite them most.
 
     The channels are the most selective ones: their best patches excite them far above the mean,
@@ -81,8 +81,9 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
         stages = _stages(model, body, x[:2], stages)
         sides = [_field(model, body, stage, x[:2]) for stage in stages]
         seen, peaks = _peaks(model, body, stages, batches, pictures)
+    prefix = "body." if body is not model else ""
     labels = [
-        f"{stage}\n{tall} x {wide} maps\nsees {side} pixels"
+        f"{prefix}{stage}\n{tall} x {wide} maps\nsees {side} pixels"
         for stage, side, (_, _, (tall, wide)) in zip(stages, sides, peaks, strict=True)
     ]
     drawn = labelled_rows(labels, channels, cell=(2.8, 2.1), heights=[1.0] * len(labels))
@@ -93,10 +94,10 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
             tiles = [_cut(seen[row], places[row, channel], shape, side) for row in rows]
             axis.imshow(_mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
             axis.set_title(f"channel {channel}")
+    views = ", ".join(f"{side} in {name}" for name, side in zip(stages, sides, strict=True))
     say(
-        f"From {stages[0]} to {stages[-1]} a unit's view grows from {sides[0]} to {sides[-1]} "
-        f"pixels of {x.shape[-1]}; shown are the patches of {counted(len(seen), 'picture')} that "
-        f"excite {counted(channels, 'selective channel')} of each stage most."
+        f"A unit sees a square of so many pixels of {x.shape[-1]}: {views}; drawn are the patches "
+        f"of {counted(len(seen), 'picture')} that excite the most selective channels most."
     )
     return drawn
 
@@ -134,28 +135,27 @@ def _stages(model, body, x, asked):
     for name in asked or []:
         if name not in names:
             raise CourseError(f"The body has no module {name!r}." + nearest(name, names))
-    shapes = {}
+    last = {}  # size of the maps: the last module that gives it, outermost modules first
 
     def heard(name, out):
         # A transformer's (B, h, w, C) is told from maps by its proportions.
         maps = torch.is_tensor(out) and out.ndim == 4 and out.shape[-1] > 1
         if maps and abs(out.shape[-2] / out.shape[-1] - x.shape[-2] / x.shape[-1]) < 0.1:
-            shapes.pop(name, None)
-            shapes[name] = tuple(out.shape[-2:])  # in the order in which they were left
+            key = name if asked else tuple(out.shape[-2:])
+            if name.count(".") <= last.get(key, name).count("."):
+                last[key] = name
 
     with torch.no_grad(), _listening(body, asked or names, heard):
         model(x)
-    missing = [name for name in asked or [] if name not in shapes]
-    if missing or not shapes:
+    missing = [name for name in asked or [] if name not in last]
+    if missing or not last:
         raise CourseError(
             f"{missing[0] if missing else 'This model'} gives no maps (B, C, h, w) to look into; "
             "name stages of a convolutional body."
         )
-    if asked:
-        return list(asked)
-    last = list({shape: name for name, shape in shapes.items()}.values())
-    places = numpy.linspace(0, len(last) - 1, min(4, len(last))).round().astype(int)
-    return [last[place] for place in places]
+    names = list(asked or last.values())
+    places = numpy.linspace(0, len(names) - 1, len(names) if asked else min(4, len(names)))
+    return [names[place] for place in places.round().astype(int)]
 
 
 def _field(model, body, stage, x):

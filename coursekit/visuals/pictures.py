@@ -14,6 +14,7 @@ from coursekit.visuals.style import (
     panels,
     say,
     use_style,
+    width_of,
 )
 
 
@@ -69,18 +70,17 @@ def draw_picture(axes, picture, title="", *, size=10, frame=None):
     """
     axes.set_axis_on()
     axes.imshow(as_array(picture))
-    axes.set_anchor("N")  # so that the titles of a row stand at one height
     bare(axes)
     if frame:
         for spine in axes.spines.values():
             spine.set(visible=True, color=frame, linewidth=3)
     if title:
-        inches = axes.get_position(original=True).width * axes.figure.get_figwidth()
-        axes.set_title(fit(title, inches, size=size), fontsize=size)
+        axes.set_title(fit(title, width_of(axes), size=size), fontsize=size)
 
 
 def bare(axes):
     """Take ticks, grid and frame away from a panel that holds a picture."""
+    axes.set_anchor("N")  # so that the titles of a row stand at one height
     axes.set_xticks([])
     axes.set_yticks([])
     axes.grid(False)

@@ -97,6 +97,15 @@ def fit(text, inches, *, size=10, lines=2):
     return "\n".join(part for line in str(text).split("\n") for part in broken(line))
 
 
+def width_of(axes):
+    """Return the inches that text above a panel may fill without touching the panel beside it."""
+    figure, place = axes.figure, axes.get_subplotspec()
+    if place is None or figure.get_layout_engine() is None:
+        return axes.get_position(original=True).width * figure.get_figwidth()
+    ratios = numpy.array(place.get_gridspec().get_width_ratios(), float)
+    return figure.get_figwidth() * ratios[place.colspan.start] / ratios.sum() - 0.1
+
+
 def panels(rows=1, columns=1, *, size=(6.0, 3.6), widths=None, heights=None, axes=None):
     """Return an array (rows, columns) of Axes: those of a new figure, or those given, emptied.
 
