@@ -1,0 +1,137 @@
+"""A web server on loopback that misbehaves as it is told, and archives in published layouts."""
+
+import contextlib
+import io
+import re
+import tarfile
+import threading
+import time
+import zipfile
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Page:
+    """One file and how it is served.
+
+    Args:
+        body: the true bytes.
+        ranges: whether a Range is answered with 206; else the whole file is sent.
+        tag: the ETag, or None.
+        cuts: after how many bytes of each successive reply the connection is cut; None: not.
+        codes: the status of each successive reply, until the list is used up.
+        says: the Content-Length of the first reply, where it is to lie; "" leaves it out.
+        wrong: how many replies carry inverted bytes.
+        pause: seconds between blocks of 64 KiB.
+    """
+
+    body: bytes
+    ranges: bool = True
+    tag: str | None = '"one"'
+    cuts: list = field(default_factory=list)
+    codes: list = field(default_factory=list)
+    says: object = None
+    wrong: int = 0
+    pause: float = 0.0
+    requests: list = field(default_factory=list)  # the Range of each request, or None
+    sent: int = 0  # bytes of body that left
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Stay silent."""
+
+    def do_GET(self):
+        """Serve a page with the faults it was given."""
+        page = self.server.pages.get(self.path)
+        if page is None:
+            return self._bare(404)
+        page.requests.append(self.headers.get("Range"))
+        if page.codes and (code := page.codes.pop(0)) != 200:
+            return self._bare(code)
+        start, code = self._start(page)
+        if code == 416:
+            return self._bare(416, {"Content-Range": f"bytes */{len(page.body)}"})
+        body = page.body[start:]
+        if page.wrong:
+            page.wrong -= 1
+            body = bytes(255 - byte for byte in body)
+        says, page.says = (len(body) if page.says is None else page.says), None
+        self.send_response(code)
+        if says != "":
+            self.send_header("Content-Length", str(says))
+        if page.tag:
+            self.send_header("ETag", page.tag)
+        if code == 206:
+            span = f"bytes {start}-{len(page.body) - 1}/{len(page.body)}"
+            self.send_header("Content-Range", span)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self._send(page, body[: page.cuts.pop(0)] if page.cuts else body)
+
+    def _start(self, page):
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if not asked or not page.ranges or self.headers.get("If-Range", page.tag) != page.tag:
+            return 0, 200
+        start = int(asked[1])
+        return start, 206 if start < len(page.body) else 416
+
+    def _send(self, page, body):
+        with contextlib.suppress(ConnectionError):  # the client may be gone
+            for begin in range(0, len(body), 1 << 16):
+                block = body[begin : begin + (1 << 16)]
+                self.wfile.write(block)
+                page.sent += len(block)
+                time.sleep(page.pause)
+
+    def _bare(self, code, headers=None):
+        self.send_response(code)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Say nothing of clients that went away."""
+
+
+@contextlib.contextmanager
+def serve(**pages):
+    """Serve ``name=Page`` at /name with its first ``__`` read as a dot; yields name -> address."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    paths = {name: "/" + name.replace("__", ".") for name in pages}
+    server.pages = {paths[name]: page for name, page in pages.items()}
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield lambda name: f"http://127.0.0.1:{server.server_port}{paths.get(name, '/' + name)}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def make_zip(files):
+    """Return a zip of name -> bytes; a ``ZipInfo`` may stand for a name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def make_tgz(files):
+    """Return a tar.gz of name -> bytes; a ``TarInfo`` may stand for a name."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
