@@ -1,0 +1,85 @@
+# The one door to the course. `make help` lists what it can do; plain sh, any make.
+.POSIX:
+.PHONY: help lab test test-real notebooks check lint format backbone lines clean
+PYTHON = .venv/bin/python
+
+help: ## this list
+	@echo "make TARGET, where TARGET is"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888; TORCH=cpu)
+	@set --; \
+	[ "$${OPEN:-yes}" != no ] || set -- "$$@" --no-browser; \
+	[ "$$(id -u)" != 0 ] || set -- "$$@" --allow-root; \
+	exec $(PYTHON) -m jupyterlab --port="$${PORT:-8888}" --log-level=WARN "$$@" \
+	    notebooks/01_classification.ipynb
+
+test: .venv/.ready lines ## run every test
+	@$(PYTHON) -m pytest -ra
+
+test-real: .venv/.ready ## run the tests on real photographs, where they are (COURSEKIT_REAL)
+	@$(PYTHON) -m pytest -ra -m real
+
+notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
+	@$(PYTHON) -m notebooks.build $${LESSON:-}
+
+check: lint ## say whether code is tidy and notebooks are built, and how long each file is
+	@$(PYTHON) -m notebooks.build --check
+	@$(MAKE) lines
+
+lint: .venv/.ready ## look for mistakes and untidy code
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+
+format: .venv/.ready ## tidy the code
+	@$(PYTHON) -m ruff check --fix
+	@$(PYTHON) -m ruff format
+
+backbone: .venv/.ready ## train the bundled backbone anew
+	@$(PYTHON) -m coursekit.models.train_backbone
+
+lines: ## count the lines of each file
+	@find coursekit notebooks tests -name '*.py' | sort | xargs wc -l
+
+clean: ## remove the environment and everything that can be made again
+	@rm -rf .venv build .pytest_cache .ruff_cache *.egg-info
+	@find coursekit notebooks tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Everything needed, once: done again when pyproject.toml changes. A set-up that was cut off leaves
+# no .ready, and the next one begins afresh. pip tells of the large downloads only.
+.venv/.ready: pyproject.toml
+	@case "$${TORCH:-}" in ""|cpu) ;; *) echo "TORCH may be cpu, or left out." >&2; exit 1;; esac; \
+	for name in python3 python3.14 python3.13 python3.12 python3.11 python ""; do \
+	    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
+	done; \
+	if [ -z "$$name" ]; then \
+	    echo "There is no Python 3.11 or newer here; install one from python.org." >&2; exit 1; \
+	fi; \
+	if ! "$$name" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$name lacks venv; on Debian or Ubuntu: sudo apt install python3-venv." >&2; exit 1; \
+	fi; \
+	if [ ! -e .venv/.ready ]; then \
+	    case "$${TORCH:-}$$(uname -s)" in \
+	    cpu*) echo "Setting up .venv with the CPU build of torch: about 1 GB on disk.";; \
+	    Linux) echo "Setting up .venv: about 5.5 GB on disk, for pip brings torch with CUDA."; \
+	        echo "Without an NVIDIA GPU, stop this (Ctrl-C) and add TORCH=cpu: about 1 GB.";; \
+	    *) echo "Setting up .venv: about 1 GB on disk.";; \
+	    esac; \
+	    "$$name" -m venv --clear .venv || exit 1; \
+	fi; \
+	rm -f .venv/.ready; \
+	install() { \
+	    rm -f .venv/.done; \
+	    { $(PYTHON) -m pip install --disable-pip-version-check "$$@" && touch .venv/.done; } \
+	        | sed -n '/Downloading .* [MG]B)/p'; \
+	    [ -e .venv/.done ] && return; \
+	    echo "The set-up is not finished; the lines above say why. Run the same again:" >&2; \
+	    echo "what was downloaded already is kept." >&2; \
+	    exit 1; \
+	}; \
+	if [ "$${TORCH:-}" = cpu ]; then \
+	    install --index-url https://download.pytorch.org/whl/cpu torch torchvision; \
+	fi; \
+	install -e '.[lab,dev]'; \
+	touch .venv/.ready; \
+	echo "Ready."
