@@ -2,19 +2,9 @@
 
 import contextlib
 import errno
-import functools
-import gzip
-import hashlib
 import importlib
-import json
 import os
-import re
 import shutil
-import stat
-import tarfile
-import time
-import zipfile
-import zlib
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,26 +12,10 @@ from urllib.parse import urlsplit
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress
 from coursekit.data.catalogue import CATALOGUE
+from coursekit.data.download import SourceError, download, read_json, write_json
+from coursekit.data.unpack import ArchiveError, unpack
 
 MARKER = ".coursekit.json"  # in a finished folder: edition, origin, files, bytes
-TIMEOUT = (10, 30)  # seconds until the connection stands, seconds without a byte
-PAUSES = (1, 3)  # seconds before each new try that follows one without progress
-BLOCK = 1 << 16  # bytes
-ROOM = 1 << 30  # an archive may unpack to 20 times its size and this many bytes
-MOST_BYTES = 5 << 30  # of a download whose size is not published
-MOST_FILES = 500_000
-_DAMAGED = (  # what the readers of archives raise
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
-    RuntimeError, FileExistsError, NotADirectoryError,
-)  # fmt: skip
-
-
-class _RefusedError(Exception):
-    """A source that cannot serve, with the reason in a few words."""
-
-
-class _InterruptedError(Exception):
-    """A try that came to nothing; the next one may not."""
 
 
 def fetch(name, *, edition=None):
@@ -72,7 +46,7 @@ def fetch(name, *, edition=None):
             raise
         note(f"{error} Until then, the sample edition is used.")
         wanted, folder = "sample", _sample(data_set)
-    facts = _read_json(folder / MARKER) or _count(folder) | {"origin": f"found in full/{name}"}
+    facts = read_json(folder / MARKER) or _count(folder) | {"origin": f"found in full/{name}"}
     licence = data_set.licence if wanted == "full" else "MIT, as the course"
     size = f"{facts['files']:,} files, {_size_in_words(facts['bytes'])}"
     print(f"{name}, {wanted} edition: {size}, {facts['origin']}; {licence}.", flush=True)
@@ -136,7 +110,7 @@ def _from_sources(data_set, folder):
     for source in data_set.sources:
         try:
             return _from_source(data_set, source, folder)
-        except _RefusedError as error:
+        except (SourceError, ArchiveError) as error:
             reasons.append(f"{source.host} {error}")
     sample = f", or take ck.fetch({data_set.name!r}, edition='sample')" if data_set.sample else ""
     raise CourseError(
@@ -150,15 +124,17 @@ def _from_source(data_set, source, folder):
     downloads = runtime.home() / "cache" / "downloads" / data_set.name
     staging = folder.with_name(f".{data_set.name}.unpacking")
     shutil.rmtree(staging, ignore_errors=True)
-    archive = _download(data_set.name, source, downloads)
+    downloads.mkdir(parents=True, exist_ok=True)
+    _check_room(data_set.name, source, downloads)
+    archive = download(source, downloads, f"{data_set.name} from {source.host}")
     try:
-        _unpack(archive, staging, Path(urlsplit(source.url).path).name)
+        unpack(archive, staging, Path(urlsplit(source.url).path).name)
         unpacked = staging / source.inside
         left_out = source.arrange(unpacked, progress) if source.arrange else None
         if lacking := _lacking(unpacked, data_set.layout):
-            raise _RefusedError(f"serves another archive than expected: it lacks {lacking}")
+            raise ArchiveError(f"serves another archive than expected: it lacks {lacking}")
         _put_in_place(unpacked, folder, origin=f"from {source.host}, {source.checked}")
-    except _RefusedError:
+    except ArchiveError:
         archive.unlink()
         raise
     finally:
@@ -175,7 +151,7 @@ def _sample(data_set):
     some_of_each = dict.fromkeys(data_set.layout, 1)
 
     def is_current():
-        version = _read_json(folder / MARKER).get("version")
+        version = read_json(folder / MARKER).get("version")
         return version == builder.VERSION and not _lacking(folder, some_of_each)
 
     if not is_current():
@@ -191,7 +167,7 @@ def _sample(data_set):
 
 def _put_in_place(finished, folder, **facts):
     """Mark a finished folder and move it to its name; what was there before goes."""
-    _write_json(finished / MARKER, _count(finished) | facts)
+    write_json(finished / MARKER, _count(finished) | facts)
     folder.parent.mkdir(parents=True, exist_ok=True)
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -240,10 +216,10 @@ def _alone(name, edition):
         lock.release()
 
 
-def _check_room(name, source, folder, have):
+def _check_room(name, source, downloads):
     """Refuse to begin what the disk cannot hold: the archive, and about as much unpacked."""
-    needed = 2 * (source.bytes or 0) - have
-    free = shutil.disk_usage(folder).free
+    needed = 2 * (source.bytes or 0) - _count(downloads)["bytes"]
+    free = shutil.disk_usage(downloads).free
     if needed > free:
         raise CourseError(
             f"{name} needs about {_size_in_words(needed)} of disk and {_size_in_words(free)} are "
@@ -260,237 +236,8 @@ def _count(folder):
     return {"files": len(sizes), "bytes": sum(sizes)}
 
 
-def _size(path):
-    return path.stat().st_size if path.exists() else 0
-
-
 def _size_in_words(size):
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if size >= scale:
             return f"{size / scale:.1f} {unit}"
     return f"{size / 1e3:.0f} kB"
-
-
-def _read_json(path):
-    """Return the dict in a JSON file; an empty one where there is none that can be read."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _write_json(path, content):
-    half_done = path.with_name(path.name + ".new")
-    half_done.write_text(json.dumps(content), "utf-8")
-    os.replace(half_done, path)
-
-
-# --- the download ---------------------------------------------------------------------------
-
-
-def _download(name, source, folder):
-    """Return the verified archive; one that arrives damaged is asked for once more."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = f"{source.host}-{Path(urlsplit(source.url).path).name}".replace(":", "-")
-    part = folder / f"{archive}.part"
-    for stray in folder.glob("tmp*"):  # pooch's, of a session that was killed
-        stray.unlink()
-    _check_room(name, source, folder, _size(part))
-    known = f"sha256:{source.sha256}" if source.sha256 else source.md5 and f"md5:{source.md5}"
-    downloader = functools.partial(_hand_over, source, part, f"{name} from {source.host}")
-    for _ in range(2):
-        try:
-            path = pooch.retrieve(source.url, known, archive, folder, downloader=downloader)
-            part.unlink(missing_ok=True)
-            return Path(path)
-        except ValueError:  # pooch's word for a wrong sum, and ours
-            part.unlink(missing_ok=True)
-    raise _RefusedError("sent a file of the wrong size or sum, twice")
-
-
-def _hand_over(source, part, label, url, output, pooch):
-    """Complete ``part`` and give it to pooch, which checks the sum and then moves it."""
-    _complete(source, part, label)
-    with open(part, "rb") as file:
-        first = hashlib.md5(file.read(1 << 20)).hexdigest()
-    if source.bytes not in (None, _size(part)) or source.md5_first not in (None, first):
-        raise ValueError("size or first MiB")
-    os.unlink(output)
-    try:
-        os.link(part, output)  # so that a kill while the sum is computed loses nothing
-    except OSError:
-        os.replace(part, output)
-
-
-def _complete(source, part, label):
-    """Ask for what ``part`` lacks until it is whole, or until tries bring nothing more."""
-    import requests
-    import urllib3
-
-    longest, pauses = _size(part), iter(PAUSES)
-    while True:
-        try:
-            return _receive(source, part, label)
-        except requests.exceptions.SSLError:
-            raise _RefusedError("has a certificate that is not valid") from None
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            reason = "does not answer in time"
-        except (requests.RequestException, urllib3.exceptions.HTTPError):
-            reason = "cuts the connection" if _size(part) else "cannot be reached"
-        except _InterruptedError as error:
-            reason = str(error)
-        if _size(part) > longest:
-            longest, pauses = _size(part), iter(PAUSES)
-        pause = next(pauses, None)
-        if pause is None:
-            raise _RefusedError(reason)
-        time.sleep(pause)
-
-
-def _receive(source, part, label):
-    """Send one request and append what comes; returns when ``part`` is whole.
-
-    RFC 9110, 14.2: a server may answer a Range with the whole file (200) or with that range (206).
-    """
-    import requests
-
-    known = part.with_name(part.name + ".json")  # what the server said of the file
-    have, said = _size(part), _read_json(known)
-    whole = source.bytes or said.get("total")  # the table is trusted more than the server
-    if have and have == whole:
-        return
-    headers = {"User-Agent": "coursekit", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    if have and said.get("tag"):
-        headers["If-Range"] = said["tag"]
-    with requests.get(source.url, headers=headers, stream=True, timeout=TIMEOUT) as reply:
-        start, total = _where(reply, have, whole, part)
-        whole = source.bytes or total
-        if start and start == total:
-            return
-        if not start:
-            part.write_bytes(b"")
-            tag = reply.headers.get("ETag", "W/")
-            tag = reply.headers.get("Last-Modified") if tag.startswith("W/") else tag
-            _write_json(known, {"tag": tag, "total": total})
-        _append(reply, part, whole, label)
-    if _size(part) < (whole or 0):
-        raise _InterruptedError(f"sends only {_size(part):,} of {whole:,} bytes")
-
-
-def _where(reply, have, whole, part):
-    """Return at which byte a reply starts and how long the whole file is (None: not said)."""
-    code = reply.status_code
-    if code == 200:
-        length = reply.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() else None
-    span = reply.headers.get("Content-Range", "")
-    if code == 206 and (said := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", span)):
-        total = whole if said[2] == "*" else int(said[2])
-        if int(said[1]) == have and whole in (None, total):
-            return have, total
-    if code == 416 and span == f"bytes */{have}" and have:  # there was no more to send
-        return have, have
-    if code in (206, 416):  # another file than the one begun, or more than there is
-        part.unlink(missing_ok=True)
-        raise _InterruptedError("has changed the file")
-    kind = _InterruptedError if code in (408, 429) or code >= 500 else _RefusedError
-    raise kind(f"answers {code} {reply.reason or ''}".rstrip())
-
-
-def _append(reply, part, total, label):
-    most = total or MOST_BYTES
-    bar = progress(total=total, label=label, unit="B", unit_scale=True)
-    with bar, open(part, "ab") as file:
-        bar.update(file.tell())
-        for block in reply.raw.stream(BLOCK, decode_content=False):  # an archive stays packed
-            file.write(block)
-            bar.update(len(block))
-            if file.tell() > most:
-                break
-    if _size(part) > most:
-        part.unlink()
-        raise _RefusedError(f"sends more than the {most:,} bytes expected")
-
-
-# --- unpacking ------------------------------------------------------------------------------
-
-
-def _unpack(archive, folder, name):
-    """Unpack an archive into ``folder``, or put a single file there under ``name``.
-
-    Members are read and written here, never by the archive's own extract: no member gets to choose
-    a path outside the folder, a link, a device, a mode or an owner.
-    """
-    room = ROOM + 20 * _size(archive)  # a small archive that unpacks to a full disk is no gift
-    try:
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(archive) as opened:
-                _write(_zip_members(opened), folder, room, len(opened.infolist()))
-        elif name.endswith((".tgz", ".tar.gz")):
-            with tarfile.open(archive, "r:gz") as opened:
-                _write(_tar_members(opened), folder, room)
-        else:
-            folder.mkdir(parents=True)
-            shutil.copyfile(archive, folder / name)
-    except _DAMAGED as error:
-        raise _RefusedError(f"sent a damaged archive ({error or type(error).__name__})") from error
-
-
-def _zip_members(archive):
-    """Yield (name, function that opens it); None in place of the function for a folder."""
-    for member in archive.infolist():
-        if member.is_dir():
-            yield member.filename, None
-        elif stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG):
-            yield member.filename, functools.partial(archive.open, member)
-        else:
-            raise _RefusedError(f"sent an archive with a link or device in it ({member.filename})")
-
-
-def _tar_members(archive):
-    """Yield as ``_zip_members`` does; what follows the last member is read for gzip's own sum."""
-    for member in archive:
-        if not (member.isdir() or member.isreg()):
-            raise _RefusedError(f"sent an archive with a link or device in it ({member.name})")
-        opened = functools.partial(archive.extractfile, member)
-        yield member.name, None if member.isdir() else opened
-    if not any(not archive.fileobj.read(1 << 20) for _ in range(64)):
-        raise _RefusedError("sent an archive that goes on after its end")
-
-
-def _write(members, folder, room, total=None):
-    """Write members below ``folder`` while they stay within ``room`` bytes."""
-    seen = set()
-    for name, opened in progress(members, total=total, label="unpacking", unit=" files"):
-        path = folder.joinpath(*_parts(name))
-        if opened is None:
-            path.mkdir(parents=True, exist_ok=True)
-            continue
-        key = str(path).casefold()  # Windows and macOS take A and a for the same file
-        if key in seen or len(seen) == MOST_FILES:
-            raise _RefusedError(f"sent an archive with too many files or one twice ({name})")
-        seen.add(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with opened() as reader, open(path, "xb") as writer:
-            while block := reader.read(BLOCK):
-                room -= len(block)
-                if room < 0:
-                    raise _RefusedError("sent an archive that unpacks to far more than its size")
-                writer.write(block)
-
-
-def _parts(name):
-    """Return the parts of a member's path; one that could lead out of the folder is refused.
-
-    Windows drops dots and spaces at the end of a name, and knows drives and backslashes.
-    """
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    outside = name.startswith("/") or any(not part.strip(". ") for part in parts)
-    if outside or any(sign in name for sign in "\\:\0"):
-        raise _RefusedError(f"sent an archive with an unsafe path in it ({name})")
-    return parts
