@@ -40,10 +40,16 @@ def digest(text, length=8):
 # Where the course lives -----------------------------------------------------------------------
 
 
+def address(root):
+    """Return (owner/name of the repository, branch) from pyproject.toml."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["coursekit"]
+    return settings["repository"], settings["branch"]
+
+
 def badges(root, notebook):
     """Return the Markdown of the Colab and Kaggle badges of a notebook, such as "ja/01_x.ipynb"."""
-    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["coursekit"]
-    page = f"{settings['repository']}/blob/{settings['branch']}/notebooks/{notebook}"
+    repository, branch = address(root)
+    page = f"{repository}/blob/{branch}/notebooks/{notebook}"
     colab, kaggle = "https://colab.research.google.com", "https://kaggle.com"
     return (
         f"[![Open in Colab]({colab}/assets/colab-badge.svg)]({colab}/github/{page}) "
@@ -53,17 +59,22 @@ def badges(root, notebook):
 
 
 def readmes(root):
-    """Return {README: (text, text with the badges of today)}.
+    """Return {README: (text, text with the addresses of today)}.
 
     A badge stands between ``<!-- badges:01_name -->`` and ``<!-- /badges -->``.
     """
 
-    def today(found):
-        return f"{found[1]}{badges(root, found[2] + '.ipynb')}{found[3]}"
+    def today(text):
+        text = re.sub(
+            r"(<!-- badges:(\S+) -->).*?(<!-- /badges -->)",
+            lambda found: f"{found[1]}{badges(root, found[2] + '.ipynb')}{found[3]}",
+            text,
+            flags=re.DOTALL,
+        )
+        return re.sub(r"(git\+https://github\.com/)\S+", rf"\g<1>{'@'.join(address(root))}", text)
 
-    marks = re.compile(r"(<!-- badges:(\S+) -->).*?(<!-- /badges -->)", re.DOTALL)
     texts = {file: file.read_text("utf-8") for file in sorted(root.glob("README*.md"))}
-    return {file: (text, marks.sub(today, text)) for file, text in texts.items()}
+    return {file: (text, today(text)) for file, text in texts.items()}
 
 
 # From the source to cells ---------------------------------------------------------------------
@@ -260,7 +271,9 @@ def stale(root):
         wanted |= {file: state(file, stamp(root, source)) for file in targets(source).values()}
     there = (root / "notebooks").glob("[0-9]*.ipynb"), (root / "notebooks" / "ja").glob("*.ipynb")
     wanted |= {file: "has no source" for folder in there for file in folder if file not in wanted}
-    wanted |= {f: "badges are old" for f, (text, right) in readmes(root).items() if text != right}
+    wanted |= {
+        f: "addresses are old" for f, (text, right) in readmes(root).items() if text != right
+    }
     return {file: reason for file, reason in wanted.items() if reason}
 
 

@@ -49,7 +49,9 @@ def course(tmp_path_factory):
     """Return a course of one small lesson, built once in both languages."""
     root = tmp_path_factory.mktemp("course")
     _write(root, LESSON.format(of=build.digest("# One\n{badges}")))
-    (root / "README.md").write_text("| <!-- badges:01_tiny -->old<!-- /badges --> |\n")
+    (root / "README.md").write_text(
+        "| <!-- badges:01_tiny -->old<!-- /badges --> |\n%pip install git+https://github.com/old/x\n"
+    )
     assert build.main([], root) == 0
     return root
 
@@ -123,13 +125,14 @@ def test_magics_tags_ids_and_metadata(course):
     assert notebook.metadata.kernelspec.name == "python3"
 
 
-def test_badges_come_from_pyproject(course):
+def test_addresses_come_from_pyproject(course):
     """A wrong branch in a badge is a common bug, and nobody but a learner sees it."""
     colab = "https://colab.research.google.com/github/someone/course/blob/main/notebooks/"
     for name in ("01_tiny.ipynb", "ja/01_tiny.ipynb"):
         assert f"{colab}{name})" in _stored(course, name).cells[0].source
     readme = (course / "README.md").read_text()
     assert f"{colab}01_tiny.ipynb)" in readme
+    assert readme.endswith("%pip install git+https://github.com/someone/course@main\n")
     assert readme.startswith("| <!-- badges:01_tiny -->[![Open in Colab]")
 
 
@@ -167,7 +170,7 @@ SPOILT = {
         lambda root: (root / "notebooks/02_old.ipynb").write_text("{}"),
         "has no source",
     ),
-    "repository renamed": (_move_house, "badges are old"),
+    "repository renamed": (_move_house, "addresses are old"),
 }
 
 

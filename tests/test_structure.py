@@ -1,0 +1,269 @@
+"""The house as a whole: who may import whom, what is never used, what must agree with what."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import coursekit
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+SOURCES = sorted(
+    file for folder in ("coursekit", "notebooks", "tests") for file in (ROOT / folder).rglob("*.py")
+)
+
+# A module, or a room (every module in it) -> the modules and rooms that it may import.
+BASE = ("console", "runtime")
+ARROWS = {
+    "console": (),
+    "runtime": ("console",),
+    "doctor": BASE,
+    "extension": BASE,
+    "data.catalogue": (),
+    "data.download": ("console",),
+    "data.unpack": ("console",),
+    "data.fetch": (*BASE, "data.catalogue", "data.download", "data.samples", "data.unpack"),
+    "data.samples": ("console", "data.samples"),
+    "data.augment": ("console",),
+    "data.cleaning": ("console",),
+    "data.batches": BASE,
+    "data.images": (*BASE, "data.augment", "data.batches", "data.cleaning"),
+    "models": (*BASE, "models"),
+    "models.train_backbone": (*BASE, "data", "learners", "models"),  # a program, on top of all
+    "learners": (*BASE, "learners"),
+    "learners.recipes": (*BASE, "data", "learners", "models"),
+    "visuals": (*BASE, "visuals"),
+}
+PACKAGES = {"", "data", "learners", "models", "visuals"}  # an __init__.py; "" may import all
+HEAVY = {"torchvision", "pandas", "matplotlib", "pooch", "sklearn", "scipy", "ipywidgets"}
+
+
+def _tree(file):
+    return ast.parse(file.read_text("utf-8"), str(file))
+
+
+def _modules():
+    """Return {name without "coursekit.": file} of every module of the package."""
+    names = {}
+    for file in sorted((ROOT / "coursekit").rglob("*.py")):
+        parts = file.relative_to(ROOT / "coursekit").with_suffix("").parts
+        names[".".join(part for part in parts if part != "__init__")] = file
+    return names
+
+
+MODULES = _modules()
+
+
+def _room(name):
+    """Return the longest entry of ARROWS that holds a module, or None."""
+    entries = [room for room in ARROWS if f"{name}.".startswith(f"{room}.")]
+    return max(entries, key=len, default=None)
+
+
+def _imports(file):
+    """Return what a file imports, anywhere in it, as dotted names."""
+    names = set()
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}".removeprefix("coursekit.")
+                names.add(f"coursekit.{inner}" if inner in MODULES else node.module)
+    return names
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - PACKAGES))
+def test_imports_run_one_way(name):
+    """A learner that imports a drawing cannot be read, tested or replaced without it."""
+    room = _room(name)
+    assert room is not None, f"{name} has no place in ARROWS; think where it belongs"
+    own = {n for n in _imports(MODULES[name]) if n.split(".")[0] == "coursekit"}
+    wrong = [
+        target
+        for target in sorted(n.removeprefix("coursekit").lstrip(".") for n in own)
+        if not any(f"{target}.".startswith(f"{allowed}.") for allowed in ARROWS[room])
+    ]
+    assert not wrong, f"{name} may import {ARROWS[room]}, not {wrong}"
+
+
+def test_every_arrow_belongs_to_something():
+    """A table that speaks of modules long gone hides where the present ones belong."""
+    gone = [room for room in ARROWS if not any(f"{m}.".startswith(f"{room}.") for m in MODULES)]
+    assert not gone
+
+
+def test_rooms_are_empty_at_their_door():
+    """Code in a room's __init__ runs whenever anything in the room is imported."""
+    for name in PACKAGES - {""}:
+        assert not _imports(MODULES[name]), f"{name}/__init__.py imports something"
+
+
+def test_only_the_visuals_draw_and_samples_need_no_torch():
+    """A drawing inside the training loop, or a sample that waits for torch, is hard to undo."""
+    for name, file in MODULES.items():
+        outer = {imported.split(".")[0] for imported in _imports(file)}
+        assert "matplotlib" not in outer or name.startswith("visuals"), f"{name} draws"
+        assert "torch" not in outer or not name.startswith("data.samples"), f"{name} needs torch"
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_nothing_unsafe_or_starred(file):
+    """A pickle runs whatever its author liked; a star hides where a name comes from."""
+    for node in ast.walk(_tree(file)):
+        place = f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.ImportFrom):
+            assert node.names[0].name != "*", f"{place}: a star import"
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            options = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            assert called not in {"eval", "exec", "os.system", "os.popen"}, f"{place}: {called}"
+            assert options.get("shell", "False") == "False", f"{place}: a shell string"
+            assert options.get("allow_pickle", "False") == "False", f"{place}: a pickle"
+            if called == "torch.load":
+                assert options.get("weights_only") == "True", f"{place}: torch.load of anything"
+    assert not _imports(file) & {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def test_import_is_light():
+    """Half a second of pandas for a lesson that never opens a table."""
+    code = "import sys, coursekit; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(ran.stdout.split())
+
+
+def test_every_public_name_is_explained():
+    """Shift+Tab that shows nothing teaches that Shift+Tab is useless."""
+    assert len(set(coursekit.__all__)) == len(coursekit.__all__)
+    for name in coursekit.__all__:
+        assert (getattr(coursekit, name).__doc__ or "").strip(), f"ck.{name} has no docstring"
+
+
+def _requirements(lines):
+    found = (re.fullmatch(r"([\w-]+)(?:>=([\d.]+))?", line.split("#")[0].strip()) for line in lines)
+    return {match[1]: match[2] for match in found}
+
+
+def test_conda_installs_what_pip_installs():
+    """A package added to one list only: the lesson dies for half of the learners."""
+    conda_names = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+    extras = PROJECT["project"]["optional-dependencies"]
+    pip = _requirements(PROJECT["project"]["dependencies"] + extras["lab"])
+    wanted = {conda_names.get(name, name): bound for name, bound in pip.items()}
+    wanted |= {"python": PROJECT["project"]["requires-python"].removeprefix(">="), "pip": None}
+    text = (ROOT / "environment.yml").read_text("utf-8")
+    channels, dependencies = text.split("channels:")[1].split("dependencies:")
+    assert re.findall(r"- (\S+)", channels) == ["conda-forge", "nodefaults"]
+    lines = re.findall(r"^ +- (.*)$", dependencies, re.MULTILINE)
+    assert _requirements(lines) == wanted
+    for line in lines:
+        assert re.search(r"# (every lesson|lessons? \d)", line), f"which lesson needs {line!r}?"
+
+
+def test_addresses_agree():
+    """A badge that opens another fork, or a branch that is gone."""
+    notebooks = (ROOT / "notebooks").rglob("[0-9]*.ipynb")
+    text = "\n".join([README, *(file.read_text("utf-8") for file in notebooks)])
+    pages = set(re.findall(r"github(?:\.com)?/([\w.-]+/[\w.-]+)/blob/([\w.-]+)/notebooks/", text))
+    pages |= set(re.findall(r"git\+https://github\.com/([\w.-]+/[\w.-]+)@([\w.-]+)", text))
+    where = PROJECT["tool"]["coursekit"]
+    assert pages == {(where["repository"], where["branch"])}
+
+
+def test_the_readme_points_at_what_is_there():
+    """The first click of a learner is a page that does not exist."""
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)\)", README)
+    assert len(links) > 5
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert not missing
+    lessons = {file.stem for file in (ROOT / "notebooks").glob("[0-9][0-9]_*.py")}
+    assert lessons == set(re.findall(r"badges:(\w+)", README))
+
+
+def _targets():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    assert phony == set(re.findall(r"^([a-z-]+):.*## \w", makefile, re.MULTILINE))
+    return phony
+
+
+def test_the_readme_names_commands_that_exist():
+    """`make notebook` where the target is called `notebooks`."""
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE))
+    assert {"lab", "test", "help"} <= named <= _targets()
+
+
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make on this machine")
+
+
+@needs_make
+def test_make_help_lists_every_target():
+    """A target that nobody finds is not there."""
+    shown = subprocess.run(["make", "-s", "-C", ROOT], capture_output=True, text=True, check=True)
+    assert {line.split()[0] for line in shown.stdout.splitlines()[1:]} == _targets()
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("python3", "sentence"),
+    [
+        ("exit 1", "There is no Python 3.11 or newer here"),
+        ('case "$2" in *ensurepip*) exit 1;; esac', "python3 lacks venv; on Debian"),
+        (
+            '[ "$2" != pip ] || exit 1\n'
+            '[ "$2" != venv ] || { mkdir -p .venv/bin; cp "$0" .venv/bin/python; }',
+            "The set-up is not finished",
+        ),
+    ],
+    ids=["no python", "no venv", "no network"],
+)
+def test_make_says_what_is_missing(python3, sentence, tmp_path):
+    """Forty lines of a package manager where one sentence would do, or success that is none."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("make", "sh", "uname", "rm", "touch", "sed", "mkdir", "cp"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    script = tools / "python3"
+    script.write_text(f"#!/bin/sh\n{python3}\n")
+    script.chmod(0o755)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    ran = subprocess.run(
+        [tools / "make", ".venv/.ready"],
+        cwd=tmp_path,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode != 0
+    assert sentence in ran.stderr
+    assert not (tmp_path / ".venv" / ".ready").exists()
+
+
+def test_no_path_of_one_machine():
+    """A path that exists on one computer only, in a file that everybody gets."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout, so there is no list of the course's own files")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    own = re.compile(rb"/(?:work|root)/|/home/[a-z]|/Users/[A-Z]|[A-Z]:\\\\?Users")
+    for name in tracked.stdout.decode().rstrip("\0").split("\0"):
+        file = ROOT / name
+        if file.is_file() and file.suffix not in (".safetensors", ".png", ".jpg"):
+            assert not (found := own.search(file.read_bytes())), f"{name}: {found[0]}"
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["check", "format"])
+def test_code_is_tidy(arguments):
+    """Untidy code that is found a month later, in somebody else's change."""
+    command = [sys.executable, "-m", "ruff", *arguments]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
