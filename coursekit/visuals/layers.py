@@ -81,12 +81,12 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
         stages = _stages(model, body, x[:2], stages)
         sides = [_field(model, body, stage, x[:2]) for stage in stages]
         seen, peaks = _peaks(model, body, stages, batches, pictures)
-    prefix = "body." if body is not model else ""
+    names = [f"body.{stage}" if body is not model else stage for stage in stages]
     labels = [
-        f"{prefix}{stage}\n{tall} x {wide} maps\nsees {side} pixels"
-        for stage, side, (_, _, (tall, wide)) in zip(stages, sides, peaks, strict=True)
+        f"{name}\n{tall} x {wide} maps\nsees {side} pixels"
+        for name, side, (_, _, (tall, wide)) in zip(names, sides, peaks, strict=True)
     ]
-    drawn = labelled_rows(labels, channels, cell=(2.8, 2.1), heights=[1.0] * len(labels))
+    drawn = labelled_rows(labels, channels, cell=(2.8, 2.1), heights=[1] * len(labels), label=1.8)
     for axes, side, (values, places, shape) in zip(drawn, sides, peaks, strict=True):
         chosen = _selective(values, patches)[:channels]
         for axis, channel in zip(axes, chosen, strict=False):
@@ -94,7 +94,7 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
             tiles = [_cut(seen[row], places[row, channel], shape, side) for row in rows]
             axis.imshow(_mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
             axis.set_title(f"channel {channel}")
-    views = ", ".join(f"{side} in {name}" for name, side in zip(stages, sides, strict=True))
+    views = ", ".join(f"{side} in {name}" for name, side in zip(names, sides, strict=True))
     say(
         f"A unit sees a square of so many pixels of {x.shape[-1]}: {views}; drawn are the patches "
         f"of {counted(len(seen), 'picture')} that excite the most selective channels most."
@@ -164,9 +164,9 @@ def _field(model, body, stage, x):
     middle = []
 
     def heard(_name, out):
-        # Cloned, since a later layer may write in place; squared, lest signs cancel.
-        unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2].clone()
-        middle.append(unit.square().sum())
+        unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2]  # (B, C)
+        # Unequal weights: after a layer norm the plain sum over the channels never moves.
+        middle.append((unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum())
 
     with torch.enable_grad(), _listening(body, [stage], heard):
         model(x)
