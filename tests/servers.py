@@ -5,7 +5,6 @@ import io
 import re
 import tarfile
 import threading
-import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +22,7 @@ class Page:
         codes: the status of each successive reply, until the list is used up.
         says: the Content-Length of the first reply, where it is to lie; "" leaves it out.
         wrong: how many replies carry inverted bytes.
-        pause: seconds between blocks of 64 KiB.
+        hold: after how many bytes the first reply waits until ``go`` is set; None: not.
     """
 
     body: bytes
@@ -33,7 +32,8 @@ class Page:
     codes: list = field(default_factory=list)
     says: object = None
     wrong: int = 0
-    pause: float = 0.0
+    hold: int | None = None
+    go: threading.Event = field(default_factory=threading.Event)
     requests: list = field(default_factory=list)  # the Range of each request, or None
     sent: int = 0  # bytes of body that left
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = page.body[start:]
         if page.wrong:
             page.wrong -= 1
-            body = bytes(255 - byte for byte in body)
+            body = body.translate(bytes(range(255, -1, -1)))
         says, page.says = (len(body) if page.says is None else page.says), None
         self.send_response(code)
         if says != "":
@@ -81,12 +81,16 @@ class _Handler(BaseHTTPRequestHandler):
         return start, 206 if start < len(page.body) else 416
 
     def _send(self, page, body):
+        hold, page.hold = page.hold or len(body), None
         with contextlib.suppress(ConnectionError):  # the client may be gone
-            for begin in range(0, len(body), 1 << 16):
-                block = body[begin : begin + (1 << 16)]
-                self.wfile.write(block)
-                page.sent += len(block)
-                time.sleep(page.pause)
+            self._write(page, body[:hold])
+            if hold < len(body):
+                page.go.wait(60)
+                self._write(page, body[hold:])
+
+    def _write(self, page, body):
+        for begin in range(0, len(body), 1 << 16):
+            page.sent += self.wfile.write(body[begin : begin + (1 << 16)])
 
     def _bare(self, code, headers=None):
         self.send_response(code)
@@ -104,14 +108,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve(**pages):
-    """Serve ``name=Page`` at /name with its first ``__`` read as a dot; yields name -> address."""
+def serve(pages):
+    """Serve a dict of name -> Page at /name; yields a function from name to address."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    paths = {name: "/" + name.replace("__", ".") for name in pages}
-    server.pages = {paths[name]: page for name, page in pages.items()}
+    server.pages = {f"/{name}": page for name, page in pages.items()}
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield lambda name: f"http://127.0.0.1:{server.server_port}{paths.get(name, '/' + name)}"
+        yield lambda name: f"http://127.0.0.1:{server.server_port}/{name}"
     finally:
         server.shutdown()
         server.server_close()
