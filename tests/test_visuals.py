@@ -547,6 +547,8 @@ def test_patches_are_those_that_excite_most_and_the_model_is_left_as_it_was(caps
     assert drawn.shape == (3, 2)
     assert "body.0" in said
     assert "20 pictures" in said
+    layers.show_layers(model, batches(), ["0"], pictures=7)
+    assert "7 pictures" in capsys.readouterr().out
     assert modes == [module.training for module in model.modules()]
     assert torch.equal(statistics, model.body[0][1].running_mean)
     assert not any(module._forward_hooks for module in model.modules())

@@ -70,12 +70,15 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
             four, evenly spaced.
         channels: how many channels a stage.
         patches: how many patches a channel.
-        pictures: how many pictures are looked through at most.
+        pictures: how many pictures are looked through at most, evenly spaced where there are more.
 
     Raises:
         CourseError: a stage is not there, or gives no maps (B, C, h, w).
     """
     body = getattr(model, "body", model)
+    if getattr(batches, "examples", 0) > pictures:  # files often stand class by class
+        rows = numpy.linspace(0, batches.examples - 1, pictures).round().astype(int)
+        batches = batches.subset(rows)
     with _resting(model):
         x = next(iter(batches))[0]
         stages = _stages(model, body, x[:2], stages)
@@ -86,7 +89,7 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
         f"{name}\n{tall} x {wide} maps\nsees {side} pixels"
         for name, side, (_, _, (tall, wide)) in zip(names, sides, peaks, strict=True)
     ]
-    drawn = labelled_rows(labels, channels, cell=(2.8, 2.1), heights=[1] * len(labels), label=1.8)
+    drawn = labelled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
     for axes, side, (values, places, shape) in zip(drawn, sides, peaks, strict=True):
         chosen = _selective(values, patches)[:channels]
         for axis, channel in zip(axes, chosen, strict=False):

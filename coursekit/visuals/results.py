@@ -123,7 +123,7 @@ class Results:
         """
         groups = self._groups(count)
         heights = [1.0 if len(rows) else 0.3 for rows in groups.values()]
-        drawn = labelled_rows(list(groups), count, cell=(1.6, 1.85), heights=heights)
+        drawn = labelled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
             for axis, row in zip(axes, rows, strict=False):
                 self._draw_row(axis, row)
@@ -213,7 +213,7 @@ class Results:
 
     def _draw_row(self, axis, row, more=""):
         """Draw one picture with guess and truth in its title; a wrong one is framed."""
-        title = f"{self._guess(row, 1.05)}\ntruly {self._name(self.truth[row], 1.05)}{more}"
+        title = f"{self._guess(row, 0.9)}\ntruly {self._name(self.truth[row], 0.9)}{more}"
         frame = None if self.right[row] else COLOURS["red"]
         draw_picture(axis, self._picture(row), title, size=9, frame=frame)
 
