@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress
@@ -20,6 +20,16 @@ from coursekit.data.cleaning import read_corrections
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 QUICK_TRAIN, QUICK_VALID = 256, 128
+_Turn = Image.Transpose
+TURNS = {  # EXIF orientation -> what makes the picture upright
+    2: _Turn.FLIP_LEFT_RIGHT,
+    3: _Turn.ROTATE_180,
+    4: _Turn.FLIP_TOP_BOTTOM,
+    5: _Turn.TRANSPOSE,
+    6: _Turn.ROTATE_270,
+    7: _Turn.TRANSVERSE,
+    8: _Turn.ROTATE_90,
+}
 
 
 def images(
@@ -121,10 +131,8 @@ def read_picture(file, *, size=None, resize="crop"):
     Raises:
         OSError: the file cannot be read as a picture.
     """
-    opened = file if isinstance(file, Image.Image) else Image.open(file)
-    if size is not None and opened.format == "JPEG":
-        opened.draft("RGB", (size, size))  # decodes at a half, quarter or eighth: much faster
-    picture = ImageOps.exif_transpose(_eight_bit_rgb(opened))
+    opened = file if isinstance(file, Image.Image) else _open(file, size)
+    picture = _upright(opened, _eight_bit_rgb(opened))
     if size is None:
         return picture
     width, height = picture.size
@@ -134,23 +142,46 @@ def read_picture(file, *, size=None, resize="crop"):
     return picture.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
 
 
-def _eight_bit_rgb(picture):
-    if picture.mode == "RGB":
-        picture.load()
+def _open(file, size):
+    opened = Image.open(file)
+    if size is not None and opened.format == "JPEG":
+        opened.draft("RGB", (size, size))  # decodes at a half, quarter or eighth: much faster
+    return opened
+
+
+def _upright(opened, picture):
+    """Turn ``picture`` as the EXIF of ``opened`` asks; damaged EXIF asks for nothing."""
+    turn = None
+    with contextlib.suppress(Exception):  # PIL raises many kinds
+        turn = TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
+    if turn is None:
         return picture
-    exif = picture.getexif()
-    if picture.mode.startswith("I"):  # 16-bit greys, stored as whole numbers up to 65,535
-        values = numpy.asarray(picture)
-        shift = 8 if picture.mode.startswith("I;16") or values.max(initial=0) > 255 else 0
-        converted = Image.fromarray((values >> shift).astype(numpy.uint8)).convert("RGB")
-    elif picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+    turned = picture.transpose(turn)
+    turned.info.clear()  # it is upright now: nobody shall turn it again
+    return turned
+
+
+def _eight_bit_rgb(picture):
+    picture.load()
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode[0] in "IF":
+        return Image.fromarray(_grey_bytes(picture)).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
-        converted = Image.alpha_composite(white, layer).convert("RGB")
-    else:
-        converted = picture.convert("RGB")
-    converted.info["exif"] = exif.tobytes()
-    return converted
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _grey_bytes(picture):
+    """Return greys of 16 or 32 bits as bytes; white is 65,535, or the first scale that fits."""
+    values = numpy.nan_to_num(numpy.asarray(picture, numpy.float32), posinf=0, neginf=0)
+    white = 65_535
+    if not picture.mode.startswith("I;16"):
+        scales = (*([1] if picture.mode == "F" else []), 255, 65_535, values.max())
+        white = next(scale for scale in scales if values.max() <= scale)
+    return (values * (255 / white) + 0.5).clip(0, 255).astype(numpy.uint8)
 
 
 # Reading all of them --------------------------------------------------------------------------
