@@ -48,7 +48,8 @@ def fetch(name, *, edition=None):
         wanted, folder = "sample", _sample(data_set)
     facts = read_json(folder / MARKER) or _count(folder) | {"origin": f"found in full/{name}"}
     licence = data_set.licence if wanted == "full" else "MIT, as the course"
-    size = f"{facts['files']:,} files, {_size_in_words(facts['bytes'])}"
+    many = f"{facts['files']:,} files" if facts["files"] != 1 else "1 file"
+    size = f"{many}, {_size_in_words(facts['bytes'])}"
     print(f"{name}, {wanted} edition: {size}, {facts['origin']}; {licence}.", flush=True)
     return folder
 
