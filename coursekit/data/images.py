@@ -78,7 +78,7 @@ def images(
     """
     path = Path(path).expanduser()
     _check_arguments(path, size, resize, bad, augment)
-    train, held_out = _labelled(path, labels, many, valid)
+    train, held_out = _labelled(path, labels, many, valid, test)
     if not held_out:
         train, held_out = _split_at_random(train, 0.2 if valid is None else valid, seed)
     train, held_out = _shorten(train, QUICK_TRAIN, seed), _shorten(held_out, QUICK_VALID, seed)
@@ -336,28 +336,32 @@ def _existing(path):
 
 
 def _pictures_in(folder):
+    """Return the pictures in and below ``folder``; names that begin with a dot are hidden."""
     return sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in SUFFIXES and not _hidden(file, folder) and file.is_file()
     )
 
 
-def _class_folders(root):
+def _hidden(file, folder):
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _class_folders(root, without=()):
     """Return [(file, class name)] of all class folders below ``root``, in order of their names."""
-    folders = sorted(
-        folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".")
-    )
+    folders = sorted(folder for folder in root.iterdir() if folder.is_dir())
+    folders = [f for f in folders if not f.name.startswith(".") and f.name not in without]
     return [(file, folder.name) for folder in folders for file in _pictures_in(folder)]
 
 
-def _labelled(path, labels, many, valid):
+def _labelled(path, labels, many, valid, test):
     """Return (training items, validation items), each a list of (file, label)."""
     if not (isinstance(labels, str) and labels == "folders"):
         return _from_table(path, labels, valid)
     if many:
         raise CourseError("many=True needs labels=table: a folder gives each picture one label.")
-    return _from_folders(path, valid)
+    return _from_folders(path, valid, test)
 
 
 def _unlabelled(folder):
@@ -367,12 +371,18 @@ def _unlabelled(folder):
     return [(file, None) for file in files]
 
 
-def _from_folders(path, valid):
+def _from_folders(path, valid, test):
     """Return (training items, validation items); the second is empty where it is to be drawn."""
     root = path / "train" if (path / "train").is_dir() else path
-    train, held_out = _class_folders(root), []
+    train = _class_folders(root, without=(valid, test) if root == path else ())
+    held_out = []
     if isinstance(valid, str):
         held_out = _class_folders(_existing(path / valid))
+        if not held_out:
+            raise CourseError(
+                f"{path / valid} holds no pictures in class folders; give it the class folders of "
+                "training, or pass a share such as valid=0.2."
+            )
     elif valid is None and root != path and (path / "valid").is_dir():
         held_out = _class_folders(path / "valid")
     if not train:
