@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -405,39 +406,85 @@ def _from_table(path, labels, valid):
         raise CourseError("With labels=table, valid= is the share to hold out, such as 0.2.")
     pairs = _read_table(path, labels)
     files = _pictures_in(path)
-    by_name = {file.relative_to(path).as_posix(): file for file in files}
-    by_name |= {file.name: file for file in files} | {file.stem: file for file in files}
-    missing = [name for name, _ in pairs if str(name) not in by_name]
+    by_name = _by_name(files, path)
+    _check_names([name for name, _ in pairs], by_name, path)
+    items = [(by_name[name][0], label) for name, label in pairs]
+    if len({file for file, _ in items}) < len(items):
+        twice = Counter(file for file, _ in items).most_common(1)[0][0]
+        raise CourseError(
+            f"The picture {_relative(twice, path)} stands in several rows of the table; "
+            "leave one row for each picture."
+        )
+    if len(files) > len(items):
+        unlabelled = len(files) - len(items)
+        note(f"{unlabelled} of {len(files)} pictures in {path.name} have no label: left out.")
+    return items, []
+
+
+def _by_name(files, path):
+    """Return {name: files that it may mean}: by the path below ``path``, the name, the stem."""
+    by_name = {}
+    for file in files:
+        for name in {file.name, file.stem}:
+            by_name.setdefault(name, []).append(file)
+    return by_name | {_relative(file, path): [file] for file in files}
+
+
+def _check_names(names, by_name, path):
+    missing = [name for name in names if name not in by_name]
     if missing:
         raise CourseError(
-            f"{len(missing)} of {len(pairs)} labels have no picture in {path}, the first is "
+            f"{len(missing)} of {len(names)} labels have no picture in {path}, the first is "
             f"{missing[0]!r}; check that the first column names the files."
             + nearest(missing[0], list(by_name)[:2000])
         )
-    unlabelled = len(files) - len(pairs)
-    if unlabelled > 0:
-        note(f"{unlabelled} of {len(files)} pictures in {path.name} have no label: left out.")
-    return [(by_name[str(name)], str(label)) for name, label in pairs], []
+    vague = next((name for name in names if len(by_name[name]) > 1), None)
+    if vague is not None:
+        found = " and ".join(_relative(file, path) for file in by_name[vague][:2])
+        raise CourseError(
+            f"{vague!r} in the table may be {found}; write the path of each picture below {path}."
+        )
 
 
 def _read_table(path, labels):
-    if isinstance(labels, dict):
-        return list(labels.items())
+    """Return [(file name, label)], both as text."""
     import pandas
 
-    if isinstance(labels, (str, Path)):
-        file = Path(labels) if Path(labels).exists() else path / labels
-        if not file.exists():
-            raise CourseError(
-                f"There is no table {labels}; labels= takes 'folders', a CSV file, a DataFrame or "
-                f"a dict.{nearest(labels, ['folders'])}"
-            )
-        labels = pandas.read_csv(file)
+    if isinstance(labels, dict):
+        labels = pandas.DataFrame({"file": list(labels), "label": list(labels.values())})
+    elif isinstance(labels, (str, Path)):
+        labels = _read_csv(path, labels)
     if not isinstance(labels, pandas.DataFrame) or labels.shape[1] < 2:
         raise CourseError(
             "labels= needs a DataFrame or CSV of two columns (file, label), a dict, or 'folders'."
         )
-    return list(labels.iloc[:, :2].astype(str).itertuples(index=False, name=None))
+    empty = labels.iloc[:, :2].isna().any(axis=1)
+    if empty.any():
+        raise CourseError(
+            f"{empty.sum()} of {len(labels)} rows of the table lack a file or a label, the first "
+            f"is row {empty.argmax()} ({labels[empty].iloc[0, 0]}); fill them in, or remove them "
+            "by table.dropna()."
+        )
+    return [(str(name), str(label)) for name, label in labels.iloc[:, :2].to_numpy(object)]
+
+
+def _read_csv(path, labels):
+    import pandas
+
+    file = next((file for file in (Path(labels), path / labels) if file.is_file()), None)
+    if file is None:
+        raise CourseError(
+            f"There is no table {labels}; labels= takes 'folders', a CSV file, a DataFrame or "
+            f"a dict.{nearest(labels, ['folders'])}"
+        )
+    try:
+        table = pandas.read_csv(file, dtype=str, keep_default_na=False)  # 007 and NA stay words
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CourseError(
+            f"The table {file} cannot be read ({reason}); save it as CSV in UTF-8."
+        ) from error
+    return table.mask(table == "")
 
 
 def _class_names(labels, many):
