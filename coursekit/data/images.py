@@ -85,7 +85,7 @@ def images(
     train, held_out = _shorten(train, QUICK_TRAIN, seed), _shorten(held_out, QUICK_VALID, seed)
     items = train + held_out
     if corrections is not None:
-        items = _corrected(items, path, read_corrections(corrections))
+        items = _corrected(items, path, corrections, many)
     classes = _class_names([label for _, label in items if label is not None], many)
     unlabelled = [] if test is None else _shorten(_unlabelled(path / test), QUICK_VALID, seed)
 
@@ -488,7 +488,7 @@ def _read_csv(path, labels):
 
 
 def _class_names(labels, many):
-    names = sorted({name for label in labels for name in (label.split() if many else [label])})
+    names = sorted(_words(labels, many))
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
         raise CourseError(f"At least two classes are needed and there is {found}; add another.")
@@ -501,6 +501,10 @@ def _class_names(labels, many):
                 "give both the same name."
             )
     return tuple(names)
+
+
+def _words(labels, many):
+    return {name for label in labels for name in (label.split() if many else [label])}
 
 
 def _targets(labels, classes, many):
@@ -538,8 +542,17 @@ def _shorten(items, count, seed):
     return [items[row] for row in sorted(random.Random(seed).sample(range(len(items)), count))]
 
 
-def _corrected(items, path, changes):
-    """Apply {file: label, or None for dropped} to the items."""
+def _corrected(items, path, corrections, many):
+    """Apply the labels of a CSV file of corrections to the items; None stands for dropped."""
+    changes = read_corrections(corrections)
+    known = _words([label for _, label in items], many)
+    unknown = _words([label for label in changes.values() if label], many) - known
+    if unknown:
+        name = min(unknown)
+        raise CourseError(
+            f"{name!r} in {corrections} is no class of {path}; write one that is."
+            + nearest(name, known)
+        )
     return [(file, changes.get(_relative(file, path), label)) for file, label in items]
 
 
