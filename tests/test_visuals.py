@@ -213,6 +213,7 @@ def test_fit_keeps_lines_within_the_width_in_both_alphabets():
             ems = sum(0.62 if ord(letter) < 0x3000 else 1 for letter in line.rstrip("…"))
             assert ems * 10 <= 72 + 10
     assert style.fit("", 1.0) == ""
+    assert style.fit("residential buildings", 1.0, lines=1) == "residentia…"  # never a bare "…"
 
 
 # Pictures ---------------------------------------------------------------------------------------

@@ -91,8 +91,11 @@ def fit(text, inches, *, size=10, lines=2):
     def broken(line):
         # 0.62 em is the mean width of a Latin letter in matplotlib's own font; a kana fills its em.
         ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.62 for c in line)
-        letters = int(inches * 72 / size * len(line) / max(ems, 1e-9))
-        return textwrap.wrap(line, max(letters, 4), max_lines=lines, placeholder="…")
+        letters = max(4, int(inches * 72 / size * len(line) / max(ems, 1e-9)))
+        parts = textwrap.wrap(line, letters)
+        if len(parts) > lines:
+            parts[lines - 1 :] = [parts[lines - 1][: letters - 1] + "…"]
+        return parts
 
     return "\n".join(part for line in str(text).split("\n") for part in broken(line))
 
