@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -210,11 +211,7 @@ def decode(files, *, size, resize="crop", bad="skip", root=None):
     stamps = [(str(file), *_stamp(file)) for file in files]
     key = hashlib.blake2b(json.dumps([stamps, size, resize]).encode(), digest_size=12).hexdigest()
     cache = runtime.home() / "cache" / "pictures" / f"{key}.npy"
-    facts = cache.with_suffix(".json")
-    if cache.exists() and facts.exists():
-        array, (content, broken) = numpy.load(cache, mmap_mode="c"), json.loads(facts.read_text())
-    else:
-        array, content, broken = _decode_all(files, size, resize, cache)
+    array, content, broken = _kept(cache) or _decode_all(files, size, resize, cache)
     _report_broken(broken, len(files), bad, root)
     good = [row for row in range(len(files)) if str(row) not in broken]
     return Pixels(array, good, content)
@@ -228,39 +225,64 @@ def _stamp(file):
     return facts.st_size, facts.st_mtime_ns
 
 
+def _kept(cache):
+    """Return what ``_decode_all`` left on disk, or None where it is not there or damaged."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        return numpy.load(cache, mmap_mode="c"), *json.loads(cache.with_suffix(".json").read_text())
+    return None
+
+
 def _decode_all(files, size, resize, cache):
     """Return (array, hash of it, {row: [file, reason]} of what could not be read)."""
     shape = (len(files), size, size, 3)
-    broken = {}
+    broken, passing = {}, []
 
     def one(row):
         try:
             return numpy.asarray(read_picture(files[row], size=size, resize=resize))
         except Exception as error:  # decoders raise many kinds
             broken[str(row)] = [str(files[row]), _reason(error)]
+            if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+                passing.append(row)  # of the machine, not of the file: it may work the next time
             return numpy.zeros(shape[1:], numpy.uint8)
 
+    def in_order():
+        return {row: broken[row] for row in sorted(broken, key=int)}
+
+    try:
+        content = _write_array(_in_parallel(one, len(files)), shape, cache)
+        array = numpy.load(cache, mmap_mode="c")
+        if not passing:
+            _replace_text(cache.with_suffix(".json"), json.dumps([content, in_order()]))
+        return array, content, in_order()
+    except OSError as error:
+        note(
+            f"The pictures stay in memory, since {cache.parent} cannot be written "
+            f"({error.strerror or error}); make room there, or set COURSEKIT_HOME."
+        )
+    array = numpy.empty(shape, numpy.uint8)
+    for row, picture in enumerate(_in_parallel(one, len(files))):
+        array[row] = picture
+    return array, hashlib.blake2b(array, digest_size=12).hexdigest(), in_order()
+
+
+def _in_parallel(one, count):
+    """Yield ``one(row)`` of all rows in order, some at a time: an interrupt is not kept waiting."""
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool,
+        progress(total=count, label="reading pictures", unit=" pictures") as bar,
+    ):
+        warnings.simplefilter("ignore")  # PIL warns of odd EXIF; what it can read is good enough
+        for start in range(0, count, 256):
+            for picture in pool.map(one, range(start, min(start + 256, count))):
+                bar.update()
+                yield picture
+
+
+def _write_array(rows, shape, cache):
+    """Write rows one by one (a full disk is an error then, no crash) and return their hash."""
     digest = hashlib.blake2b(digest_size=12)
-    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
-        rows = pool.map(one, range(len(files)))
-        rows = progress(rows, total=len(files), label="reading pictures", unit=" pictures")
-        try:
-            _write_array(rows, shape, cache, digest)
-            content = digest.hexdigest()
-            _replace_text(cache.with_suffix(".json"), json.dumps([content, broken]))
-            return numpy.load(cache, mmap_mode="c"), content, broken
-        except OSError as error:
-            note(
-                f"The pictures stay in memory, since {cache.parent} cannot be written "
-                f"({error.strerror or error}); make room there, or set COURSEKIT_HOME."
-            )
-    with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
-        array = numpy.stack(list(pool.map(one, range(len(files)))))
-    return array, hashlib.blake2b(array, digest_size=12).hexdigest(), broken
-
-
-def _write_array(rows, shape, cache, digest):
-    """Write rows one after the other: a full disk is an error then, not a crash."""
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_name(f"{cache.name}.{os.getpid()}.part")
     try:
@@ -271,6 +293,7 @@ def _write_array(rows, shape, cache, digest):
                 out.write(row.tobytes())
                 digest.update(row)
         os.replace(partial, cache)
+        return digest.hexdigest()
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
