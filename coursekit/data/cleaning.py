@@ -48,13 +48,21 @@ class Corrections:
         self._write()
 
     def _write(self):
+        """Write all changes to a file beside, then move it: what was kept is never half gone."""
         partial = self.file.with_name(self.file.name + ".part")
-        with open(partial, "w", newline="", encoding="utf-8") as out:
-            rows = csv.writer(out)
-            rows.writerow(["file", "label"])
-            for name, label in self.changes.items():
-                rows.writerow([name, DROPPED if label is None else label])
-        partial.replace(self.file)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with open(partial, "w", newline="", encoding="utf-8") as out:
+                rows = csv.writer(out)
+                rows.writerow(["file", "label"])
+                for name, label in self.changes.items():
+                    rows.writerow([name, DROPPED if label is None else label])
+            partial.replace(self.file)
+        except OSError as error:
+            raise CourseError(
+                f"The corrections cannot be written to {self.file} ({error.strerror or error}); "
+                "make room, or give another file."
+            ) from error
 
     def __repr__(self):
         dropped = sum(label is None for label in self.changes.values())
@@ -65,8 +73,10 @@ class Corrections:
 def read_corrections(file):
     """Return {file name: label, or None for a dropped picture} of a CSV written by Corrections."""
     try:
-        with open(file, newline="", encoding="utf-8") as lines:
+        with open(file, newline="", encoding="utf-8-sig") as lines:  # Excel puts a mark first
             rows = [row for row in csv.reader(lines) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CourseError(f"{file} is no text in UTF-8; save it as CSV in UTF-8.") from error
     except OSError as error:
         raise CourseError(f"The corrections {file} cannot be read; check the path.") from error
     if not rows or rows[0] != ["file", "label"] or any(len(row) != 2 for row in rows):
