@@ -1,6 +1,9 @@
 """Networks for pictures: a pretrained body, two poolings joined, and a new head."""
 
+import warnings
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from coursekit.console import CourseError, nearest
@@ -89,7 +92,7 @@ def architectures():
     return [BUNDLED, *models.list_models(module=models)]
 
 
-def picture_net(architecture, classes, *, pretrained=True):
+def picture_net(architecture, classes, *, pretrained=True, size=224):
     """Build a ``PictureNet`` from the body of ``architecture`` and a new head.
 
     Args:
@@ -97,9 +100,10 @@ def picture_net(architecture, classes, *, pretrained=True):
             are downloaded by torchvision on first use, or found in TORCH_HOME.
         classes: how many classes the head tells apart.
         pretrained: False starts the body from random weights.
+        size: side of the pictures that it is for, in pixels.
 
     Raises:
-        CourseError: the name is unknown, or the weights cannot be had.
+        CourseError: the name is unknown, the weights cannot be had, or the size does not fit.
     """
     if architecture == BUNDLED:
         from coursekit.models import backbone
@@ -108,10 +112,13 @@ def picture_net(architecture, classes, *, pretrained=True):
     else:
         normalise, body = cut(_torchvision_net(architecture, pretrained))
     pool = AverageAndMax()
-    with torch.no_grad():
-        body.eval()
-        side = 96 if architecture in ("inception_v3", "googlenet", BUNDLED) else 224
-        width = pool(body(torch.zeros(1, 3, side, side))).shape[1]
+    try:
+        with torch.no_grad():
+            width = pool(body.eval()(torch.zeros(1, 3, size, size))).shape[1]
+    except RuntimeError as error:
+        raise CourseError(
+            f"{architecture} cannot take pictures of {size} pixels; make the data with size=224."
+        ) from error
     net = PictureNet(normalise, body, pool, head(width, classes))
     return net.to(memory_format=torch.channels_last)
 
@@ -126,13 +133,17 @@ def _torchvision_net(architecture, pretrained):
             + nearest(architecture, known)
         )
     if not pretrained:
-        return models.get_model(architecture, weights=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of how googlenet draws its weights
+            return models.get_model(architecture, weights=None)
     try:
         return models.get_model(architecture, weights="DEFAULT")
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # downloading and reading raise many kinds
+        reason = (str(error).split(". ")[0].splitlines() or [type(error).__name__])[0].rstrip(":")
         raise CourseError(
-            f"The pretrained weights of {architecture} cannot be had ({error}); connect to the "
-            f"internet once, put the file into TORCH_HOME/hub/checkpoints, or name {BUNDLED!r}."
+            f"The pretrained weights of {architecture} cannot be had ({reason}); connect to the "
+            f"internet once, put the file into {torch.hub.get_dir()}/checkpoints in place of a "
+            f"damaged one, or name {BUNDLED!r}."
         ) from error
 
 
@@ -140,8 +151,8 @@ def cut(net):
     """Take the head off a torchvision classifier.
 
     Returns:
-        (normalise, body): the body maps normalised pictures to (B, C, h, w) maps, or to (B, C)
-        where the net has no maps (transformers that work on a list of patches).
+        (normalise, body): the body, a Sequential, maps normalised pictures to (B, C, h, w) maps,
+        or to (B, C) where the net has no maps (a transformer that works on a list of patches).
     """
     normalise = Normalise(_MEAN, _STD)
     if getattr(net, "transform_input", False):  # googlenet and inception rescale inside otherwise
@@ -149,7 +160,8 @@ def cut(net):
         normalise = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     kind = type(net).__name__
     if kind == "VisionTransformer":
-        return normalise, ClassToken(net)
+        encoder = net.encoder
+        return normalise, nn.Sequential(Patches(net), *encoder.layers, encoder.ln, ClassToken())
     if kind == "SwinTransformer":
         return normalise, nn.Sequential(*net.features, net.norm, net.permute)
     if kind == "MaxVit":
@@ -171,14 +183,38 @@ def cut(net):
     return normalise, nn.Sequential(*layers)
 
 
-class ClassToken(nn.Module):
-    """A vision transformer without its head: pictures to the class token (B, C)."""
+class Patches(nn.Module):
+    """The entrance of a vision transformer: pictures to a class token and one token a patch.
+
+    For pictures of another size than the net was trained on, the learned positions are resized.
+    """
 
     def __init__(self, net):
         super().__init__()
-        self.net = net
-        self.net.heads = nn.Identity()
+        self.conv_proj, self.class_token = net.conv_proj, net.class_token
+        self.positions, self.dropout = net.encoder.pos_embedding, net.encoder.dropout
 
     def forward(self, x):
-        """Return the class token (B, C) of pictures (B, 3, H, W)."""
-        return self.net(x)
+        """Return tokens (B, 1 + h * w, C) of pictures (B, 3, H, W)."""
+        maps = self.conv_proj(x)  # (B, C, h, w)
+        tokens = maps.flatten(2).transpose(1, 2)  # (B, h * w, C)
+        tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], 1)
+        return self.dropout(tokens + self._positions_for(maps))
+
+    def _positions_for(self, maps):
+        count, (height, width) = self.positions.shape[1] - 1, maps.shape[2:]
+        if height * width == count:
+            return self.positions
+        first, grid = self.positions[:, :1], self.positions[:, 1:]
+        side = round(count**0.5)
+        grid = grid.transpose(1, 2).unflatten(2, (side, side))  # (1, C, side, side)
+        grid = F.interpolate(grid, (height, width), mode="bicubic", align_corners=True)
+        return torch.cat([first, grid.flatten(2).transpose(1, 2)], 1)
+
+
+class ClassToken(nn.Module):
+    """The exit of a vision transformer: tokens (B, T, C) to the class token (B, C)."""
+
+    def forward(self, tokens):
+        """Return the first token of each picture."""
+        return tokens[:, 0]
