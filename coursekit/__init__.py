@@ -4,7 +4,7 @@ from coursekit.console import CourseError
 from coursekit.data.augment import Augment, side_on, top_down
 from coursekit.data.batches import Batches, Data
 from coursekit.data.cleaning import Corrections, near_duplicates
-# fetch joins here
+from coursekit.data.fetch import fetch
 from coursekit.data.images import images, read_picture
 from coursekit.doctor import doctor
 from coursekit.extension import load as load_ipython_extension
@@ -31,3 +31,82 @@ from coursekit.learners.recipes import PictureClassifier, image_learner, load_mo
 from coursekit.learners.schedules import OneCycle, constant, cosine, one_cycle, restarts
 from coursekit.models.pictures import PictureNet, architectures, picture_net
 from coursekit.runtime import architecture, by_edition, machine, seed
+from coursekit.visuals.curves import show_histories, show_history, show_schedules, show_sweep
+from coursekit.visuals.ideas import show_descent, show_kernel, show_kernel_step, show_relus
+from coursekit.visuals.layers import show_filters, show_layers
+from coursekit.visuals.pictures import (
+    show_batch,
+    show_corner,
+    show_pictures,
+    show_planes,
+    show_versions,
+)
+from coursekit.visuals.results import Results, results
+
+__all__ = [
+    "Accumulate",
+    "ActivationStatistics",
+    "Augment",
+    "Batches",
+    "Callback",
+    "ClipGradients",
+    "Corrections",
+    "CourseError",
+    "Data",
+    "EarlyStop",
+    "History",
+    "KeepBest",
+    "LabelSmoothing",
+    "Learner",
+    "Loss",
+    "Metric",
+    "Mixup",
+    "OneCycle",
+    "PictureClassifier",
+    "PictureNet",
+    "Predictions",
+    "Results",
+    "accuracy",
+    "architecture",
+    "architectures",
+    "binary_cross_entropy",
+    "by_edition",
+    "capture",
+    "constant",
+    "cosine",
+    "cross_entropy",
+    "doctor",
+    "f_beta",
+    "fetch",
+    "image_learner",
+    "images",
+    "load_ipython_extension",
+    "load_model",
+    "machine",
+    "mean_metric",
+    "mean_squared_error",
+    "near_duplicates",
+    "one_cycle",
+    "picture_net",
+    "read_picture",
+    "restarts",
+    "results",
+    "seed",
+    "show_batch",
+    "show_corner",
+    "show_descent",
+    "show_filters",
+    "show_histories",
+    "show_history",
+    "show_kernel",
+    "show_kernel_step",
+    "show_layers",
+    "show_pictures",
+    "show_planes",
+    "show_relus",
+    "show_schedules",
+    "show_sweep",
+    "show_versions",
+    "side_on",
+    "top_down",
+]

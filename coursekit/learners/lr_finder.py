@@ -98,7 +98,7 @@ def _suggest(rates, smoothed):
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
     rate = float(f"{rates[lowest] / 10:.1g}")
     reason = (
-        f"the smoothed loss is lowest at {rates[lowest]:.1e}; a tenth of that still falls fast "
+        f"the smoothed loss is lowest at {rates[lowest]:.2g}; a tenth of that still falls fast "
         "and is far from where it climbs"
     )
     return rate, reason
