@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from coursekit.console import CourseError
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -49,7 +51,10 @@ class Augment:
 
     def _symmetry(self, x):
         if x.shape[-1] != x.shape[-2]:
-            raise ValueError("the eight symmetries need square pictures")
+            raise CourseError(
+                f"Pictures of {x.shape[-1]} x {x.shape[-2]} have no eight symmetries; make them "
+                "square, or use an augmentation without symmetries."
+            )
         x = torch.where(self._draw(x) < 0.5, x.flip(-1), x)
         x = torch.where(self._draw(x) < 0.5, x.flip(-2), x)
         return torch.where(self._draw(x) < 0.5, x.transpose(-1, -2), x)

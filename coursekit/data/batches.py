@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class Batches:
 
     @property
     def inputs(self):
-        """Return the raw inputs of all examples, in order; rows are copied when they are asked for."""
+        """Return the raw inputs of all examples, in order; a subset copies rows when asked."""
         parts = [part if self._whole else Rows(part, self._rows) for part in self._inputs]
         return parts[0] if self._one_input else tuple(parts)
 
@@ -144,10 +145,13 @@ class Batches:
         return other
 
     def fingerprint(self):
-        """Return a short hash of content, order and augmentation; equal means the same batches."""
+        """Return a short hash of content, order and augmentation; equal means the same batches.
+
+        Functions count by their names, since their addresses differ in every kernel.
+        """
         digest = hashlib.blake2b(digest_size=16)
-        facts = (self.size, self.shuffle, repr(self.augment), self._identity)
-        digest.update(repr(facts).encode())
+        facts = repr((self.size, self.shuffle, self.prepare, self.augment, self._identity))
+        digest.update(re.sub(r" at 0x[0-9a-f]+", "", facts).encode())
         hashed = (*(() if self._identity else self._inputs), *_parts(self._targets), self._rows)
         for part in hashed:
             if part is not None:

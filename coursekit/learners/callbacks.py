@@ -67,20 +67,29 @@ class ClipGradients(Callback):
 
 
 class Accumulate(Callback):
-    """Step once in ``batches`` mini-batches with the mean of their gradients."""
+    """Step once in ``batches`` mini-batches, as if they were one large batch."""
 
     def __init__(self, batches):
         self.batches = batches
+        self._sizes = {}
 
     def batch_ready(self, state):
         """Hold the step back unless this batch ends a group, or the epoch."""
-        number = state.batch + 1
-        state.hold = number % self.batches != 0 and number < state.batches
-
-    def loss_ready(self, state):
-        """Weight the loss by one over the batches in the group; the last may be smaller."""
         first = state.batch // self.batches * self.batches
-        state.loss = state.loss / min(self.batches, state.batches - first)
+        count = min(self.batches, state.batches - first)
+        self._sizes = {} if state.batch == first else self._sizes
+        self._sizes[state.batch] = len(state.y)
+        self._expected = self._sizes[first] * count
+        state.weight = len(state.y) / self._expected
+        state.hold = state.batch + 1 < first + count
+
+    def grads_ready(self, state):
+        """Set the scale right where the last batch was of another size than the others."""
+        share = sum(self._sizes.values()) / self._expected
+        if share != 1:
+            for parameter in state.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(share)
 
 
 class EarlyStop(Callback):
@@ -152,21 +161,17 @@ def capture(model, names):
     Raises:
         CourseError: the model has no layer of such a name.
     """
-    layers = dict(model.named_modules())
-    outputs, handles = {}, []
-    for name in names:
-        if name not in layers:
-            raise CourseError(f"There is no layer {name!r}; the first are {list(layers)[1:6]}.")
+    layers, outputs = dict(model.named_modules()), {}
+    with contextlib.ExitStack() as hooks:
+        for name in names:
+            if name not in layers:
+                raise CourseError(f"There is no layer {name!r}; the first are {list(layers)[1:6]}.")
 
-        def keep(_layer, _inputs, output, name=name):
-            outputs[name] = output.detach()
+            def keep(_layer, _inputs, output, name=name):
+                outputs[name] = output.detach()
 
-        handles.append(layers[name].register_forward_hook(keep))
-    try:
+            hooks.callback(layers[name].register_forward_hook(keep).remove)
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 class ActivationStatistics(Callback):

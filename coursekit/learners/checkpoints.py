@@ -13,6 +13,7 @@ import torch
 
 from coursekit import runtime
 from coursekit.console import CourseError, note
+from coursekit.learners.identity import describe, short_hash
 
 SECONDS_BETWEEN = 180  # within a long epoch
 ROOM = 5 * 2**30  # bytes that all checkpoints together may take; the oldest fits go first
@@ -98,45 +99,6 @@ def load_weights(model, file):
     model.load_state_dict(tensors)
 
 
-# What makes two fits the same -----------------------------------------------------------------
-
-
-def describe(model, data, settings):
-    """Return {part: hash} of everything that a fit starts from; equal means it may resume."""
-    frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
-    return {
-        "model": _hash(repr(model), frozen),
-        "weights": hash_weights(model),
-        "data": _hash(_identity(data.train), _identity(data.valid)),
-        "settings": _hash(*(_plain(setting) for setting in settings)),
-    }
-
-
-def hash_weights(model):
-    """Return a hash of all weights and buffers of ``model``."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in model.state_dict().items():
-        digest.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _identity(batches):
-    fingerprint = getattr(batches, "fingerprint", None)
-    return fingerprint() if fingerprint else f"{type(batches).__name__} of {len(batches)}"
-
-
-def _plain(thing):
-    """Return text that is the same in every kernel (no address in memory)."""
-    if callable(thing) and hasattr(thing, "__qualname__"):
-        return f"{thing.__module__}.{thing.__qualname__}"
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
-
-
-def _hash(*parts):
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-
-
 # Random numbers as tensors --------------------------------------------------------------------
 
 
@@ -197,13 +159,16 @@ class FitCheckpoints:
         """Find the newest whole checkpoint of this very fit, and put everything back as it was."""
         if not self.active:
             return
-        model = self.state.model
-        parts = describe(model, data, [*settings, str(self.learner.precision.dtype)])
+        settings = [*settings, str(self.learner.precision.dtype)]
+        parts = describe(self.state.model, data, settings, self.callbacks)
         family = runtime.checkpoints() / _folder_name(self.learner.name) / _folder_name(self.name)
-        self.folder, self.parts = family / _hash(*parts.values())[:16], parts
+        self.folder, self.parts = family / short_hash(*parts.values())[:16], parts
         if not self.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
-        elif self.folder.is_dir():
+        elif os.path.isdir(self.folder):  # False also where the folder may not be looked into
+            for unfinished in self.folder.glob(".*.part"):
+                with contextlib.suppress(OSError):
+                    unfinished.unlink()
             for file in sorted(self.folder.glob("*.safetensors"), reverse=True):
                 content = self._whole(file)
                 if content is not None:
@@ -218,7 +183,8 @@ class FitCheckpoints:
             content = file.read_bytes()
             if file.stem.endswith(_digest(content)):
                 return content
-        note(f"the checkpoint {file.name} is damaged: the one before it is used.")
+            file.unlink()  # else it would be taken for the newest of those to be kept
+        note(f"the checkpoint {file.name} is damaged: the one before it is used, if there is one.")
         return None
 
     def _restore(self, tensors, facts):
@@ -230,7 +196,7 @@ class FitCheckpoints:
             callback.load_state_dict(part[f"callback{number}"])
         self.learner._scaler.load_state_dict(facts["scaler"])
         state.epoch, state.batch, state.step = facts["epoch"], facts["batch"], facts["step"]
-        state.parts, state.stop = facts["parts"], facts["stop"]
+        state.at_once, state.stop = facts["at_once"], facts["stop"]
         state.history.extend(facts["history"])
         now = tensors_to_random(part["random"], facts["random"])
         if state.batch:
@@ -318,7 +284,7 @@ class FitCheckpoints:
             "epoch": state.epoch,
             "batch": state.batch,
             "step": state.step,
-            "parts": state.parts,
+            "at_once": state.at_once,
             "history": list(state.history),
             "random": random,
             "scaler": self.learner._scaler.state_dict(),

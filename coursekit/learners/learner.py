@@ -1,5 +1,6 @@
 """``State``, ``Callback``, ``Learner``: fit, evaluate, predict; the loop in plain sight."""
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -26,6 +27,11 @@ EVENTS = (
 )
 
 
+ONE_IS_TOO_MUCH = (
+    "The device ran out of memory with a single example; use smaller inputs or a smaller model."
+)
+
+
 @dataclass
 class State:
     """Where a training stands; handed to every callback.
@@ -36,7 +42,8 @@ class State:
         epoch, batch, step: finished epochs; finished batches of this epoch; optimiser steps.
         x, y, prediction, loss: of the mini-batch at hand.
         hold: True keeps the gradients and steps later (gradient accumulation).
-        parts: pieces that a batch is cut into where memory ran out.
+        weight: factor of this batch's gradients in the step.
+        at_once: most examples that go through the device together, once memory has run out.
         row: the row of the history in the making.
         stop: the reason why training ends early, or None.
     """
@@ -54,7 +61,8 @@ class State:
     prediction: object = None
     loss: torch.Tensor | None = None
     hold: bool = False
-    parts: int = 1
+    weight: float = 1
+    at_once: int | None = None
     again: bool = False
     row: dict = field(default_factory=dict)
     history: History = field(default_factory=History)
@@ -123,6 +131,8 @@ class Learner:
         name=None,
         checkpoints=True,
     ):
+        if not isinstance(model, nn.Module):
+            raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
         if not callable(loss):
             raise CourseError(f"loss={loss!r} cannot be called; use ck.cross_entropy, say.")
         if optimizer not in OPTIMIZERS and not callable(optimizer):
@@ -134,8 +144,8 @@ class Learner:
         self.precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
         self.model = model.to(self.device)
-        self.metrics = [as_metric(metric) for metric in metrics]
-        self.callbacks = list(callbacks)
+        self.metrics = [as_metric(metric) for metric in _listed(metrics)]
+        self.callbacks = _listed(callbacks)
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
         self.name = name or type(model).__name__
         self.checkpoints = checkpoints
@@ -178,9 +188,8 @@ class Learner:
         epochs = self._check_fit(epochs, lr, schedule, data)
         optimizer, rates = self._make_optimizer(model, lr, weight_decay)
         state = State(self, model, optimizer, epochs, len(data.train))
-        listeners = self._listeners([*self.callbacks, *callbacks])
+        listeners = self._listeners([*self.callbacks, *_listed(callbacks)])
         settings = [epochs, rates, schedule, weight_decay, self.optimizer, self.loss, self.metrics]
-        settings += [_settings_of(callback) for callback in listeners["all"]]
         keeper = FitCheckpoints(self, state, listeners["all"], name, resume and self.checkpoints)
         self.history = state.history
         try:
@@ -226,17 +235,18 @@ class Learner:
         self._train_mode(s.model)
         total, seen = keeper.sums or (self._zeros(1), 0)
         for x, y in self._stream(batches, s, keeper):
-            s.x, s.y, s.hold, losses = x, y, False, []
+            s.x, s.y, s.hold, s.weight, losses = x, y, False, 1, []
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * schedule(s.progress)
             self._tell(listeners, "batch_ready", s)
             try:
-                for x, y, share in _cut(s.x, s.y, s.parts):
+                for x, y, share in _cut(s.x, s.y, s.at_once):
                     with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
                         s.prediction = _call(s.model, x)
                         s.loss = self.loss(s.prediction, y)
                     self._tell(listeners, "loss_ready", s)
-                    scaler.scale(s.loss if share == 1 else s.loss * share).backward()
+                    weight = share * s.weight
+                    scaler.scale(s.loss if weight == 1 else s.loss * weight).backward()
                     losses.append((s.loss.detach(), _examples(x)))
             except torch.OutOfMemoryError as error:
                 self._make_room(s, error)  # the stream hands the same batch out again, in halves
@@ -277,19 +287,17 @@ class Learner:
     def _make_room(self, state, error):
         """After the device ran out of memory: free it and cut the batches in halves."""
         size = _examples(state.x)
-        if state.parts >= size:
-            raise CourseError(
-                "The device ran out of memory with a single example; use smaller inputs or a "
-                "smaller model."
-            ) from error
+        tried = min(size, state.at_once or size)
+        if tried == 1:
+            raise CourseError(ONE_IS_TOO_MUCH) from error
         state.prediction = state.loss = None
         state.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        state.parts, state.again = state.parts * 2, True
+        state.at_once, state.again = -(-tried // 2), True
         note(
-            f"the device ran out of memory with batches of {size}: they now go through it in "
-            f"{state.parts} parts, whose gradients are added up before each step."
+            f"the device ran out of memory with {tried} examples: batches of {size} now go through "
+            f"it in parts of {state.at_once}, whose gradients are added up before each step."
         )
 
     # Looking ----------------------------------------------------------------------------------
@@ -307,7 +315,7 @@ class Learner:
         for x, y in batches:
             x, y = _to(x, self.device), _to(y, self.device)
             with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
-                scores = _call(model, x)
+                scores = self._look(model, x)
                 loss.add_(self.loss(scores, y), alpha=_examples(x))
             seen += _examples(x)
             for number, metric in enumerate(self.metrics):
@@ -317,8 +325,18 @@ class Learner:
             raise CourseError("There is nothing to evaluate on: the batches are empty.")
         measured = {"loss": loss.item() / seen}
         for metric, values in zip(self.metrics, sums, strict=True):
-            measured[metric.name] = metric.value(values.tolist())
+            measured[metric.name] = float(metric.value(values.tolist()))
         return measured
+
+    def _look(self, model, x):
+        """Return the scores for a batch, in halves where the device runs out of memory."""
+        with contextlib.suppress(torch.OutOfMemoryError):
+            return _call(model, x)
+        half = _examples(x) // 2  # the memory is free again here, outside of the failed call
+        if not half:
+            raise CourseError(ONE_IS_TOO_MUCH)
+        pieces = _rows(x, slice(half)), _rows(x, slice(half, None))
+        return torch.cat([self._look(model, piece) for piece in pieces])
 
     def predict(self, batches=None, *, tta=0):
         """Return the ``Predictions`` for ``batches`` (default: the validation part), in order.
@@ -356,7 +374,7 @@ class Learner:
         scores, targets = [], []
         for x, y in batches:
             with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
-                scores.append(_call(model, _to(x, self.device)).float())
+                scores.append(self._look(model, _to(x, self.device)).float())
             targets.append(y)
         scores = torch.cat(scores).cpu()
         return scores, None if targets[0] is None else torch.cat(targets).cpu()
@@ -378,18 +396,27 @@ class Learner:
         weights, random = _copy_state(model), runtime.random_state()
         optimizer, _ = self._make_optimizer(model, 1.0, weight_decay)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
+        state = State(self, model, optimizer, 1, len(data.train))
 
         def one_step(x, y, rate):
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            x, y = _to(x, self.device), _to(y, self.device)
-            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
-                loss = self.loss(_call(model, x), y)
-            scaler.scale(loss).backward()
+            state.x, state.y, total = _to(x, self.device), _to(y, self.device), 0
+            try:
+                for x, y, share in _cut(state.x, state.y, state.at_once):
+                    with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                        loss = self.loss(_call(model, x), y) * share
+                    scaler.scale(loss).backward()
+                    total = total + loss.detach()
+            except torch.OutOfMemoryError as error:
+                self._make_room(state, error)
+            if state.again:
+                state.again = False
+                return one_step(state.x, state.y, rate)
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad(set_to_none=True)
-            return loss.detach()
+            return total
 
         self._train_mode(model)
         try:
@@ -558,16 +585,14 @@ class Predictions:
         return self.loss.each(self.scores, self.targets)
 
 
-def _settings_of(callback):
-    """Return the name and the public attributes of a callback: what makes two of them the same."""
-    public = {name: value for name, value in vars(callback).items() if not name.startswith("_")}
-    return type(callback).__name__, public
-
-
 OPTIMIZERS = {
     "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
     "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
 }
+
+
+def _listed(things):
+    return list(things) if isinstance(things, (list, tuple)) else [things]
 
 
 def _call(model, x):
@@ -586,18 +611,19 @@ def _to(thing, where):
     return torch.as_tensor(thing).to(where, non_blocking=True)
 
 
-def _cut(x, y, parts):
-    """Yield (x, y, share of the batch): the whole, or ``parts`` pieces of it."""
-    if parts == 1:
+def _cut(x, y, at_once):
+    """Yield (x, y, share of the batch): the whole, or even pieces of at most ``at_once``."""
+    count = _examples(x)
+    if at_once is None or count <= at_once:
         yield x, y, 1
         return
-    count = _examples(x)
-    size = -(-count // parts)
-    for start in range(0, count, size):
-        rows = slice(start, min(start + size, count))
-        piece = tuple(part[rows] for part in x) if isinstance(x, tuple) else x[rows]
-        wanted = tuple(part[rows] for part in y) if isinstance(y, tuple) else y[rows]
-        yield piece, wanted, (rows.stop - rows.start) / count
+    for rows in torch.arange(count).tensor_split(-(-count // at_once)):
+        rows = slice(rows[0].item(), rows[-1].item() + 1)
+        yield _rows(x, rows), _rows(y, rows), (rows.stop - rows.start) / count
+
+
+def _rows(thing, rows):
+    return tuple(part[rows] for part in thing) if isinstance(thing, tuple) else thing[rows]
 
 
 def _copy_state(model):
@@ -605,4 +631,5 @@ def _copy_state(model):
 
 
 def _in_order(batches, augment):
-    return batches.in_order(augment=augment) if hasattr(batches, "in_order") else batches
+    reorder = getattr(batches, "in_order", None)  # a DataLoader has a flag of this name
+    return reorder(augment=augment) if callable(reorder) else batches

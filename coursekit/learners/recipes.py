@@ -9,7 +9,8 @@ from coursekit import runtime
 from coursekit.console import CourseError, note, progress
 from coursekit.data.batches import Batches, Data
 from coursekit.data.images import read_picture, to_floats
-from coursekit.learners.checkpoints import hash_weights, read_tensors, save_weights, write_tensors
+from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
+from coursekit.learners.identity import hash_weights
 from coursekit.learners.learner import Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy
 from coursekit.learners.metrics import accuracy, f_beta
