@@ -47,10 +47,7 @@ def device():
     asked = os.environ.get("COURSEKIT_DEVICE", "").lower()
     if asked:
         if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise CourseError(
-                f"COURSEKIT_DEVICE is {asked!r}; set it to cpu, cuda or mps."
-                + nearest(asked, ["cpu", "cuda", "mps"])
-            )
+            raise CourseError(f"COURSEKIT_DEVICE is {asked!r}; set it to cpu, cuda or mps.")
         reason = probe(asked)
         if reason:
             raise CourseError(
