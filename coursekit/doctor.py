@@ -2,13 +2,16 @@
 
 import os
 import platform
+import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 
 import torch
 
 from coursekit import runtime
+from coursekit.console import CourseError
 
 GIGABYTE = 2**30
 
@@ -44,12 +47,14 @@ class Report(list):
 
 
 def doctor():
-    """Check device, precision, memory, disk and versions; return a ``Report`` that prints itself."""
+    """Check device, precision, memory, disk, versions; return a ``Report`` that prints itself."""
     return Report([_python(), _torch(), _gpu(), _precision(), _memory(), _disk(), *_versions()])
 
 
 def _python():
-    return Finding("Python", f"{platform.python_version()} on {platform.system()}, {runtime.place()}")
+    return Finding(
+        "Python", f"{platform.python_version()} on {platform.system()}, {runtime.place()}"
+    )
 
 
 def _torch():
@@ -85,7 +90,11 @@ def _gpu():
 
 
 def _precision():
-    return Finding("precision", runtime.precision().reason)
+    try:
+        return Finding("precision", runtime.precision().reason)
+    except CourseError as error:  # COURSEKIT_DEVICE names what is not there
+        found, _, remedy = str(error).rpartition("; ")
+        return Finding("precision", found, remedy)
 
 
 def _memory():
@@ -101,9 +110,13 @@ def _disk():
     folder = runtime.home()
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / GIGABYTE
-    if not os.access(there, os.W_OK):
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
         return Finding(
-            "folder", f"{folder} cannot be written", "set COURSEKIT_HOME to one that can be"
+            "folder",
+            f"{folder} cannot be written ({error.strerror or error})",
+            "set COURSEKIT_HOME to one that can be",
         )
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
     return Finding("folder", f"{folder}, {free:.0f} GB free", remedy)
@@ -129,8 +142,8 @@ def _versions():
 
 
 def _numbers(version):
-    digits = (part for part in version.split("+")[0].split("."))
-    return [int("".join(filter(str.isdigit, part)) or 0) for part in digits][:3]
+    parts = version.split("+")[0].split(".")[:3]
+    return [int(re.match(r"\d*", part).group() or 0) for part in parts]
 
 
 if __name__ == "__main__":
