@@ -12,7 +12,7 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 	[ "$${OPEN:-yes}" != no ] || set -- "$$@" --no-browser; \
 	[ "$$(id -u)" != 0 ] || set -- "$$@" --allow-root; \
 	exec $(PYTHON) -m jupyterlab --port="$${PORT:-8888}" --log-level=WARN "$$@" \
-	    notebooks/01_classification.ipynb
+	    --LabApp.default_url=/lab/tree/notebooks/01_classification.ipynb
 
 test: .venv/.ready lines ## run every test
 	@$(PYTHON) -m pytest -ra
@@ -46,7 +46,8 @@ clean: ## remove the environment and everything that can be made again
 	@find coursekit notebooks tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Everything needed, once: done again when pyproject.toml changes. A set-up that was cut off leaves
-# no .ready, and the next one begins afresh. pip tells of the large downloads only.
+# no .ready, and the next one begins afresh. pip tells of the large downloads only; JupyterLab does
+# not ask a newcomer for leave to show news.
 .venv/.ready: pyproject.toml
 	@case "$${TORCH:-}" in ""|cpu) ;; *) echo "TORCH may be cpu, or left out." >&2; exit 1;; esac; \
 	for name in python3 python3.14 python3.13 python3.12 python3.11 python ""; do \
@@ -61,7 +62,7 @@ clean: ## remove the environment and everything that can be made again
 	if [ ! -e .venv/.ready ]; then \
 	    case "$${TORCH:-}$$(uname -s)" in \
 	    cpu*) echo "Setting up .venv with the CPU build of torch: about 1 GB on disk.";; \
-	    Linux) echo "Setting up .venv: about 5.5 GB on disk, for pip brings torch with CUDA."; \
+	    Linux) echo "Setting up .venv: about 6 GB on disk, for pip brings torch with CUDA."; \
 	        echo "Without an NVIDIA GPU, stop this (Ctrl-C) and add TORCH=cpu: about 1 GB.";; \
 	    *) echo "Setting up .venv: about 1 GB on disk.";; \
 	    esac; \
@@ -71,7 +72,7 @@ clean: ## remove the environment and everything that can be made again
 	install() { \
 	    rm -f .venv/.done; \
 	    { $(PYTHON) -m pip install --disable-pip-version-check "$$@" && touch .venv/.done; } \
-	        | sed -n '/Downloading .* [MG]B)/p'; \
+	        | sed -n -e '/Downloading .* [MG]B)/p' -e 's/^Installing collected.*/Installing .../p'; \
 	    [ -e .venv/.done ] && return; \
 	    echo "The set-up is not finished; the lines above say why. Run the same again:" >&2; \
 	    echo "what was downloaded already is kept." >&2; \
@@ -81,5 +82,7 @@ clean: ## remove the environment and everything that can be made again
 	    install --index-url https://download.pytorch.org/whl/cpu torch torchvision; \
 	fi; \
 	install -e '.[lab,dev]'; \
+	$(PYTHON) -m jupyter labextension disable @jupyterlab/apputils-extension:announcements \
+	    >/dev/null 2>&1 || :; \
 	touch .venv/.ready; \
 	echo "Ready."
