@@ -1,0 +1,689 @@
+"""Animals with fur: one way to draw them all, and what makes a cat a cat and a dog a dog.
+
+Colours, markings, sizes, poses and places are drawn from the same urns for every kind. What tells
+the kinds apart are ears, snout, eyes, whiskers, tail and build.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coursekit.data.samples.paint import mirrored, shifted, smooth_noise
+
+BLACK, CHARCOAL, GREY, SILVER = (44, 40, 42), (82, 78, 80), (132, 130, 132), (188, 186, 184)
+CHOCOLATE, BROWN, GINGER, SAND = (84, 56, 40), (124, 86, 56), (206, 128, 62), (214, 180, 134)
+CREAM, WHITE = (238, 222, 194), (244, 242, 236)
+COATS = (BLACK, CHARCOAL, GREY, SILVER, CHOCOLATE, BROWN, GINGER, SAND, CREAM, WHITE)
+PINK, DARK = (226, 158, 150), (28, 22, 24)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The build of one animal; lengths in half-widths of its head.
+
+    Args:
+        ears: pointed, round, floppy, long or side.
+        skull: (height, widest below the middle, chin width).
+        snout: (length, half-width at the face, half-width at the tip).
+        nose: small, button, wide, disc or slits.
+        eyes: (size, kind) with the kinds slit, round and dot.
+        tail: slender, plume, sickle, bush, ringed, stub, tassel, curl, bare or flow.
+        legs: (length, half-width).
+        extras: any of whiskers, horns, mask, mane, wool, tongue, teeth, beard.
+    """
+
+    ears: str
+    ear: tuple = (0.8, 0.4)  # length, half-width
+    ears_apart: float = 0.55
+    skull: tuple = (0.95, 1.0, 0.6)
+    snout: tuple = (0.3, 0.45, 0.4)
+    nose: str = "button"
+    eyes: tuple = (0.15, "round")
+    tail: str = "slender"
+    legs: tuple = (1.1, 0.2)
+    body: float = 1.0  # stoutness
+    head: float = 0.62  # size of the head when the body is in the picture
+    fuzz: float = 0.07
+    extras: tuple = ()
+
+
+# --- the kinds ------------------------------------------------------------------------------
+
+
+def _cat(draw):
+    folded = draw.random() < 0.07
+    slim = draw.random() < 0.25
+    return Looks(
+        ears="floppy" if folded else "pointed",
+        ear=(0.4, 0.3) if folded else (draw.uniform(0.62, 0.95), draw.uniform(0.34, 0.46)),
+        ears_apart=draw.uniform(0.55, 0.68),
+        skull=(draw.uniform(0.78, 0.9), draw.uniform(0.98, 1.12), draw.uniform(0.42, 0.58)),
+        snout=(draw.uniform(0.08, 0.2) + 0.12 * slim, 0.42, 0.36),
+        nose="small",
+        eyes=(draw.uniform(0.19, 0.25), "slit" if draw.random() < 0.8 else "round"),
+        tail="plume" if draw.random() < 0.2 else "slender",
+        legs=(draw.uniform(0.9, 1.2), draw.uniform(0.14, 0.2)),
+        body=draw.uniform(0.8, 1.1),
+        extras=("whiskers",),
+    )
+
+
+def _dog(draw):
+    pricked = draw.random() < 0.28
+    flat = draw.random() < 0.12
+    extras = [word for word, chance in (("tongue", 0.35), ("whiskers", 0.1)) if draw.random() < chance]
+    return Looks(
+        ears="pointed" if pricked else "floppy",
+        ear=(draw.uniform(0.6, 0.95), 0.34) if pricked else (draw.uniform(0.75, 1.35), 0.36),
+        ears_apart=draw.uniform(0.5, 0.65),
+        skull=(draw.uniform(0.85, 1.05), draw.uniform(0.8, 1.0), draw.uniform(0.4, 0.55)),
+        snout=(0.35, 0.55, 0.5) if flat else (draw.uniform(0.5, 0.95), 0.46, draw.uniform(0.26, 0.38)),
+        nose="wide",
+        eyes=(draw.uniform(0.13, 0.19), "round"),
+        tail=str(draw.choice(["sickle", "sickle", "plume", "stub"])),
+        legs=(draw.uniform(0.9, 1.3), draw.uniform(0.16, 0.24)),
+        body=draw.uniform(0.8, 1.1),
+        extras=tuple(extras),
+    )
+
+
+def _rabbit(draw):
+    lop = draw.random() < 0.3
+    return Looks(
+        ears="floppy" if lop else "long",
+        ear=(1.5, 0.3) if lop else (draw.uniform(1.2, 1.7), draw.uniform(0.22, 0.3)),
+        ears_apart=0.62 if lop else draw.uniform(0.25, 0.4),
+        skull=(draw.uniform(0.9, 1.05), 0.95, 0.6),
+        snout=(draw.uniform(0.12, 0.22), 0.42, 0.34),
+        nose="small",
+        eyes=(draw.uniform(0.16, 0.22), "dot"),
+        tail="stub",
+        legs=(0.7, 0.2),
+        body=draw.uniform(0.95, 1.2),
+        fuzz=0.1,
+        extras=("teeth", "whiskers") if draw.random() < 0.6 else ("teeth",),
+    )
+
+
+def _fox(draw):
+    return Looks(
+        ears="pointed",
+        ear=(draw.uniform(0.85, 1.15), draw.uniform(0.36, 0.44)),
+        skull=(draw.uniform(0.8, 0.9), draw.uniform(1.05, 1.2), 0.3),
+        snout=(draw.uniform(0.65, 0.95), 0.4, 0.16),
+        nose="button",
+        eyes=(draw.uniform(0.13, 0.17), "slit" if draw.random() < 0.4 else "round"),
+        tail="bush",
+        legs=(draw.uniform(0.9, 1.1), 0.15),
+        body=draw.uniform(0.75, 0.95),
+        extras=("whiskers",) if draw.random() < 0.4 else (),
+    )
+
+
+def _bear(draw):
+    return Looks(
+        ears="round",
+        ear=(draw.uniform(0.3, 0.42), 0.3),
+        ears_apart=0.72,
+        skull=(draw.uniform(0.9, 1.0), 1.02, 0.65),
+        snout=(draw.uniform(0.4, 0.65), 0.46, 0.34),
+        nose="wide",
+        eyes=(draw.uniform(0.09, 0.12), "dot"),
+        tail="stub",
+        legs=(draw.uniform(0.8, 1.0), 0.32),
+        body=draw.uniform(1.2, 1.4),
+        head=0.56,
+        fuzz=0.12,
+    )
+
+
+def _mouse(draw):
+    return Looks(
+        ears="round",
+        ear=(draw.uniform(0.6, 0.85), draw.uniform(0.5, 0.62)),
+        ears_apart=0.7,
+        skull=(0.85, 0.85, 0.34),
+        snout=(draw.uniform(0.4, 0.65), 0.36, 0.12),
+        nose="small",
+        eyes=(draw.uniform(0.13, 0.18), "dot"),
+        tail="bare",
+        legs=(0.5, 0.12),
+        body=draw.uniform(0.85, 1.1),
+        head=0.7,
+        fuzz=0.05,
+        extras=("whiskers",),
+    )
+
+
+def _pig(draw):
+    return Looks(
+        ears="floppy" if draw.random() < 0.6 else "pointed",
+        ear=(draw.uniform(0.5, 0.75), 0.34),
+        skull=(0.92, 0.95, 0.7),
+        snout=(draw.uniform(0.3, 0.55), 0.42, 0.38),
+        nose="disc",
+        eyes=(0.1, "dot"),
+        tail="curl",
+        legs=(draw.uniform(0.6, 0.8), 0.24),
+        body=draw.uniform(1.15, 1.35),
+        fuzz=0.02,
+    )
+
+
+def _cow(draw):
+    return Looks(
+        ears="side",
+        ear=(draw.uniform(0.6, 0.8), 0.24),
+        skull=(1.05, 0.8, 0.55),
+        snout=(draw.uniform(0.7, 0.95), 0.52, 0.52),
+        nose="slits",
+        eyes=(0.13, "dot"),
+        tail="tassel",
+        legs=(draw.uniform(0.9, 1.1), 0.2),
+        body=draw.uniform(1.1, 1.3),
+        head=0.55,
+        fuzz=0.03,
+        extras=("horns",) if draw.random() < 0.8 else (),
+    )
+
+
+def _horse(draw):
+    return Looks(
+        ears="pointed",
+        ear=(draw.uniform(0.5, 0.7), 0.2),
+        ears_apart=0.35,
+        skull=(1.05, 0.72, 0.5),
+        snout=(draw.uniform(1.1, 1.4), 0.46, 0.36),
+        nose="slits",
+        eyes=(0.13, "dot"),
+        tail="flow",
+        legs=(draw.uniform(1.3, 1.6), 0.16),
+        body=draw.uniform(0.9, 1.05),
+        head=0.5,
+        fuzz=0.02,
+        extras=("mane",),
+    )
+
+
+def _sheep(draw):
+    return Looks(
+        ears="side",
+        ear=(draw.uniform(0.5, 0.7), 0.2),
+        skull=(1.0, 0.75, 0.45),
+        snout=(draw.uniform(0.5, 0.75), 0.42, 0.3),
+        nose="small",
+        eyes=(0.12, "dot"),
+        tail="stub",
+        legs=(draw.uniform(0.7, 0.9), 0.14),
+        body=draw.uniform(1.2, 1.4),
+        head=0.52,
+        extras=("wool",),
+    )
+
+
+def _squirrel(draw):
+    return Looks(
+        ears="pointed",
+        ear=(draw.uniform(0.5, 0.75), 0.22),
+        ears_apart=0.6,
+        skull=(0.88, 0.92, 0.5),
+        snout=(draw.uniform(0.22, 0.38), 0.42, 0.26),
+        nose="small",
+        eyes=(draw.uniform(0.17, 0.22), "dot"),
+        tail="brush",
+        legs=(0.55, 0.15),
+        body=draw.uniform(0.85, 1.05),
+        head=0.6,
+        fuzz=0.1,
+        extras=("teeth", "whiskers") if draw.random() < 0.5 else ("teeth",),
+    )
+
+
+def _raccoon(draw):
+    return Looks(
+        ears="round" if draw.random() < 0.5 else "pointed",
+        ear=(draw.uniform(0.42, 0.58), 0.3),
+        ears_apart=0.68,
+        skull=(0.85, 1.15, 0.4),
+        snout=(draw.uniform(0.45, 0.7), 0.36, 0.2),
+        nose="button",
+        eyes=(0.13, "round"),
+        tail="ringed",
+        legs=(0.75, 0.2),
+        body=draw.uniform(1.0, 1.2),
+        fuzz=0.12,
+        extras=("mask", "whiskers"),
+    )
+
+
+LOOKS = {
+    "cats": _cat, "dogs": _dog, "rabbits": _rabbit, "foxes": _fox, "bears": _bear, "mice": _mouse,
+    "pigs": _pig, "cows": _cow, "horses": _horse, "sheep": _sheep, "squirrels": _squirrel,
+    "raccoons": _raccoon,
+}  # fmt: skip
+
+
+# --- fur ------------------------------------------------------------------------------------
+
+
+_DIMMED = [round(0.66 * value) for value in range(256)] * 3
+
+
+@dataclass(frozen=True)
+class Coat:
+    """Textures of one animal's fur and its single colours."""
+
+    fur: object  # texture of the back and the head
+    pale: object  # texture of belly, chest and muzzle
+    shade: object  # texture of the far legs and the inside of folds
+    colour: tuple
+    nose: tuple
+    iris: tuple
+
+
+def coat(brush, draw, looks):
+    """Draw a coat from the urn that all kinds share: plain, tabby, patched, spotted or bicolour."""
+    first, second = (COATS[i] for i in draw.choice(len(COATS), 2, replace=False))
+    jitter = draw.normal(0, 9) + draw.normal(0, 2, 3)
+    ground = np.array(first, np.float32) + jitter.astype(np.float32)
+    pattern = str(draw.choice(["plain", "plain", "tabby", "tabby", "patched", "spotted", "mantle"]))
+    grain = _grain(draw, brush.sheet, 0.02 if looks.fuzz < 0.04 else draw.uniform(0.07, 0.15))
+    marked = ground + (np.array(second, np.float32) - ground) * _pattern(brush, draw, pattern)
+    light = np.array(shifted(first, draw.uniform(0.15, 0.75)), np.float32)
+    pale = light if draw.random() < 0.6 else ground
+    fur = brush.sheet.spread(marked * grain)
+    return Coat(
+        fur=fur,
+        pale=brush.sheet.spread(pale * grain),
+        shade=fur.point(_DIMMED),
+        colour=tuple(int(v) for v in np.clip(ground, 0, 255)),
+        nose=PINK if draw.random() < 0.35 else DARK,
+        iris=[(206, 170, 60), (120, 160, 74), (96, 140, 180), (150, 92, 44)][draw.integers(4)],
+    )
+
+
+def _grain(draw, sheet, strength):
+    """Return hairs as a factor around 1: noise drawn out along one direction, (h, w, 1)."""
+    noise = draw.standard_normal((sheet.height + 8, sheet.width + 4), np.float32)
+    lean = int(draw.integers(-1, 2))
+    streaks = sum(
+        noise[i : i + sheet.height, start : start + sheet.width]
+        for i, start in enumerate([2, 2, 2, 2 + lean, 2 + lean, 2 + lean])
+    )
+    return (1 + strength * 0.4 * streaks)[:, :, None]
+
+
+def _pattern(brush, draw, pattern):
+    """Return how much of the second colour each pixel takes, (h, w, 1) in 0..1."""
+    sheet = brush.sheet
+    if pattern == "plain":
+        return np.zeros((sheet.height, sheet.width, 1), np.float32)
+    warp = smooth_noise(draw, sheet.width, sheet.height, 6)
+    x, y = brush.units()
+    if pattern == "tabby":
+        lean = draw.uniform(0.2, 1)
+        wave = np.sin(draw.uniform(9, 15) * (x * lean + y * (1 - lean)) + 1.6 * warp)
+        amount = np.clip(2.2 * wave - 0.4, 0, 1) * draw.uniform(0.35, 0.75)
+    elif pattern == "spotted":
+        fine = smooth_noise(draw, sheet.width, sheet.height, draw.uniform(12, 18))
+        amount = np.clip(5 * (fine - 0.45), 0, 1) * draw.uniform(0.5, 1)
+    elif pattern == "patched":
+        broad = smooth_noise(draw, sheet.width, sheet.height, draw.uniform(3, 6))
+        amount = np.clip(9 * (broad - 0.1), 0, 1)
+    else:
+        amount = np.clip(3 * (y + draw.uniform(-0.3, 0.3) + 0.3 * warp), 0, 1)
+    return amount.astype(np.float32)[:, :, None]
+
+
+# --- the head -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class View:
+    """How a head is held: ``turn`` from -0.9 (to the left) to 0.9, and how the ears lie."""
+
+    turn: float
+    ear_tilt: float
+    gaze: float
+    shut: float  # 0 open, 1 closed
+
+
+def view(draw, turn):
+    """Draw how a head is held."""
+    shut = 1.0 if draw.random() < 0.06 else draw.uniform(0, 0.35)
+    return View(turn, draw.uniform(-0.15, 0.2), draw.uniform(-0.3, 0.3), shut)
+
+
+def paint_head(brush, looks, coat, view):
+    """Paint a head of half-width 1 around the brush's origin, facing us or turned."""
+    draw = brush.generator
+    hangs = looks.ears in ("floppy", "side")
+    if not hangs:
+        _ears(brush, looks, coat, view)
+    if "wool" in looks.extras:
+        _wool(brush, coat, 0, -0.55, 0.75, 0.6)
+    height, cheek, chin = looks.skull
+    half = [(0, -height), (0.5, -0.93 * height), (0.88, -0.45 * height), (cheek, 0.15),
+            (0.5 + chin / 2, 0.55 * height), (0.55 * chin, 0.85 * height), (0, 0.95 * height)]  # fmt: skip
+    brush.blob(mirrored(half), coat.fur, 0.55, looks.fuzz)
+    if draw.random() < 0.3:
+        blaze = draw.uniform(0.1, 0.3)
+        x = 0.35 * view.turn
+        brush.blob([(x - blaze / 2, -0.9 * height), (x + blaze / 2, -0.9 * height),
+                    (x + blaze, 0.2), (x, 0.6), (x - blaze, 0.2)], coat.pale)  # fmt: skip
+    if "mask" in looks.extras:
+        for side in (-1, 1):
+            x = 0.36 * side + 0.3 * view.turn
+            brush.oval(x + 0.12 * side, 0.02, 0.46, 0.27, shifted(coat.colour, -0.75), 0.5 * side)
+    _snout(brush, looks, coat, view)
+    _eyes(brush, looks, coat, view)
+    if "horns" in looks.extras:
+        for side in (-1, 1):
+            brush.limb([(0.5 * side, -0.85), (0.95 * side, -1.05), (1.0 * side, -1.5)],
+                       [0.16, 0.13, 0.04], (222, 210, 184), 0.4)  # fmt: skip
+    if hangs:
+        _ears(brush, looks, coat, view)
+    if "mane" in looks.extras:
+        lock = shifted(coat.colour, -0.6 if sum(coat.colour) > 200 else 0.5)
+        brush.blob([(-0.25, -1.2), (0.25, -1.2), (0.22, -0.6), (0.05, -0.25), (-0.2, -0.6)], lock,
+                   0.3, 0.12)  # fmt: skip
+
+
+def _ears(brush, looks, coat, view):
+    for side in (-1, 1):
+        root_x = side * looks.ears_apart * (1 - 0.12 * abs(view.turn)) - 0.18 * view.turn
+        far = 1 - 0.35 * max(0, side * view.turn)
+        ear = brush.at(root_x, -0.62 * looks.skull[0], angle=side * (0.28 + view.ear_tilt))
+        _EARS[looks.ears](ear, side, looks.ear[0], looks.ear[1] * far, coat, looks.fuzz)
+
+
+def _pointed(ear, side, length, half, coat, fuzz):
+    base = 0.3
+    ear.blob([(-half, base), (-0.72 * half, -0.35 * length), (0.05 * side * half, -length - 0.12),
+              (0.72 * half, -0.35 * length), (half, base)], coat.fur, 0.5, fuzz * 0.5)  # fmt: skip
+    ear.shape([(-0.6 * half, base), (-0.42 * half, -0.3 * length), (0.04 * side, -0.82 * length),
+               (0.42 * half, -0.3 * length), (0.6 * half, base)], PINK, 0.75)  # fmt: skip
+
+
+def _round(ear, side, length, half, coat, fuzz):
+    ear.oval(0, -0.5 * length + 0.12, half, 0.62 * length, coat.fur, volume=0.5, fuzz=fuzz)
+    ear.oval(0, -0.5 * length + 0.16, 0.66 * half, 0.42 * length, PINK, volume=0.7)
+
+
+def _long(ear, side, length, half, coat, fuzz):
+    bend = side * ear.generator.uniform(-0.1, 0.45)
+    spine = [(0, 0.3), (0, -0.5 * length), (bend, -length)]
+    ear.limb(spine, [0.75 * half, half, 0.8 * half, 0.25 * half], coat.fur, 0.5, fuzz * 0.5)
+    ear.limb(spine, [0.4 * half, 0.58 * half, 0.4 * half, 0.1 * half], PINK, 0.6)
+
+
+def _floppy(ear, side, length, half, coat, fuzz):
+    ear = ear.at(0.22 * side, 0.05, angle=-side * 0.28)
+    drop = ear.generator.uniform(0.75, 1.0) * length
+    ear.blob([(-0.3 * side, -0.12), (0.25 * side, -0.2), (0.3 * side + half * side, 0.3 * drop),
+              (0.22 * side + 0.8 * half * side, 0.85 * drop), (0.2 * side, drop),
+              (0.02 * side, 0.6 * drop), (-0.12 * side, 0.2)], coat.shade, 0.45, fuzz)  # fmt: skip
+
+
+def _side(ear, side, length, half, coat, fuzz):
+    ear = ear.at(0.2 * side, 0.25)
+    droop = ear.generator.uniform(-0.05, 0.35) * length
+    outline = [(0, -0.6 * half), (0.6 * side * length, -half + droop * 0.5), (side * length, droop),
+               (0.6 * side * length, 0.9 * half + droop * 0.5), (0, 0.7 * half)]  # fmt: skip
+    ear.blob(outline, coat.fur, 0.5, fuzz)
+    ear.blob([(0.55 * x + 0.12 * side, 0.55 * y) for x, y in outline], PINK, 0.8)
+
+
+_EARS = {"pointed": _pointed, "round": _round, "long": _long, "floppy": _floppy, "side": _side}
+
+
+def _eyes(brush, looks, coat, view):
+    size, kind = looks.eyes
+    for side in (-1, 1):
+        x = 0.42 * side * (1 - 0.2 * abs(view.turn)) + 0.34 * view.turn
+        squeeze = 1 - 0.45 * max(0, side * view.turn)
+        if view.shut > 0.9:
+            brush.line([(x - size, -0.06), (x, 0.05), (x + size, -0.06)], 0.07, DARK)
+            continue
+        eye = brush.at(x, -0.08)
+        open_ = 1 - 0.5 * view.shut
+        wide, tall = size * squeeze, size * open_
+        eye.oval(0, 0, 1.22 * wide, 1.22 * tall, shifted(coat.colour, -0.6), 0.25 * side)
+        gaze = view.gaze * wide
+        if kind != "dot":
+            iris = coat.iris if kind == "slit" else shifted(coat.iris, -0.35)
+            eye.oval(0, 0, wide, tall, iris, 0.15 * side, volume=0.4)
+            pupil = brush.generator.uniform(0.2, 0.6) if kind == "slit" else 0.62
+            eye.oval(gaze, 0, pupil * wide, (0.95 if kind == "slit" else 0.62) * tall, DARK)
+        else:
+            eye.oval(0, 0, wide, tall, DARK)
+        eye.oval(gaze - 0.3 * wide, -0.35 * tall, 0.26 * wide, 0.26 * tall, (250, 250, 250))
+
+
+def _snout(brush, looks, coat, view):
+    length, root, tip = looks.snout
+    start = (0.3 * view.turn, 0.3)
+    end = (start[0] + view.turn * length * 1.05, 0.36 + 0.5 * length * (1 - 0.35 * abs(view.turn)))
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.03)
+    if "tongue" in looks.extras:
+        x, y = end[0] + 0.02, end[1] + 0.75 * tip
+        brush.limb([(x, y - 0.1), (x, y + 0.25), (x + 0.03, y + 0.42)], [0.15, 0.17, 0.12],
+                   (222, 104, 112), 0.4)  # fmt: skip
+    if length < 0.3:
+        for side in (-1, 1):
+            brush.oval(end[0] + 0.2 * side, end[1] + 0.08, 0.3, 0.24, coat.pale, 0.3 * side, 0.35)
+    else:
+        brush.limb([start, middle, end], [root, (root + tip) / 2, tip], coat.pale, 0.45, looks.fuzz / 2)
+    muzzle = brush.at(*end)
+    if "whiskers" in looks.extras:
+        _whiskers(muzzle, tip, view)
+    _NOSES[looks.nose](muzzle, tip, coat, length)
+    if "teeth" in looks.extras:
+        muzzle.shape([(-0.1, 0.2), (0.1, 0.2), (0.09, 0.42), (-0.09, 0.42)], (248, 246, 236))
+
+
+def _mouth(muzzle, top, tip):
+    dip = top + 0.16
+    muzzle.line([(0, top), (0, dip)], 0.05, DARK)
+    for side in (-1, 1):
+        muzzle.line([(0, dip), (0.14 * side, dip + 0.09), (0.62 * tip * side + 0.1 * side, dip)],
+                    0.05, DARK)  # fmt: skip
+
+
+def _small_nose(muzzle, tip, coat, length):
+    y = -0.12 if length < 0.3 else -0.4 * tip
+    muzzle.blob([(-0.13, y - 0.06), (0.13, y - 0.06), (0.04, y + 0.1), (-0.04, y + 0.1)], coat.nose)
+    _mouth(muzzle, y + 0.1, tip)
+
+
+def _button_nose(muzzle, tip, coat, length):
+    muzzle.oval(0, -0.45 * tip, 0.15, 0.12, DARK, volume=0.2)
+    muzzle.oval(-0.04, -0.45 * tip - 0.05, 0.04, 0.025, (150, 146, 150))
+    _mouth(muzzle, -0.45 * tip + 0.1, tip)
+
+
+def _wide_nose(muzzle, tip, coat, length):
+    y = -0.45 * tip
+    muzzle.blob([(-0.2, y - 0.1), (0, y - 0.14), (0.2, y - 0.1), (0.17, y + 0.07), (0, y + 0.15),
+                 (-0.17, y + 0.07)], DARK, 0.2)  # fmt: skip
+    muzzle.oval(-0.06, y - 0.07, 0.06, 0.03, (158, 154, 160))
+    _mouth(muzzle, y + 0.12, tip)
+
+
+def _disc_nose(muzzle, tip, coat, length):
+    muzzle.oval(0, 0, 0.42, 0.34, PINK, volume=0.4)
+    for side in (-1, 1):
+        muzzle.oval(0.15 * side, 0, 0.07, 0.12, (120, 62, 66))
+    muzzle.line([(-0.3, 0.48), (0, 0.56), (0.3, 0.48)], 0.05, DARK)
+
+
+def _slits_nose(muzzle, tip, coat, length):
+    muzzle.oval(0, 0, 1.1 * tip, 0.8 * tip, shifted(PINK, -0.1) if coat.nose == PINK else
+                shifted(coat.colour, -0.35), volume=0.4)  # fmt: skip
+    for side in (-1, 1):
+        muzzle.oval(0.48 * tip * side, -0.15 * tip, 0.07, 0.11, DARK, 0.4 * side)
+    muzzle.line([(-0.6 * tip, 0.5 * tip), (0, 0.6 * tip), (0.6 * tip, 0.5 * tip)], 0.05, DARK)
+
+
+_NOSES = {"small": _small_nose, "button": _button_nose, "wide": _wide_nose, "disc": _disc_nose,
+          "slits": _slits_nose}  # fmt: skip
+
+
+def _whiskers(muzzle, tip, view):
+    draw = muzzle.generator
+    colour = (250, 248, 244) if draw.random() < 0.75 else (60, 54, 54)
+    reach = draw.uniform(0.75, 1.15)
+    for side in (-1, 1):
+        far = 1 - 0.4 * max(0, side * view.turn)
+        for k in (-1, 0, 1):
+            y = 0.06 + 0.09 * k
+            muzzle.line([(0.7 * tip * side, y), (0.55 * side * far * reach + 0.2 * side, y + 0.1 * k),
+                         (far * reach * side + 0.15 * side, y + 0.26 * k + 0.05)],
+                        0.035, colour)  # fmt: skip
+
+
+def _wool(brush, coat, x, y, rx, ry, curls=11):
+    draw = brush.generator
+    brush.oval(x, y, rx, ry, coat.pale, volume=0.4)
+    for t in np.linspace(0, 2 * np.pi, curls, endpoint=False) + draw.uniform(0, 1):
+        size = draw.uniform(0.2, 0.3) * (rx + ry) / 1.3
+        brush.oval(x + rx * 0.85 * np.cos(t), y + ry * 0.8 * np.sin(t), size, size, coat.pale,
+                   volume=0.35)  # fmt: skip
+
+
+# --- poses ----------------------------------------------------------------------------------
+
+
+def _tail(brush, looks, coat, lift):
+    """Paint a tail that starts at the origin and leaves to the left; ``lift`` from 0 to 1."""
+    draw = brush.generator
+    up = -0.3 - 1.1 * lift
+    kind = looks.tail
+    if kind in ("slender", "bare", "plume", "ringed"):
+        tip = draw.choice([-1, 1])
+        spine = [(0.2, 0.1), (-0.45, 0.15 + 0.25 * up), (-0.75, 0.8 * up), (-0.7 - 0.35 * tip, 1.25 * up)]
+        half = {"slender": [0.12, 0.11, 0.1, 0.09], "bare": [0.07, 0.055, 0.04, 0.02],
+                "plume": [0.12, 0.24, 0.26, 0.1], "ringed": [0.14, 0.22, 0.22, 0.14]}[kind]  # fmt: skip
+        paint = PINK if kind == "bare" else coat.fur
+        brush.limb(spine, half, paint, 0.4, 0 if kind == "bare" else looks.fuzz)
+        if kind == "ringed":
+            dark = shifted(coat.colour, -0.75)
+            for x, y in ((-0.3, 0.08 + 0.2 * up), (-0.62, 0.55 * up), (-0.74, 0.9 * up)):
+                brush.oval(x, y, 0.21, 0.09, dark, 0.9, fuzz=0.06)
+    elif kind == "sickle":
+        brush.limb([(0.2, 0.15), (-0.3, -0.1), (-0.45, -0.55), (-0.2, -0.85)],
+                   [0.16, 0.16, 0.13, 0.05], coat.fur, 0.4, looks.fuzz)  # fmt: skip
+    elif kind == "bush":
+        brush.limb([(0.2, 0.1), (-0.5, 0.3), (-1.0, 0.35 + 0.5 * up), (-1.25, 0.2 + 0.8 * up)],
+                   [0.12, 0.28, 0.34, 0.06], coat.fur, 0.4, 0.1)  # fmt: skip
+        brush.limb([(-1.1, 0.3 + 0.65 * up), (-1.27, 0.18 + 0.82 * up)], [0.2, 0.05], WHITE, 0.3, 0.08)
+    elif kind == "brush":
+        brush.limb([(0.25, 0.35), (-0.45, 0.1), (-0.5, -0.9), (-0.15, -1.5), (-0.65, -1.75)],
+                   [0.15, 0.34, 0.4, 0.38, 0.14], coat.fur, 0.4, 0.14)  # fmt: skip
+    elif kind in ("tassel", "flow"):
+        brush.limb([(0.1, 0), (-0.25, 0.3), (-0.3, 1.0)], [0.08, 0.07, 0.06], coat.fur, 0.3)
+        dark = shifted(coat.colour, -0.6 if sum(coat.colour) > 200 else 0.5)
+        half = [0.1, 0.2, 0.2, 0.05] if kind == "flow" else [0.05, 0.16, 0.03]
+        brush.limb([(0, 0), (-0.28, 0.5), (-0.3, 1.3)] if kind == "flow" else
+                   [(-0.3, 0.85), (-0.32, 1.1), (-0.28, 1.35)], half, dark, 0.3, 0.08)  # fmt: skip
+    elif kind == "curl":
+        brush.line([(0.1, 0), (-0.2, -0.1), (-0.25, -0.35), (-0.05, -0.35), (-0.1, -0.1), (-0.4, -0.15)],
+                   0.09, PINK)  # fmt: skip
+    else:
+        brush.oval(-0.05, 0, 0.26, 0.24, coat.pale, volume=0.4, fuzz=0.08)
+
+
+def _leg(brush, x, top, bottom, half, paint, bend=0.0):
+    brush.limb([(x, top), (x + bend, (top + bottom) / 2), (x, bottom - half * 0.6)],
+               [1.35 * half, half, 0.9 * half], paint, 0.4)  # fmt: skip
+    brush.oval(x + 0.35 * half, bottom - 0.5 * half, 1.35 * half, 0.75 * half, paint, volume=0.35)
+
+
+def face(brush, looks, coat):
+    """A head close by, with the shoulders below it."""
+    draw = brush.generator
+    wide = draw.uniform(0.75, 1.2) * (0.7 + 0.3 * looks.body)
+    brush.blob(mirrored([(0, 0.3), (0.6 * wide, 0.6), (wide, 1.3), (1.15 * wide, 2.6), (0, 2.8)]),
+               coat.fur, 0.4, looks.fuzz)  # fmt: skip
+    brush.oval(0, 1.55, 0.5 * wide, 0.8, coat.pale, volume=0.3, fuzz=looks.fuzz)
+    if "wool" in looks.extras:
+        _wool(brush, coat, 0, 1.7, 1.3, 0.7)
+    head = brush.at(0, 0, angle=draw.normal(0, 0.13))
+    paint_head(head, looks, coat, view(draw, draw.uniform(-0.75, 0.75)))
+
+
+def sitting(brush, looks, coat):
+    """Seen from the front, the tail to one side."""
+    draw = brush.generator
+    w, foot = looks.body, 1.3
+    _tail(brush.at(-0.5 * w, 0.95), looks, coat, draw.uniform(0, 1))
+    brush.blob(mirrored([(0, -0.75), (0.42 * w, -0.5), (0.56 * w, 0.1), (0.84 * w, 0.8),
+                         (0.62 * w, 1.22), (0, 1.25)]), coat.fur, 0.5, looks.fuzz)  # fmt: skip
+    if "wool" in looks.extras:
+        _wool(brush, coat, 0, 0.25, 0.7 * w, 0.8, 14)
+    brush.oval(0, 0.15, 0.36 * w, 0.7, coat.pale, volume=0.3, fuzz=looks.fuzz)
+    half = looks.legs[1] * 0.85
+    for side in (-1, 1):
+        brush.oval(0.62 * side * w, 0.9, 0.34, 0.4, coat.fur, volume=0.4, fuzz=looks.fuzz / 2)
+        brush.oval(0.66 * side * w, foot - 0.05, 0.3, 0.13, coat.pale, volume=0.4)
+        _leg(brush, 0.22 * side, 0.1, foot, half, coat.fur)
+    head = brush.at(0, -1.0, size=looks.head, angle=draw.normal(0, 0.12))
+    paint_head(head, looks, coat, view(draw, draw.uniform(-0.8, 0.8)))
+
+
+def standing(brush, looks, coat):
+    """Seen from the side, on four legs."""
+    draw = brush.generator
+    w, foot = 0.55 * looks.body, 0.35 + looks.legs[0]
+    half, step = looks.legs[1] * 0.85, draw.uniform(0.08, 0.28)
+    for x in (-0.72 + step, 0.62 + step):
+        _leg(brush, x, 0.2, foot - 0.06, half, coat.shade, draw.uniform(-0.08, 0.08))
+    _tail(brush.at(-1.0, -0.25), looks, coat, draw.uniform(0, 1))
+    if "wool" in looks.extras:
+        _wool(brush, coat, 0, 0, 1.15, 0.95 * w + 0.1, 18)
+    else:
+        brush.blob([(-1.05, -0.3 * w), (-0.8, -w), (0, -0.85 * w), (0.8, -1.0 * w), (1.05, -0.3 * w),
+                    (0.85, 0.6 * w), (0, w), (-0.85, 0.75 * w)], coat.fur, 0.5, looks.fuzz)  # fmt: skip
+    for x in (-0.78 - step / 2, 0.72 - step / 2):
+        _leg(brush, x, 0.15, foot, half, coat.fur, draw.uniform(-0.08, 0.08))
+    x, y = 1.12, -0.72 * (0.75 + 0.25 * looks.legs[0])
+    if "mane" in looks.extras:
+        dark = shifted(coat.colour, -0.6 if sum(coat.colour) > 200 else 0.5)
+        brush.limb([(0.55, -0.35), (0.75, -0.8), (x - 0.15, y - 0.35)], [0.3, 0.32, 0.2], dark, 0.3, 0.1)
+    brush.limb([(0.7, -0.1), (x - 0.15, y + 0.2)], [0.42 * looks.body**0.5, 0.34], coat.fur, 0.3, looks.fuzz)
+    head = brush.at(x, y, size=looks.head, angle=draw.normal(0.03, 0.12))
+    paint_head(head, looks, coat, view(draw, draw.uniform(0.15, 0.9)))
+
+
+def lying(brush, looks, coat):
+    """Lying on the belly, the head raised, the paws in front."""
+    draw = brush.generator
+    w = looks.body
+    _tail(brush.at(-1.1, 0.35), looks, coat, draw.uniform(0, 0.5))
+    brush.blob([(-1.2, 0.35), (-1.0, -0.15 * w), (-0.4, -0.42 * w), (0.5, -0.4 * w), (0.9, 0.0),
+                (0.95, 0.6), (-0.3, 0.68), (-1.1, 0.65)], coat.fur, 0.5, looks.fuzz)  # fmt: skip
+    if "wool" in looks.extras:
+        _wool(brush, coat, -0.2, 0.1, 1.0, 0.5 * w, 16)
+    brush.oval(-0.75, 0.35, 0.42, 0.36, coat.fur, volume=0.4, fuzz=looks.fuzz / 2)
+    half = looks.legs[1] * 0.8
+    for y in (0.45, 0.62):
+        brush.limb([(0.5, y - 0.08), (1.0, y), (1.35, y)], [1.2 * half, half, 1.1 * half], coat.fur, 0.4)
+    brush.oval(0.62, 0.2, 0.34, 0.4, coat.pale, volume=0.3, fuzz=looks.fuzz)
+    head = brush.at(0.72, -0.45, size=looks.head, angle=draw.normal(0, 0.15))
+    paint_head(head, looks, coat, view(draw, draw.uniform(-0.5, 0.9)))
+
+
+# pose -> (painter, left, top, right, bottom of a typical animal in its own units)
+POSES = {
+    "face": (face, -1.15, -1.25, 1.15, 1.5),
+    "sitting": (sitting, -1.15, -1.9, 1.05, 1.35),
+    "standing": (standing, -1.75, -1.6, 1.8, 1.5),
+    "lying": (lying, -1.7, -1.25, 1.5, 0.75),
+}
+
+
+def paint_creature(brush, kind, pose):
+    """Paint one animal with fur, facing to the right or straight at us."""
+    looks = LOOKS[kind](brush.generator)
+    looks = replace(looks, fuzz=looks.fuzz * brush.generator.uniform(0.4, 1.3))
+    POSES[pose][0](brush, looks, coat(brush, brush.generator, looks))
