@@ -270,7 +270,9 @@ def stale(root):
     for source in lessons(root):
         wanted |= {file: state(file, stamp(root, source)) for file in targets(source).values()}
     there = (root / "notebooks").glob("[0-9]*.ipynb"), (root / "notebooks" / "ja").glob("*.ipynb")
-    wanted |= {file: "has no source" for folder in there for file in folder if file not in wanted}
+    wanted |= {
+        file: "no source; remove it" for folder in there for file in folder if file not in wanted
+    }
     wanted |= {
         f: "addresses are old" for f, (text, right) in readmes(root).items() if text != right
     }
@@ -302,7 +304,8 @@ def main(arguments=None, root=ROOT):
     old = stale(root)
     if asked.check:
         for file, reason in old.items():
-            print(f"{file.relative_to(root)}: {reason}; run `make notebooks`.")
+            print(f"{file.relative_to(root)}: {reason}.")
+        print("`make notebooks` builds what is stale." if old else "Everything is built.")
         return int(bool(old))
     chosen = [
         source

@@ -136,10 +136,10 @@ def test_addresses_come_from_pyproject(course):
     assert readme.startswith("| <!-- badges:01_tiny -->[![Open in Colab]")
 
 
-def test_check_is_silent_after_a_build(course, capsys):
+def test_check_is_content_after_a_build(course, capsys):
     """A check that always complains is ignored."""
     assert build.main(["--check"], course) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "Everything is built.\n"
 
 
 def _edit_source(root):
@@ -168,7 +168,7 @@ SPOILT = {
     ),
     "lesson renamed": (
         lambda root: (root / "notebooks/02_old.ipynb").write_text("{}"),
-        "has no source",
+        "no source; remove it",
     ),
     "repository renamed": (_move_house, "addresses are old"),
 }
