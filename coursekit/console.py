@@ -23,6 +23,12 @@ def nearest(word, choices):
     return f" Did you mean {by_lower[match[0]]!r}?" if match else ""
 
 
+def reason(error):
+    """Return why an ``error`` came, fit to stand within a sentence: one line, no full stop."""
+    text = str(getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0].rstrip(".:").replace(". ", ", ") if text else type(error).__name__
+
+
 def note(sentence):
     """Print one visible sentence about something that did not go as asked, but went on."""
     print(f"Note: {sentence}", flush=True)

@@ -11,7 +11,7 @@ from importlib import metadata
 import torch
 
 from coursekit import runtime
-from coursekit.console import CourseError
+from coursekit.console import CourseError, reason
 
 GIGABYTE = 2**30
 
@@ -65,7 +65,7 @@ def _torch():
     except (ImportError, RuntimeError) as error:
         return Finding(
             "torch",
-            f"torch {torch.__version__}, torchvision fails to import ({str(error)[:80]})",
+            f"torch {torch.__version__}, torchvision fails to import ({reason(error)})",
             "install torch and torchvision together, from one index",
         )
     return Finding("torch", f"torch {torch.__version__}, {beside}")
@@ -115,7 +115,7 @@ def _disk():
     except OSError as error:
         return Finding(
             "folder",
-            f"{folder} cannot be written ({error.strerror or error})",
+            f"{folder} cannot be written ({reason(error)})",
             "set COURSEKIT_HOME to one that can be",
         )
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""

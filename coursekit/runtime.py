@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, nearest, reason
 
 
 @functools.cache
@@ -19,7 +19,7 @@ def _probe(kind):
         if (ones @ ones).sum().item() != 512.0:
             return "it computes wrong results"
     except Exception as error:  # drivers raise every kind of exception
-        return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return reason(error)
     return None
 
 
@@ -48,10 +48,10 @@ def device():
     if asked:
         if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
             raise CourseError(f"COURSEKIT_DEVICE is {asked!r}; set it to cpu, cuda or mps.")
-        reason = probe(asked)
-        if reason:
+        why_not = probe(asked)
+        if why_not:
             raise CourseError(
-                f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({reason}); "
+                f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({why_not}); "
                 "unset it, or set it to cpu."
             )
         return torch.device(asked)

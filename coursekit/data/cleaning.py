@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, nearest, reason
 
 DROPPED = ""
 
@@ -60,7 +60,7 @@ class Corrections:
             partial.replace(self.file)
         except OSError as error:
             raise CourseError(
-                f"The corrections cannot be written to {self.file} ({error.strerror or error}); "
+                f"The corrections cannot be written to {self.file} ({reason(error)}); "
                 "make room, or give another file."
             ) from error
 

@@ -16,7 +16,7 @@ import torch
 from PIL import ExifTags, Image
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, note, progress
+from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
 from coursekit.data.cleaning import read_corrections
 
@@ -241,7 +241,7 @@ def _decode_all(files, size, resize, cache):
         try:
             return numpy.asarray(read_picture(files[row], size=size, resize=resize))
         except Exception as error:  # decoders raise many kinds
-            broken[str(row)] = [str(files[row]), _reason(error)]
+            broken[str(row)] = [str(files[row]), _why_broken(error)]
             if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
                 passing.append(row)  # of the machine, not of the file: it may work the next time
             return numpy.zeros(shape[1:], numpy.uint8)
@@ -258,7 +258,7 @@ def _decode_all(files, size, resize, cache):
     except OSError as error:
         note(
             f"The pictures stay in memory, since {cache.parent} cannot be written "
-            f"({error.strerror or error}); make room there, or set COURSEKIT_HOME."
+            f"({reason(error)}); make room there, or set COURSEKIT_HOME."
         )
     array = numpy.empty(shape, numpy.uint8)
     for row, picture in enumerate(_in_parallel(one, len(files))):
@@ -305,18 +305,18 @@ def _replace_text(file, text):
     os.replace(partial, file)
 
 
-def _reason(error):
+def _why_broken(error):
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is no picture"
     if isinstance(error, Image.DecompressionBombError):
         return "it has too many pixels"
-    return str(error) or type(error).__name__
+    return reason(error)
 
 
 def _report_broken(broken, count, bad, root):
     if not broken:
         return
-    told = [f"{_relative(Path(file), root)} ({reason})" for file, reason in broken.values()]
+    told = [f"{_relative(Path(file), root)} ({why})" for file, why in broken.values()]
     first = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
     if bad == "refuse":
         raise CourseError(f"Cannot be read: {first}; mend or remove them, or pass bad='skip'.")
@@ -503,9 +503,8 @@ def _read_csv(path, labels):
     try:
         table = pandas.read_csv(file, dtype=str, keep_default_na=False)  # 007 and NA stay words
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise CourseError(
-            f"The table {file} cannot be read ({reason}); save it as CSV in UTF-8."
+            f"The table {file} cannot be read ({reason(error)}); save it as CSV in UTF-8."
         ) from error
     return table.mask(table == "")
 

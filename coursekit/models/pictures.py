@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, nearest, reason
 
 BUNDLED = "drawings"  # the small backbone that comes with the course
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision uses them
@@ -139,11 +139,10 @@ def _torchvision_net(architecture, pretrained):
     try:
         return models.get_model(architecture, weights="DEFAULT")
     except Exception as error:  # downloading and reading raise many kinds
-        reason = (str(error).split(". ")[0].splitlines() or [type(error).__name__])[0].rstrip(":")
         raise CourseError(
-            f"The pretrained weights of {architecture} cannot be had ({reason}); connect to the "
-            f"internet once, put the file into {torch.hub.get_dir()}/checkpoints in place of a "
-            f"damaged one, or name {BUNDLED!r}."
+            f"The pretrained weights of {architecture} cannot be had ({reason(error)}); connect to "
+            f"the internet once, put the file into {torch.hub.get_dir()}/checkpoints in place of "
+            f"a damaged one, or name {BUNDLED!r}."
         ) from error
 
 
