@@ -1,12 +1,13 @@
 """Recipes: which model, loss, metric and freezing for which data."""
 
+import contextlib
 import hashlib
+from pathlib import Path
 
 import torch
-from PIL import UnidentifiedImageError
 
 from coursekit import runtime
-from coursekit.console import CourseError, note, progress
+from coursekit.console import CourseError, note, progress, reason
 from coursekit.data.batches import Batches, Data
 from coursekit.data.images import read_picture, to_floats
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
@@ -49,7 +50,12 @@ def image_learner(
         metrics = [f_beta(2)] if many else [accuracy]
     learner = PictureLearner(
         data,
-        picture_net(architecture, len(data.classes), pretrained=pretrained),
+        picture_net(
+            architecture,
+            len(data.classes),
+            pretrained=pretrained,
+            size=data.options.get("size", 224),
+        ),
         binary_cross_entropy if many else cross_entropy,
         metrics=metrics,
         optimizer=optimizer,
@@ -60,6 +66,8 @@ def image_learner(
     learner.architecture = architecture
     if pretrained:
         learner.freeze()
+    elif precompute:
+        note("precompute=True needs pretrained=True: a body of random weights has to train.")
     learner.precompute = precompute and pretrained
     return learner
 
@@ -88,7 +96,8 @@ class PictureLearner(Learner):
         if not self.precompute:
             return self.model, self.data
         state = (
-            id(self.data),
+            self.data.train,
+            self.data.valid,
             *(value._version for value in self.model.body.state_dict().values()),
         )
         if self._features is None or self._features[0] != state:
@@ -107,12 +116,11 @@ class PictureLearner(Learner):
     def _featurise(self, batches):
         """Run the body once over all pictures; kept on disk for the next time."""
         plain = batches.in_order()
-        key = hash_weights(self.model.body) + plain.fingerprint()
+        key = hash_weights(self.model.body) + plain.fingerprint() + str(self.precision.dtype)
         key = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         file = runtime.home() / "cache" / "features" / f"{key}.safetensors"
-        if self.checkpoints and file.exists():
-            features = read_tensors(file)[0]["features"]
-        else:
+        features = self._kept_features(file)
+        if features is None:
             features = self._run_body(plain)
             self._keep_features(file, features)
         return Batches(
@@ -133,6 +141,13 @@ class PictureLearner(Learner):
                 found.append(self.model.features(x).float())
         return torch.cat(found).cpu()
 
+    def _kept_features(self, file):
+        """Return what ``_keep_features`` wrote, or None where it is not there or damaged."""
+        if self.checkpoints and file.exists():
+            with contextlib.suppress(CourseError):
+                return read_tensors(file)[0]["features"]
+        return None
+
     def _keep_features(self, file, features):
         if not self.checkpoints:
             return
@@ -140,7 +155,8 @@ class PictureLearner(Learner):
             write_tensors(file, {"features": features})
         except OSError as error:
             note(
-                f"the features stay in memory: {file.parent} cannot be written ({error.strerror})."
+                f"the features stay in memory, since {file.parent} cannot be written "
+                f"({reason(error)}); make room there, or set COURSEKIT_HOME."
             )
 
     def classifier(self):
@@ -183,8 +199,11 @@ class PictureClassifier:
             square = read_picture(picture, size=self.size, resize=self.resize)
         except FileNotFoundError as error:
             raise CourseError(f"There is no picture {picture}; check the path.") from error
-        except (UnidentifiedImageError, OSError) as error:
-            raise CourseError(f"{picture} cannot be read as a picture; try another.") from error
+        except Exception as error:  # decoders raise many kinds
+            shown = picture if isinstance(picture, (str, Path)) else type(picture).__name__
+            raise CourseError(
+                f"{shown} cannot be read as a picture; give the path of one, or a PIL.Image."
+            ) from error
         where = next(self.model.parameters()).device
         pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
         self.model.eval()
@@ -209,7 +228,14 @@ def load_model(file):
     tensors, facts = read_tensors(file)
     if facts.get("kind") != "pictures":
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
-    model = picture_net(facts["architecture"], len(facts["classes"]), pretrained=False)
-    model.load_state_dict(tensors)
-    options = {name: facts[name] for name in ("size", "resize", "many")}
-    return PictureClassifier(model.to(runtime.device()).eval(), facts["classes"], **options)
+    try:
+        classes = facts["classes"]
+        options = {name: facts[name] for name in ("size", "resize", "many")}
+        how = {"pretrained": False, "size": options["size"]}
+        model = picture_net(facts["architecture"], len(classes), **how)
+        model.load_state_dict(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise CourseError(
+            f"{file} was exported by another version of the course; export it again."
+        ) from error
+    return PictureClassifier(model.to(runtime.device()).eval(), classes, **options)
