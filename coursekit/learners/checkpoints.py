@@ -170,19 +170,19 @@ class FitCheckpoints:
                 with contextlib.suppress(OSError):
                     unfinished.unlink()
             for file in sorted(self.folder.glob("*.safetensors"), reverse=True):
-                content = self._whole(file)
-                if content is not None:
-                    return self._restore(*_parse(content))
+                found = self._whole(file)
+                if found:
+                    return self._restore(*found)
         elif self.name != "fit":
             self._say_what_changed(family)
 
     @staticmethod
     def _whole(file):
-        """Return the content of a checkpoint, or None (and a note) where it is damaged."""
-        with contextlib.suppress(OSError):
+        """Return (tensors, facts) of a checkpoint, or None (and a note) where it is damaged."""
+        with contextlib.suppress(OSError, ValueError):
             content = file.read_bytes()
             if file.stem.endswith(_digest(content)):
-                return content
+                return _parse(content)
             file.unlink()  # else it would be taken for the newest of those to be kept
         note(f"the checkpoint {file.name} is damaged: the one before it is used, if there is one.")
         return None

@@ -78,30 +78,33 @@ def _class(kind):
     return kind.__qualname__, methods
 
 
-def _plain(thing, depth=8):
-    """Return what is the same in every kernel, and another where content or code is another."""
+def _plain(thing, around=()):
+    """Return what is the same in every kernel, and another where content or code is another.
+
+    Args:
+        thing: anything.
+        around: the functions that ``thing`` was found in; one that calls itself ends there.
+    """
     if isinstance(thing, numpy.ndarray) and thing.dtype != object:
         thing = torch.from_numpy(numpy.array(thing))
     if isinstance(thing, torch.Tensor):
         content = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         return str(thing.dtype), tuple(thing.shape), hashlib.blake2b(content).hexdigest()
-    if not depth:
-        return type(thing).__name__
     if isinstance(thing, (list, tuple)):
-        return [_plain(part, depth - 1) for part in thing]
+        return [_plain(part, around) for part in thing]
     if isinstance(thing, dict):
-        return {str(key): _plain(value, depth - 1) for key, value in thing.items()}
+        return {str(key): _plain(value, around) for key, value in thing.items()}
     function = getattr(thing, "__func__", thing)
-    if isinstance(function, types.FunctionType):
-        return _function(function, depth - 1)
+    if isinstance(function, types.FunctionType) and function not in around:
+        return _function(function, (*around, function))
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        return type(thing).__name__, _plain(vars(thing), depth - 1)
+        return type(thing).__name__, _plain(vars(thing), around)
     if isinstance(thing, nn.Module):
         return repr(thing), hash_weights(thing), _public(thing)
     return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
 
 
-def _function(function, depth):
+def _function(function, around):
     """Return name, closure and defaults; of the learner's own, code and what it calls, too."""
     inside = [cell.cell_contents for cell in function.__closure__ or ()]
     inside += [function.__defaults__, function.__kwdefaults__]
@@ -111,7 +114,7 @@ def _function(function, depth):
         outside = [function.__globals__.get(name) for name in function.__code__.co_names]
         kinds = (types.FunctionType, bool, int, float, str)
         inside += [thing for thing in outside if isinstance(thing, kinds)]
-    return function.__qualname__, written, _plain(inside, depth)
+    return function.__qualname__, written, _plain(inside, around)
 
 
 def _code(code):
