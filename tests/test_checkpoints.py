@@ -1,0 +1,666 @@
+"""Checkpoints: an exact resume after any cut, damage noticed, trouble with the disk survived."""
+
+import errno
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import coursekit as ck
+from coursekit import runtime
+from coursekit.console import CourseError
+from coursekit.learners import checkpoints
+
+EPOCHS, LR, BATCHES = 3, 0.05, 5
+FITS = "whole/checkpoints/*/*/*"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return the folder that the checkpoints of this test go to."""
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def blobs(**options):
+    """Return Data of 41 training and 20 validation examples."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(41, 6, generator=draw)
+    y = (x[:, 0] * x[:, 1] > 0).long()
+    train = ck.Batches(x, y, **{"size": 8, "shuffle": True, **options})
+    return ck.Data(train, ck.Batches(x[:20], y[:20], size=8))
+
+
+def net(width=12):
+    """Return a network with everything that a training changes or draws."""
+    layers = [nn.Linear(6, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.3)]
+    return nn.Sequential(*layers, nn.Linear(width, 2))
+
+
+def kernel(*, seed=3, data=None, model=net, **options):
+    """Return what a fresh kernel would have after the cells before the fit."""
+    ck.seed(seed)
+    return ck.Learner(data or blobs(), model(), ck.cross_entropy, **options)
+
+
+class Log(ck.Callback):
+    """Note every batch that was trained, and cut the training off after one of them."""
+
+    def __init__(self, last=None):
+        self._seen, self._last = [], last
+
+    def step_done(self, state):
+        """Note it."""
+        self._seen.append((state.epoch, state.batch))
+        if len(self._seen) == self._last:
+            raise KeyboardInterrupt
+
+
+def fit(learn, *, last=None, epochs=EPOCHS, lr=LR, **options):
+    """Fit, cut off after ``last`` batches, and return the batches that were trained."""
+    log = Log(last)
+    options = {"callbacks": [log], **options}
+    try:
+        learn.fit(epochs, lr, **options)
+    except KeyboardInterrupt:
+        assert last
+    return log._seen
+
+
+def left(learn):
+    """Return all that a fit leaves behind: weights, history, and the random numbers to come."""
+    weights = {name: value.clone() for name, value in learn.model.state_dict().items()}
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in learn.history]
+    return weights, rows, (random.random(), numpy.random.rand(), torch.rand(1).item())
+
+
+def assert_equal(one, two):
+    """Two fits left the same behind, bit for bit."""
+    assert one[1:] == two[1:]
+    assert list(one[0]) == list(two[0])
+    for name in one[0]:
+        assert torch.equal(one[0][name], two[0][name]), name
+
+
+def files(folder):
+    """Return the checkpoints in a folder, the oldest first."""
+    return sorted(folder.rglob("*.safetensors"))
+
+
+# Killed -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """Run killed.py twice at once: checkpoints between epochs only, and after every batch."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = {}
+    for seconds in ("1e9", "-1"):
+        folder = tmp_path_factory.mktemp("killed")
+        program = [sys.executable, Path(__file__).with_name("killed.py"), folder, seconds, "20"]
+        environment["COURSEKIT_CHECKPOINTS"] = str(folder / "first")
+        output = (folder / "output").open("w")
+        running[seconds] = (
+            folder,
+            subprocess.Popen(
+                list(map(str, program)), env=environment, stdout=output, stderr=subprocess.STDOUT
+            ),
+        )
+    found = {}
+    for seconds, (folder, process) in running.items():
+        assert process.wait() == 0, (folder / "output").read_text()[-2000:]
+        found[seconds] = json.loads((folder / "all.json").read_text()) | {"folder": folder}
+    return found
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a cut is a child process that kills itself")
+@pytest.mark.parametrize("seconds", ["1e9", "-1"], ids=["between epochs", "within epochs"])
+def test_a_killed_fit_ends_as_if_it_had_never_been_cut(killed, seconds):
+    """Guards against a resume that is nearly right: another order, dropout, average or history."""
+    whole, cuts = killed[seconds]["whole"], killed[seconds]["cuts"]
+    assert len(cuts) == 21
+    assert sum(len(cut["runs"]) > 1 for cut in cuts) >= 20  # the cuts did cut
+    for cut in cuts:
+        assert cut["finished"]
+        assert cut["result"] == whole["result"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a cut is a child process that kills itself")
+def test_a_fit_has_the_same_name_in_every_kernel(killed):
+    """Guards against an address, or the order of a set, in what says that two fits are the same."""
+    names = [
+        folder.name for found in killed.values() for folder in Path(found["folder"]).glob(FITS)
+    ]
+    assert len(names) == 2
+    assert len(set(names)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a cut is a child process that kills itself")
+@pytest.mark.parametrize(("seconds", "again"), [("1e9", 5), ("-1", 1)], ids=["epochs", "batches"])
+def test_no_more_is_trained_twice_than_was_cut(killed, seconds, again):
+    """Guards against a resume that begins at the first epoch and only looks exact."""
+    everything = sorted(tuple(batch) for batch in killed[seconds]["whole"]["runs"][0])
+    assert len(everything) == 20
+    resumed = 0
+    for cut in killed[seconds]["cuts"]:
+        runs = [[tuple(batch) for batch in run] for run in cut["runs"]]
+        assert sorted({batch for run in runs for batch in run}) == everything
+        done = set()
+        for run in runs:
+            assert len(done & set(run)) <= again
+            assert run == sorted(run)
+            resumed += bool(done and run)
+            done |= set(run)
+    assert resumed >= 10
+
+
+# In the same process: what a fresh kernel finds ---------------------------------------------------
+
+
+def test_the_same_cells_in_a_fresh_kernel_read_the_fit_back(folder, capsys):
+    """Guards against an hour trained again, and against other random numbers in later cells."""
+    first = kernel(metrics=[ck.accuracy])
+    assert len(fit(first)) == EPOCHS * BATCHES
+    once = left(first)
+    again = kernel(metrics=[ck.accuracy])
+    capsys.readouterr()
+    assert fit(again) == []
+    lines = capsys.readouterr().out.splitlines()
+    assert_equal(left(again), once)
+    assert lines[0] == "Read back from a checkpoint: 3 epochs, finished; resume=False trains anew."
+    assert [line.split()[0] for line in lines[1:]] == ["epoch", "1", "2", "3"]
+
+
+def test_a_sequence_of_fits_is_read_back_up_to_the_cut(folder, capsys):
+    """Guards against a second fit that does not find itself after a first one was read back."""
+
+    def cells(last=None):
+        learn = kernel()
+        trained = fit(learn, epochs=1), fit(learn, epochs=2, lr=0.01, last=last)
+        return trained, left(learn)
+
+    whole = cells()[1]
+    for file in files(folder):
+        file.unlink()
+    assert len(cells(last=7)[0][1]) == 7
+    capsys.readouterr()
+    trained, after = cells()
+    assert [len(part) for part in trained] == [0, BATCHES]
+    assert "1 epoch of 2; going on" in capsys.readouterr().out
+    assert_equal(after, whole)
+
+
+@pytest.mark.parametrize("last", [3, 5, 8])
+def test_a_cut_within_an_epoch_goes_on_at_the_batch(folder, monkeypatch, last):
+    """Guards against sums, order or dropout that begin anew in the middle of an epoch."""
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
+    whole = kernel(checkpoints=False)
+    fit(whole)
+    fit(kernel(), last=last)
+    learn = kernel()
+    assert len(fit(learn)) == EPOCHS * BATCHES - last + 1  # the last one was not kept yet
+    assert_equal(left(learn), left_again(whole))
+
+
+def left_again(learn):
+    """Return what is left of a fit whose random numbers others have drawn from since."""
+    twin = kernel(checkpoints=False)
+    fit(twin)
+    return left(twin)
+
+
+def test_interrupted_the_finished_epochs_are_there(folder):
+    """Guards against a stop button that costs everything."""
+    fit(kernel(), last=12)
+    assert [file.name[:13] for file in files(folder)] == ["00001-0000000", "00002-0000000"]
+    assert fit(kernel()) == [(2, batch) for batch in range(1, 6)]
+
+
+def test_a_loader_of_torch_is_resumed_too(folder):
+    """Guards against an exact resume for our batches only."""
+
+    def cells(**options):
+        x, y = blobs().train.inputs, blobs().train.targets
+        train = DataLoader(TensorDataset(x, y), 8, shuffle=True, drop_last=True)
+        return kernel(data=ck.Data(train, DataLoader(TensorDataset(x, y), 8)), **options)
+
+    whole = cells(checkpoints=False)
+    fit(whole)
+    once = left(whole)
+    fit(cells(), last=8)
+    learn = cells()
+    assert len(fit(learn)) == 2 * BATCHES
+    assert_equal(left(learn), once)
+
+
+class Slope(nn.Module):
+    """A layer with a plain number and a forward pass of its own."""
+
+    def __init__(self, slope=0.1):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x):
+        """Return a bent line."""
+        return torch.where(x > 0, x, self.slope * x)
+
+
+class OtherSlope(Slope):
+    """The same layer, edited."""
+
+    def forward(self, x):
+        """Return another bent line."""
+        return torch.where(x > 0, x, self.slope * x.tanh())
+
+
+OtherSlope.__qualname__ = OtherSlope.__name__ = "Slope"
+scale = 2.0
+
+
+def scaled(scores, targets):
+    """Return a loss that uses a number defined in another cell."""
+    return nn.functional.cross_entropy(scale * scores, targets)
+
+
+class Weigh(ck.Callback):
+    """A callback of the learner's own."""
+
+    def loss_ready(self, state):
+        """Change the loss."""
+        state.loss = state.loss * 2
+
+
+class WeighMore(ck.Callback):
+    """The same one, edited."""
+
+    def loss_ready(self, state):
+        """Change the loss."""
+        state.loss = state.loss * 3
+
+
+WeighMore.__qualname__ = WeighMore.__name__ = "Weigh"
+
+
+def sloped(kind, *numbers):
+    """Return a function that makes a network with a layer of its own."""
+    return lambda: nn.Sequential(nn.Linear(6, 8), kind(*numbers), nn.Linear(8, 2))
+
+
+def other_data():
+    """Return the blobs with one number changed."""
+    data = blobs()
+    data.train.inputs[3, 2] += 1e-3
+    return data
+
+
+def loader(change=0.0):
+    """Return Data of torch's own loaders."""
+    data = blobs()
+    x, y = data.train.inputs + change, data.train.targets
+    return ck.Data(DataLoader(TensorDataset(x, y), 9), data.valid)
+
+
+def plus(number):
+    """Return a function of a batch of inputs with a number inside."""
+    return lambda x: x + number
+
+
+CHANGES = {
+    "rate": ({}, {"lr": 0.06}, {}),
+    "epochs": ({}, {"epochs": 4}, {}),
+    "schedule": ({}, {"schedule": ck.cosine}, {}),
+    "schedule's number": ({"schedule": ck.restarts(2)}, {"schedule": ck.restarts(3)}, {}),
+    "edited schedule": ({"schedule": lambda p: 1 - p}, {"schedule": lambda p: 1 - p * p}, {}),
+    "weight decay": ({}, {"weight_decay": 0.1}, {}),
+    "callback": ({"callbacks": []}, {"callbacks": [ck.ClipGradients()]}, {}),
+    "callback's number": (
+        {"callbacks": [ck.ClipGradients(1)]},
+        {"callbacks": [ck.ClipGradients(2)]},
+        {},
+    ),
+    "edited callback": ({"callbacks": [Weigh()]}, {"callbacks": [WeighMore()]}, {}),
+    "seed": ({}, {}, {"seed": 4}),
+    "optimizer": ({}, {}, {"optimizer": "sgd"}),
+    "width": ({}, {}, {"model": lambda: net(13)}),
+    "content": ({}, {}, {"data": other_data()}),
+    "size of batches": ({}, {}, {"data": blobs(size=7)}),
+}
+EDITS = {
+    "forward pass": ({"model": sloped(Slope)}, {"model": sloped(OtherSlope)}),
+    "layer's number": ({"model": sloped(Slope, 0.1)}, {"model": sloped(Slope, 0.2)}),
+    "loader's content": ({"data": loader()}, {"data": loader(1e-3)}),
+    "prepare": ({"data": blobs(prepare=plus(1))}, {"data": blobs(prepare=plus(2))}),
+    "augment": ({"data": blobs(augment=None)}, {"data": blobs(augment=plus(0))}),
+    "threshold": ({"metrics": [ck.f_beta(2)]}, {"metrics": [ck.f_beta(2, threshold=0.2)]}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_setting_starts_afresh(folder, name):
+    """Guards against the result of other settings read back as that of the new ones."""
+    before, after, cells = CHANGES[name]
+    log = [Log()]
+    fit(kernel(), epochs=1, **(before | {"callbacks": log + before.get("callbacks", [])}))
+    changed = {"epochs": 1, **before, **after}
+    log = Log()
+    changed["callbacks"] = [log, *changed.get("callbacks", [])]
+    fit(kernel(**cells), **changed)
+    assert log._seen[0] == (0, 1)
+
+
+def two_hot():
+    """Return the blobs with targets of 0 and 1 for every class."""
+    data = blobs()
+    for part in (data.train, data.valid):
+        part._targets = nn.functional.one_hot(part._targets).float()
+    return data
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_cell_starts_afresh(folder, name):
+    """Guards against "I changed the forward pass and nothing changed"."""
+    before, after = EDITS[name]
+    extra = {"data": two_hot()} if name == "threshold" else {}
+    assert len(fit(kernel(**before, **extra), epochs=1)) in (5, 6)
+    assert fit(kernel(**before, **extra), epochs=1) == []
+    assert len(fit(kernel(**after, **extra), epochs=1)) in (5, 6)
+
+
+def test_an_edited_number_of_another_cell_starts_afresh(folder, monkeypatch):
+    """Guards against a loss that is known by its name only."""
+
+    def cells():
+        ck.seed(3)
+        return ck.Learner(blobs(), net(), scaled)
+
+    fit(cells())
+    assert fit(cells()) == []
+    monkeypatch.setitem(globals(), "scale", 3.0)
+    assert len(fit(cells())) == EPOCHS * BATCHES
+
+
+def test_a_named_fit_says_what_changed(folder, capsys):
+    """Guards against a learner who waits for a resume and is not told why there is none."""
+    fit(kernel(), epochs=1, name="head")
+    capsys.readouterr()
+    fit(kernel(), epochs=1, lr=0.01, name="head")
+    assert "'head' starts afresh: settings changed" in capsys.readouterr().out
+    fit(kernel(data=other_data()), epochs=1, name="head")
+    assert "data and settings changed" in capsys.readouterr().out
+    fit(kernel(), epochs=1, name="tail")
+    assert "starts afresh" not in capsys.readouterr().out
+
+
+def test_resume_false_trains_anew(folder):
+    """Guards against a fit that cannot be repeated on purpose."""
+    fit(kernel())
+    assert len(fit(kernel(), resume=False)) == EPOCHS * BATCHES
+    assert fit(kernel()) == []
+
+
+def test_fit_twice_in_one_kernel_trains_on(folder):
+    """Guards against the second run of a cell that silently gives back the first."""
+    learn = kernel()
+    assert len(fit(learn)) == len(fit(learn)) == EPOCHS * BATCHES
+
+
+def test_find_lr_before_the_fit_does_not_hide_it(folder):
+    """Guards against a fit that is another one because a sweep ran in the first kernel only."""
+    first = kernel()
+    first.find_lr(steps=5)
+    fit(first)
+    assert fit(kernel()) == []
+
+
+def test_without_checkpoints_nothing_is_written(folder):
+    """Guards against files of learners who asked for none."""
+    fit(kernel(checkpoints=False))
+    assert not folder.exists()
+
+
+def test_early_stop_is_read_back(folder, capsys):
+    """Guards against a stopped fit that goes on in the next kernel."""
+    stop = {"callbacks": [ck.EarlyStop("accuracy", patience=1)]}  # lower is not better: it stops
+    first = kernel(metrics=[ck.accuracy])
+    history = first.fit(8, LR, **stop)
+    assert len(history) < 8
+    again = kernel(metrics=[ck.accuracy])
+    assert again.fit(8, LR, **stop) == history
+    assert "finished" in capsys.readouterr().out
+
+
+def test_a_finished_fit_keeps_one_small_file(folder):
+    """Guards against optimiser states of every fit ever made filling the disk."""
+    learn = kernel()
+    fit(learn, last=12)
+    assert len(files(folder)) == 2
+    learn = kernel()
+    fit(learn)
+    (kept,) = files(folder)
+    tensors, _ = checkpoints.read_tensors(kept)
+    assert not any(name.startswith("optimizer") for name in tensors)
+    assert {f"model.{name}" for name in learn.model.state_dict()} <= set(tensors)
+
+
+def test_frozen_weights_are_not_written(folder):
+    """Guards against a copy of a large pretrained body in every checkpoint."""
+    model = net()
+    learn = ck.Learner(blobs(), model, ck.cross_entropy, groups=[[model[0], model[1]], [model[4]]])
+    learn.freeze()
+    fit(learn, epochs=1)
+    tensors, _ = checkpoints.read_tensors(files(folder)[0])
+    assert "model.0.weight" not in tensors
+    assert "model.4.weight" in tensors
+
+
+def test_the_oldest_fits_make_room(folder, monkeypatch):
+    """Guards against a disk filled by the checkpoints of last year."""
+    for number, name in enumerate(["one", "two", "three"]):
+        fit(kernel(), epochs=1, name=name)
+        for file in files(folder / "Sequential" / name):
+            os.utime(file, (number, number))
+    size = files(folder)[0].stat().st_size
+    monkeypatch.setattr(checkpoints, "ROOM", int(2.5 * size))
+    fit(kernel(), epochs=1, name="four")
+    assert {file.parts[-3] for file in files(folder)} == {"three", "four"}
+
+
+# Damage -----------------------------------------------------------------------------------------
+
+
+def spoil(file, how, draw):
+    """Cut a file short at a random place, or change one of its bytes."""
+    content = bytearray(file.read_bytes())
+    place = draw.randrange(len(content))
+    if how == "cut":
+        del content[place:]
+    else:
+        content[place] ^= 1 << draw.randrange(8)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("how", ["cut", "flip"])
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_it_used(folder, capsys, how, number):
+    """Guards against weights from half a file, or a crash where an older file would do."""
+    fit(kernel(), last=12)
+    newest = files(folder)[-1]
+    spoil(newest, how, random.Random(number))
+    capsys.readouterr()
+    learn = kernel()
+    assert len(fit(learn)) == 2 * BATCHES
+    said = capsys.readouterr().out
+    assert f"Note: the checkpoint {newest.name} is damaged" in said
+    assert "1 epoch of 3; going on" in said
+    assert_equal(left(learn), left_again(learn))
+
+
+def test_a_damaged_only_checkpoint_starts_afresh(folder, capsys):
+    """Guards against a fit that cannot be started any more."""
+    fit(kernel())
+    for how in ("cut", "flip"):
+        spoil(files(folder)[0], how, random.Random(1))
+        learn = kernel()
+        assert len(fit(learn)) == EPOCHS * BATCHES
+        assert_equal(left(learn), left_again(learn))
+    assert capsys.readouterr().out.count("is damaged") == 2
+
+
+def test_two_damaged_checkpoints_do_not_push_out_new_ones(folder):
+    """Guards against "keep the newest two" keeping two that cannot be read."""
+    fit(kernel(), last=12)
+    for file in files(folder):
+        spoil(file, "cut", random.Random(2))
+    fit(kernel(), last=7)
+    assert [file.name[:13] for file in files(folder)] == ["00001-0000000"]
+    assert len(fit(kernel())) == 2 * BATCHES
+
+
+def test_an_unfinished_write_is_swept_away(folder):
+    """Guards against a leftover file for every time that a session was lost."""
+    fit(kernel(), last=7)
+    partial = files(folder)[0].parent / ".waiting.part.12345.part"
+    partial.write_bytes(b"half")
+    fit(kernel())
+    assert not partial.exists()
+
+
+def test_a_pickle_is_never_loaded(folder, tmp_path):
+    """Guards against a file that runs code, even where its name and hash are those of a fit."""
+    fit(kernel(), last=7)
+    kept = files(folder)[0]
+    trap = tmp_path / "trap"
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(trap),)
+
+    weights = tmp_path / "weights.safetensors"
+    for write in (lambda f: f.write_bytes(pickle.dumps(Evil())), lambda f: torch.save(Evil(), f)):
+        write(weights)
+        with pytest.raises(CourseError, match="damaged"):
+            kernel().load(weights)
+    kept.unlink()
+    content = pickle.dumps(Evil())
+    kept.with_name(f"00001-0000000-{checkpoints._digest(content)}.safetensors").write_bytes(content)
+    assert len(fit(kernel())) == EPOCHS * BATCHES
+    assert not trap.exists()
+
+
+# Trouble with the disk --------------------------------------------------------------------------
+
+
+def full(*_arguments, **_options):
+    """Be a disk without room."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["replace", "fsync"])
+def test_a_full_disk_does_not_end_the_training(folder, monkeypatch, capsys, call):
+    """Guards against hours lost because what would have saved them could not be written."""
+    monkeypatch.setattr(checkpoints.os, call, full)
+    learn = kernel()
+    assert len(fit(learn)) == EPOCHS * BATCHES
+    said = capsys.readouterr().out
+    assert said.count("Note: the checkpoint cannot be written (No space left on device)") == 1
+    assert not [file for file in folder.rglob("*") if file.is_file()]
+    monkeypatch.undo()
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(folder))
+    assert_equal(left(learn), left_again(learn))
+
+
+def test_a_disk_that_fills_up_later_keeps_what_was_written(folder, monkeypatch, capsys):
+    """Guards against the old checkpoint being removed before the new one is whole."""
+    fit(kernel(), last=7)
+    (kept,) = files(folder)
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    fit(kernel())
+    assert files(folder) == [kept]
+    assert "No space left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["/dev/null/here", "file/here"])
+def test_a_folder_that_cannot_be_made_does_not_end_the_training(
+    monkeypatch, capsys, tmp_path, place
+):
+    """Guards against a read-only home, as in a classroom or a container."""
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / place))
+    learn = kernel()
+    assert len(fit(learn, name="mine")) == EPOCHS * BATCHES
+    assert capsys.readouterr().out.count("training goes on but cannot be resumed") == 1
+
+
+def test_a_folder_that_may_not_be_read_does_not_end_the_training(folder, monkeypatch, capsys):
+    """Guards against a home that belongs to somebody else."""
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    fit(kernel(), last=7)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(checkpoints.os, "fsync", refuse)
+    learn = kernel()
+    assert len(fit(learn)) == EPOCHS * BATCHES
+    assert "Permission denied" in capsys.readouterr().out
+
+
+def test_weights_cannot_be_saved_to_a_full_disk(tmp_path, monkeypatch):
+    """Guards against half a file under the name of a whole one."""
+    learn, file = kernel(), tmp_path / "weights.safetensors"
+    learn.save(file)
+    before = file.read_bytes()
+    with torch.no_grad():
+        learn.model[0].weight.add_(1)
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(CourseError, match="No space left"):
+        learn.save(file)
+    assert file.read_bytes() == before
+    assert os.listdir(tmp_path) == [file.name]
+
+
+# Parts ------------------------------------------------------------------------------------------
+
+
+def test_random_numbers_survive_the_file():
+    """Guards against one of the three generators forgotten, or read back at another place."""
+    ck.seed(9)
+    random.gauss(0, 1), numpy.random.randn(3), torch.randn(3)  # odd numbers of draws: halves wait
+    tensors, facts = checkpoints.random_to_tensors(runtime.random_state())
+    facts = json.loads(json.dumps(facts))
+
+    def draw():
+        return random.gauss(0, 1), numpy.random.randn(2).tolist(), torch.randn(2).tolist()
+
+    wanted = draw()
+    ck.seed(1)
+    runtime.set_random_state(checkpoints.tensors_to_random(tensors, facts))
+    assert draw() == wanted
+
+
+def test_tensors_of_every_kind_survive_the_file(tmp_path):
+    """Guards against views, shared memory, odd types and empty shapes that safetensors refuses."""
+    whole = torch.arange(12.0).view(3, 4)
+    tensors = {
+        "turned": whole.t(),
+        "row": whole[1],
+        "number": torch.tensor(3),
+        "empty": torch.zeros(0, 3),
+        "half": whole.to(torch.bfloat16),
+        "truth": whole > 3,
+    }
+    checkpoints.write_tensors(tmp_path / "file", tensors, {"epoch": 1, "loss": float("nan")})
+    found, facts = checkpoints.read_tensors(tmp_path / "file")
+    assert facts["epoch"] == 1
+    assert facts["loss"] != facts["loss"]
+    assert {name for name in tensors if not torch.equal(tensors[name], found[name])} == set()
+    assert {name for name in tensors if tensors[name].dtype != found[name].dtype} == set()
