@@ -84,11 +84,11 @@ def read_corrections(file):
     return {name: label or None for name, label in rows[1:]}
 
 
-def near_duplicates(pictures, *, threshold=0.985, limit=20):
+def near_duplicates(pictures, *, threshold=0.95, limit=20):
     """Return pairs of pictures that look the same but for light, compression or a slight crop.
 
-    Every picture is shrunk to 8x8 averages, its light is levelled, and pairs are compared by the
-    correlation of what is left.
+    Every picture is shrunk to 8x8 averages, the mean of each colour plane is taken off, and pairs
+    are compared by the correlation of what is left.
 
     Args:
         pictures: (N, H, W, 3) uint8 array, such as ``data.train.inputs``.
@@ -104,9 +104,10 @@ def near_duplicates(pictures, *, threshold=0.985, limit=20):
     shrunk = []
     for start in range(0, len(pictures), 512):
         part = torch.as_tensor(pictures[start : start + 512])
-        shrunk.append(F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8).flatten(1))
-    prints = torch.cat(shrunk)
-    prints = F.normalize(prints - prints.mean(1, keepdim=True), dim=1)
+        shrunk.append(F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8).flatten(2))
+    prints = torch.cat(shrunk)  # (N, 3, 64)
+    # without its mean a plane tells shapes only: two blue skies are not the same picture
+    prints = F.normalize((prints - prints.mean(2, keepdim=True)).flatten(1), dim=1)
     pairs = []
     for start in range(0, len(prints), 2048):
         alike = prints[start : start + 2048] @ prints.T
