@@ -6,12 +6,15 @@ CPU, in an empty home folder, and both editions store what that run put out. Wit
 stale is built; ``--check`` only says what is stale.
 
 A text cell is tagged ``# %% [markdown] lang="en"``; its translation follows at once, tagged
-``lang="ja" of="1a2b3c4d"``, where ``of`` names the English text that it was made from.
+``lang="ja" of="1a2b3c4d"``, where ``of`` names the English text that it was made from. ``{badges}``
+in a text, and the line ``# {set_up}`` in the first code cell, are filled in with the address that
+stands in pyproject.toml; ``--address owner/name branch`` moves the whole course elsewhere.
 """
 
 import argparse
 import collections
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -25,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VERSION = 1  # raise it when the same source would be stored differently: every notebook is stale
 CELL_SECONDS = 600
 KEPT = ("text/plain", "image/png")
+SET_UP = "# {set_up}"
 OWN_METADATA = {"lang", "of", "place", "lines_to_next_cell"}  # for the build only, never stored
 
 
@@ -58,13 +62,45 @@ def badges(root, notebook):
     )
 
 
+def set_up(root):
+    """Return the lines of a first cell that get the course where it is not: on Colab and Kaggle.
+
+    They end with an empty line or, after a failed set-up, with one sentence. The runtime keeps the
+    course, so that the next notebook has it already.
+    """
+    repository, branch = address(root)
+    return f"""\
+# Colab and Kaggle do not have the course yet: get it. Anywhere else this does nothing.
+import importlib.util, os
+
+url, branch = "https://github.com/{repository}", "{branch}"
+hosts = {{"COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KAGGLE_KERNEL_RUN_TYPE"}}
+if hosts & set(os.environ) and not importlib.util.find_spec("coursekit"):
+    !rm -rf ~/course
+    !git clone -q --depth 1 -b {{branch}} {{url}} ~/course && bash ~/course/setup_colab.sh
+    offline = "The course cannot be fetched: switch the internet on, then run this cell again."
+    problem = !cat ~/course/build/setup-problem 2>/dev/null || echo "{{offline}}"
+    if problem:
+        raise SystemExit(problem[-1])
+    importlib.invalidate_caches()
+"""
+
+
 def readmes(root):
     """Return {README: (text, text with the addresses of today)}.
 
-    A badge stands between ``<!-- badges:01_name -->`` and ``<!-- /badges -->``.
+    A badge stands between ``<!-- badges:01_name -->`` and ``<!-- /badges -->``, and the first cell,
+    to be pasted into any notebook, between ``<!-- set-up -->`` and ``<!-- /set-up -->``.
     """
+    cell = f"\n```python\n{set_up(root)}\n%load_ext coursekit\n```\n"
 
     def today(text):
+        text = re.sub(
+            r"(<!-- set-up -->).*?(<!-- /set-up -->)",
+            lambda found: f"{found[1]}{cell}{found[2]}",
+            text,
+            flags=re.DOTALL,
+        )
         text = re.sub(
             r"(<!-- badges:(\S+) -->).*?(<!-- /badges -->)",
             lambda found: f"{found[1]}{badges(root, found[2] + '.ipynb')}{found[3]}",
@@ -113,8 +149,12 @@ def _check_languages(cells):
             )
 
 
-def _edition(cells, language, badge):
-    """Return the cells of one language as they are stored: own tags gone, badges in, ids given."""
+def _edition(cells, language, addresses):
+    """Return the cells of one language as they are stored: own tags gone, addresses in, ids given.
+
+    Args:
+        addresses: {placeholder in a source: the text in its stead}.
+    """
     import nbformat
 
     seen = collections.Counter()
@@ -126,8 +166,8 @@ def _edition(cells, language, badge):
         seen[cell.source] += 1
         cell["id"] = digest(f"{cell.cell_type} {seen[cell.source]} {cell.source}")
         cell["metadata"] = {k: v for k, v in cell.metadata.items() if k not in OWN_METADATA}
-        if cell.cell_type == "markdown":
-            cell["source"] = cell.source.replace("{badges}", badge)
+        for placeholder, text in addresses.items():
+            cell["source"] = cell.source.replace(placeholder, text)
         stored.append(cell)
     return stored
 
@@ -212,9 +252,15 @@ def _check_text(cell, folders):
 # Stored and checked ---------------------------------------------------------------------------
 
 
+def addresses(root, file):
+    """Return {placeholder: text} for the notebook ``file``."""
+    notebook = file.relative_to(root / "notebooks").as_posix()
+    return {"{badges}": badges(root, notebook), SET_UP: set_up(root)}
+
+
 def stamp(root, source):
     """Return the digest of everything that a stored notebook is made from."""
-    parts = (VERSION, badges(root, source.stem), source.read_text("utf-8"))
+    parts = (VERSION, badges(root, source.stem), set_up(root), source.read_text("utf-8"))
     return digest("\n".join(map(str, parts)), 16)
 
 
@@ -289,10 +335,46 @@ def build(root, source):
     cells, start = read(source), time.perf_counter()
     _run_as_a_learner(cells, source.parent)
     for language, file in targets(source).items():
-        badge = badges(root, file.relative_to(root / "notebooks").as_posix())
-        store(file, _edition(cells, language, badge), stamp(root, source))
+        store(file, _edition(cells, language, addresses(root, file)), stamp(root, source))
         size = file.stat().st_size / 1e3
         print(f"{file.relative_to(root)}: {time.perf_counter() - start:.0f} s, {size:.0f} kB")
+
+
+def move(root, repository, branch):
+    """Write another address into pyproject.toml and into what is made from it; nothing is run.
+
+    A notebook that was stale before stays stale.
+    """
+    import nbformat
+
+    def texts():
+        return {
+            (source, file): (stamp(root, source), addresses(root, file))
+            for source in lessons(root)
+            for file in targets(source).values()
+        }
+
+    old = texts()
+    sound = [key for key, (source_stamp, _) in old.items() if state(key[1], source_stamp) is None]
+    project = root / "pyproject.toml"
+    text = project.read_text("utf-8")
+    for name, value in (("repository", repository), ("branch", branch)):
+        text = re.sub(rf'(?m)^{name} = ".*"$', f'{name} = "{value}"', text)
+    project.write_text(text, "utf-8", newline="\n")
+    new = texts()
+    for key in sound:
+        cells = nbformat.read(key[1], as_version=4).cells
+        for cell, placeholder in itertools.product(cells, old[key][1]):
+            before, after = old[key][1][placeholder], new[key][1][placeholder]
+            cell["source"] = cell.source.replace(before, after)
+        store(key[1], cells, new[key][0])
+    _write_readmes(root)
+
+
+def _write_readmes(root):
+    for file, (text, right) in readmes(root).items():
+        if text != right:
+            file.write_text(right, "utf-8", newline="\n")
 
 
 def main(arguments=None, root=ROOT):
@@ -300,7 +382,15 @@ def main(arguments=None, root=ROOT):
     parser = argparse.ArgumentParser(prog="python -m notebooks.build", description="Build lessons.")
     parser.add_argument("names", nargs="*", help="lessons such as 01; without: what is stale")
     parser.add_argument("--check", action="store_true", help="only say what is stale")
+    parser.add_argument(
+        "--address", nargs=2, metavar=("OWNER/NAME", "BRANCH"), help="move the course there"
+    )
     asked = parser.parse_args(arguments)
+    if asked.address:
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+ [\w./-]+", " ".join(asked.address)):
+            parser.error("give the repository as owner/name and a branch, such as ada/course main.")
+        move(root, *asked.address)
+        return 0
     old = stale(root)
     if asked.check:
         for file, reason in old.items():
@@ -321,9 +411,7 @@ def main(arguments=None, root=ROOT):
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    for file, (text, right) in readmes(root).items():
-        if text != right:
-            file.write_text(right, "utf-8", newline="\n")
+    _write_readmes(root)
     return 0
 
 

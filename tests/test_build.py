@@ -118,7 +118,7 @@ def test_magics_tags_ids_and_metadata(course):
     assert all(cell.metadata == {} for cell in notebook.cells if cell is not first)
     ids = [cell.id for cell in notebook.cells]
     assert len(set(ids)) == len(ids)
-    again = build._edition(build.read(course / "notebooks" / "01_tiny.py"), "en", "")
+    again = build._edition(build.read(course / "notebooks" / "01_tiny.py"), "en", {})
     assert [cell.id for cell in again] == ids
     assert notebook.metadata.accelerator == "GPU"
     assert notebook.metadata.colab == {"gpuType": "T4", "provenance": []}
