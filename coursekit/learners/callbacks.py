@@ -5,7 +5,7 @@ import contextlib
 import torch
 import torch.nn.functional as F
 
-from coursekit.console import CourseError
+from coursekit.console import CourseError, nearest
 from coursekit.learners.learner import Callback
 
 
@@ -99,6 +99,10 @@ class EarlyStop(Callback):
         self.watch, self.patience = watch, patience
         self.higher_is_better = higher_is_better
 
+    def fit_start(self, state):
+        """Say so now, not after an epoch, where there is nothing of this name."""
+        _check_watch(self.watch, state)
+
     def epoch_done(self, state):
         """Compare the last rows of the history with the best one."""
         best = _best_row(state.history, self.watch, self.higher_is_better)
@@ -115,6 +119,7 @@ class KeepBest(Callback):
 
     def fit_start(self, state):
         """Forget the weights of an earlier fit."""
+        _check_watch(self.watch, state)
         self._best = {}
 
     def epoch_done(self, state):
@@ -138,9 +143,16 @@ class KeepBest(Callback):
         self._best = dict(tensors)
 
 
+def _check_watch(watch, state):
+    columns = state.learner.columns[1:-1]
+    if watch not in columns:
+        raise CourseError(
+            f"There is no {watch!r} to watch; there are {', '.join(columns)}."
+            + nearest(watch, columns)
+        )
+
+
 def _best_row(history, watch, higher_is_better):
-    if watch not in history[-1]:
-        raise CourseError(f"There is no {watch!r} to watch; there are {', '.join(history[-1])}.")
     values = [row[watch] if row[watch] == row[watch] else None for row in history]
     sign = -1 if higher_is_better else 1
     known = [number for number, value in enumerate(values) if value is not None]

@@ -195,7 +195,7 @@ class Learner:
         try:
             self._tell(listeners, "fit_start", state)
             keeper.read_back(data, settings)
-            state.history.print_rows(self._columns())
+            state.history.print_rows(self.columns)
             while state.epoch < epochs and not state.stop:
                 self._run_epoch(state, data, rates, schedule, listeners, keeper)
             keeper.finish()
@@ -226,7 +226,7 @@ class Learner:
             state.model.load_state_dict(good)
         state.history.append(state.row)
         self._tell(listeners, "epoch_done", state)
-        state.history.print_rows(self._columns())
+        state.history.print_rows(self.columns)
         keeper.epoch_done()
 
     def _train_epoch(self, state, batches, rates, schedule, listeners, keeper):
@@ -530,7 +530,9 @@ class Learner:
             raise CourseError("The training or validation data is empty; look at learn.data.")
         return 1 if runtime.quick() else epochs
 
-    def _columns(self):
+    @property
+    def columns(self):
+        """Return the columns of the epoch table."""
         return ["epoch", "train_loss", "valid_loss", *(m.name for m in self.metrics), "seconds"]
 
     @staticmethod
