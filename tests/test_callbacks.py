@@ -1,0 +1,367 @@
+"""Callbacks: events by name, and each one equal to the formula that it stands for."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import coursekit as ck
+from coursekit.console import CourseError
+from coursekit.learners.learner import EVENTS
+
+SIZE, LR = 8, 0.1
+
+
+def blobs(count=40, size=SIZE, classes=3):
+    """Return Data in order, so that batches can be made again by hand."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(count, 6, generator=draw)
+    y = torch.randint(classes, (count,), generator=draw)
+    part = ck.Batches(x, y, size=size)
+    return ck.Data(part, part)
+
+
+def net():
+    """Return a network whose weights are the same in every call."""
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 3))
+
+
+def learner(data=None, **options):
+    """Return a learner with plain steps of SGD."""
+    options = {"optimizer": "sgd", "checkpoints": False, **options}
+    return ck.Learner(data or blobs(), net(), ck.cross_entropy, **options)
+
+
+class Watch(ck.Callback):
+    """Keep what an event shows."""
+
+    def __init__(self):
+        self._seen = []
+
+    def loss_ready(self, state):
+        """Keep inputs, targets, scores and loss."""
+        self._seen.append((state.x, state.y, state.prediction.detach(), state.loss.detach()))
+
+
+class Gradients(ck.Callback):
+    """Keep the gradients that the optimiser steps with."""
+
+    def __init__(self):
+        self._seen = []
+
+    def grads_ready(self, state):
+        """Keep them, flat."""
+        kept = [parameter.grad.flatten() for parameter in state.model.parameters()]
+        self._seen.append(torch.cat(kept).clone())
+
+
+def fit(learn, *callbacks, epochs=1, seed=1):
+    """Seed and fit at a constant rate."""
+    torch.manual_seed(seed)
+    return learn.fit(epochs, LR, schedule=ck.constant, callbacks=callbacks)
+
+
+# Events -----------------------------------------------------------------------------------------
+
+
+def test_events_come_in_order():
+    """Guards against an event that is forgotten, told twice, or told too early."""
+    told = []
+    body = {event: lambda self, state, event=event: told.append(event) for event in EVENTS}
+    everything = type("Everything", (ck.Callback,), body)
+    fit(learner(blobs(16)), everything(), epochs=2)
+    batch = ["batch_ready", "loss_ready", "grads_ready", "step_done"]
+    epoch = ["epoch_start", *batch, *batch, "epoch_done"]
+    assert told == ["fit_start", *epoch, *epoch, "fit_done"]
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("step_doen", "step_done"), ("batch_reday", "batch_ready"), ("epoch_end", "epoch_done")],
+)
+def test_a_misspelt_event_is_an_error_when_the_class_is_made(name, right):
+    """Guards against a callback that never does anything, and nobody knows why."""
+    with pytest.raises(CourseError, match=f"{name} is no event") as error:
+        type("Mine", (ck.Callback,), {name: lambda self, state: None})
+    assert right in str(error.value)
+
+
+def test_other_methods_begin_with_an_underscore():
+    """Guards against a class that cannot have helpers, properties or settings of its own."""
+
+    class Mine(ck.Callback):
+        patience = 3
+
+        def __init__(self):
+            self.seen = 0
+
+        @property
+        def twice(self):
+            return 2 * self.seen
+
+        def _help(self):
+            self.seen += 1
+
+        def step_done(self, state):
+            self._help()
+
+    mine = Mine()
+    fit(learner(), mine)
+    assert mine.twice == 10
+
+
+def test_a_callback_may_replace_inputs_targets_and_loss():
+    """Guards against replacements that are looked at and not trained on."""
+
+    class Replace(ck.Callback):
+        def batch_ready(self, state):
+            state.x, state.y = state.x * 0, state.y * 0
+
+        def loss_ready(self, state):
+            state.loss = state.loss * 0 + state.prediction.pow(2).mean()
+
+    learn, twin = learner(blobs(8)), net()
+    history = fit(learn, Replace())
+    loss = twin(torch.zeros(8, 6)).pow(2).mean()
+    assert history[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-6)
+    optimizer = torch.optim.SGD(twin.parameters(), LR, momentum=0.9, weight_decay=0.01)
+    loss.backward()
+    optimizer.step()
+    for mine, theirs in zip(learn.model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+# Mixup and label smoothing ----------------------------------------------------------------------
+
+
+def test_mixup_blends_examples_and_labels_alike():
+    """Guards against inputs and targets blended by different shares or partners."""
+    watch, data = Watch(), blobs(8)
+    fit(learner(data), ck.Mixup(3, alpha=0.4), watch)
+    ((x, y, scores, loss),) = watch._seen
+    torch.testing.assert_close(y.sum(1), torch.ones(8))
+    assert y.min() >= 0
+    torch.manual_seed(1)
+    share = torch.distributions.Beta(0.4, 0.4).sample((8,))
+    share, partner = torch.maximum(share, 1 - share), torch.randperm(8)
+    before, target = data.train.inputs, data.train.targets
+    torch.testing.assert_close(x, share[:, None] * before + (1 - share[:, None]) * before[partner])
+    one = F.cross_entropy(scores, target, reduction="none")
+    other = F.cross_entropy(scores, target[partner], reduction="none")
+    torch.testing.assert_close(loss, (share * one + (1 - share) * other).mean())
+    assert share.min() >= 0.5  # else an example could be its partner under another name
+
+
+def test_mixup_of_several_labels_an_example():
+    """Guards against one_hot of targets that are already shares."""
+    x, y = torch.randn(8, 6), (torch.rand(8, 3) > 0.5).float()
+    part, watch = ck.Batches(x, y, size=8), Watch()
+    learn = ck.Learner(ck.Data(part, part), net(), ck.binary_cross_entropy, checkpoints=False)
+    fit(learn, ck.Mixup(), watch)
+    assert watch._seen[0][1].shape == (8, 3)
+
+
+def test_mixup_asks_for_the_number_of_classes():
+    """Guards against a shape error deep inside torch."""
+    with pytest.raises(CourseError, match="number of classes"):
+        fit(learner(), ck.Mixup())
+
+
+def test_mixup_is_for_training_only():
+    """Guards against a validation on blends, which looks worse than it is."""
+    learn = learner(metrics=[ck.accuracy])
+    row = fit(learn, ck.Mixup(3))[0]
+    scores = learn.model(learn.data.valid.inputs)
+    loss = F.cross_entropy(scores, learn.data.valid.targets)
+    assert row["valid_loss"] == pytest.approx(loss.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_label_smoothing_equals_torch(share):
+    """Guards against smoothing that leaves out the right class, or counts it twice."""
+    watch, data = Watch(), blobs(8)
+    fit(learner(data), ck.LabelSmoothing(share), watch)
+    _, y, scores, loss = watch._seen[0]
+    torch.testing.assert_close(loss, F.cross_entropy(scores, y, label_smoothing=share))
+
+
+# Gradients --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm", [0.01, 1e6])
+def test_clipping_equals_torch(norm):
+    """Guards against a clip per tensor, or one that stretches short gradients."""
+    plain, clipped = Gradients(), Gradients()
+    fit(learner(blobs(8)), plain)
+    fit(learner(blobs(8)), ck.ClipGradients(norm), clipped)
+    wanted = plain._seen[0] * min(1, norm / plain._seen[0].norm().item())
+    torch.testing.assert_close(clipped._seen[0], wanted, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [32, 40, 37, 33, 5])
+@pytest.mark.parametrize("order", ["accumulate first", "clip first"])
+def test_accumulation_equals_a_larger_batch(count, order):
+    """Guards against a last group, or a last batch, that counts as much as a whole one."""
+    whole, parts = Gradients(), Gradients()
+    one, many = learner(blobs(count, size=2 * SIZE)), learner(blobs(count, size=SIZE))
+    clip = ck.ClipGradients(100)  # does nothing to gradients of this size, wherever it stands
+    callbacks = [ck.Accumulate(2), clip]
+    wanted = fit(one, whole, epochs=2)
+    found = fit(
+        many, *(callbacks if order == "accumulate first" else callbacks[::-1]), parts, epochs=2
+    )
+    assert len(parts._seen) == len(whole._seen) == 2 * -(-count // (2 * SIZE))
+    for mine, theirs in zip(parts._seen, whole._seen, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    for mine, theirs in zip(many.model.parameters(), one.model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+    assert found[0]["valid_loss"] == pytest.approx(wanted[0]["valid_loss"], rel=1e-5)
+
+
+def test_accumulation_does_not_change_the_reported_loss():
+    """Guards against a training loss divided by the number of batches in a group."""
+    plain, grouped = learner(), learner()
+    for learn in (plain, grouped):
+        learn.optimizer = lambda groups: torch.optim.SGD(groups, lr=0.0)
+    wanted = plain.fit(1, 1e-12, schedule=ck.constant)[0]["train_loss"]
+    found = grouped.fit(1, 1e-12, schedule=ck.constant, callbacks=[ck.Accumulate(4)])[0]
+    assert found["train_loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+def test_accumulation_with_a_batch_that_does_not_fit():
+    """Guards against pieces of a piece that are weighted twice."""
+
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = net()
+
+        def forward(self, x):
+            if len(x) > 3:
+                raise torch.OutOfMemoryError
+            return self.inner(x)
+
+    data = blobs(40)
+    tight = ck.Learner(data, Small(), ck.cross_entropy, optimizer="sgd", checkpoints=False)
+    found, wanted = Gradients(), Gradients()
+    fit(tight, ck.Accumulate(2), found)
+    fit(learner(blobs(40, size=16)), wanted)
+    for mine, theirs in zip(found._seen, wanted._seen, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+# Stop and keep ----------------------------------------------------------------------------------
+
+
+def scripted(values):
+    """Return a metric "score" that has one of the values after the other."""
+    given = iter(values)
+    return ck.Metric("score", lambda scores, y: torch.zeros(1), lambda sums: next(given))
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "higher", "epochs"),
+    [
+        ([5, 4, 3, 3.5, 3.2, 3.1], 2, False, 5),
+        ([5, 4, 3, 3.5, 2, 3.1], 2, False, 6),
+        ([5, 4, 3, 3.5, 3.6, 9], 1, False, 4),
+        ([1, 2, 2, 2, 9, 9], 2, True, 4),
+        ([float("nan"), 3, float("nan"), float("nan"), 1, 1], 2, False, 4),
+    ],
+)
+def test_early_stop(values, patience, higher, epochs):
+    """Guards against a stop an epoch early or late, at the wrong end, or never with a NaN."""
+    learn = learner(metrics=[scripted(values)])
+    stop = ck.EarlyStop("score", patience=patience, higher_is_better=higher)
+    assert len(fit(learn, stop, epochs=6)) == epochs
+
+
+@pytest.mark.parametrize(
+    ("values", "higher", "best"),
+    [([5, 3, 4, 6], False, 2), ([5, 3, 4, 6], True, 4), ([5, 5, 5, 5], False, 1)],
+)
+def test_keep_best_ends_with_the_weights_of_the_best_epoch(values, higher, best):
+    """Guards against weights of the epoch before or after, or the first of a later fit."""
+    learn, twin = learner(metrics=[scripted(values)]), learner()
+    keep = ck.KeepBest("score", higher_is_better=higher)
+    fit(learn, keep, epochs=4)
+    fit(twin, epochs=best)
+    for mine, theirs in zip(learn.model.parameters(), twin.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_keep_best_forgets_the_fit_before():
+    """Guards against the weights of an earlier, better fit coming back."""
+    keep = ck.KeepBest("score")
+    learn = learner(metrics=[scripted([1, 7, 6])])
+    fit(learn, keep)
+    first = learn.model[0].weight.clone()
+    fit(learn, keep, epochs=2)
+    assert not torch.equal(first, learn.model[0].weight)
+
+
+@pytest.mark.parametrize("kind", [ck.EarlyStop, ck.KeepBest])
+def test_what_is_watched_must_be_there(kind):
+    """Guards against a KeyError at the end of the first epoch, hours into the training."""
+    learn = learner(metrics=[ck.accuracy])
+    with pytest.raises(CourseError, match=r"'acuracy'.*Did you mean 'accuracy'"):
+        fit(learn, kind("acuracy"))
+    assert learn.history == []
+
+
+# Looking inside ---------------------------------------------------------------------------------
+
+
+def hooks(model):
+    """Return how many hooks a model has."""
+    return sum(len(module._forward_hooks) for module in model.modules())
+
+
+def test_capture_records_and_leaves_nothing_behind():
+    """Guards against hooks that keep every batch alive after the block."""
+    model = net()
+    with ck.capture(model, ["0", "2"]) as outputs:
+        scores = model(torch.randn(4, 6))
+    assert torch.equal(outputs["2"], scores)
+    assert outputs["0"].shape == (4, 10)
+    assert not outputs["2"].requires_grad
+    assert hooks(model) == 0
+
+
+def test_capture_leaves_nothing_behind_after_an_error():
+    """Guards against hooks of the right names left behind by a wrong one."""
+    model = net()
+    with pytest.raises(CourseError, match="no layer 'layer9'"), ck.capture(model, ["0", "layer9"]):
+        pass
+    assert hooks(model) == 0
+    with pytest.raises(RuntimeError), ck.capture(model, ["0"]):
+        model(torch.randn(4, 5))
+    assert hooks(model) == 0
+
+
+def test_activation_statistics_are_right_and_leave_nothing_behind():
+    """Guards against statistics of the validation, of one batch, or hooks that stay."""
+    learn, data = learner(), blobs()
+    watch = ck.ActivationStatistics()
+    fit(learn, watch, epochs=2)
+    (rows,) = watch.statistics.values()
+    assert list(watch.statistics) == ["1"]
+    assert rows.shape == (2 * 5, 3)
+    assert hooks(learn.model) == 0
+    first = net()[:2](data.train.inputs[:SIZE]).detach()
+    wanted = torch.stack([first.mean(), first.std(), (first == 0).float().mean()])
+    torch.testing.assert_close(rows[0], wanted)
+
+
+def test_activation_statistics_after_an_error():
+    """Guards against hooks left behind where the training was interrupted."""
+    learn = learner()
+
+    class Stop(ck.Callback):
+        def step_done(self, state):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(learn, ck.ActivationStatistics(["0"]), Stop())
+    assert hooks(learn.model) == 0
