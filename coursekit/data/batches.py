@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def _rejoin(parts, like):
 
 
 def _as_tensor(array):
-    return torch.from_numpy(array) if isinstance(array, numpy.ndarray) else array
+    if not isinstance(array, numpy.ndarray):
+        return array
+    with warnings.catch_warnings():  # of arrays that may not be written: here they are only read
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
 
 
 class Rows:
