@@ -144,7 +144,3 @@ def _versions():
 def _numbers(version):
     parts = version.split("+")[0].split(".")[:3]
     return [int(re.match(r"\d*", part).group() or 0) for part in parts]
-
-
-if __name__ == "__main__":
-    print(doctor())

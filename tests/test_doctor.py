@@ -1,0 +1,195 @@
+"""Tests of the doctor: every trouble is found, and gets one remedy in one line."""
+
+import errno
+import sys
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torchvision  # noqa: F401 (reads what the fixture replaces, so it comes first)
+
+from coursekit import runtime
+from coursekit.doctor import GIGABYTE, Finding, Report, doctor
+
+module = sys.modules["coursekit.doctor"]  # coursekit.doctor itself is the function
+
+
+@pytest.fixture(autouse=True)
+def healthy(tmp_path, monkeypatch):
+    """A machine without any trouble, on which each test makes one."""
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(runtime, "place", lambda: "jupyter")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIGABYTE // 4096}
+    monkeypatch.setattr(module.os, "sysconf", pages.__getitem__, raising=False)
+    disk = namedtuple("Usage", "total used free")(900 * GIGABYTE, 0, 500 * GIGABYTE)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk)
+    monkeypatch.setattr(module.metadata, "requires", lambda _: ["torch>=2.0"])
+    return SimpleNamespace(pages=pages)
+
+
+def only_problem():
+    """Return the one finding that has a remedy, its remedy being one line and one sentence."""
+    report = doctor()
+    (problem,) = report.problems
+    text = repr(report)
+    assert text.endswith("1 to look at, marked by !")
+    assert f"-> {problem.remedy}" in text
+    assert text.count("->") == 1
+    assert "\n" not in problem.remedy + problem.found
+    assert ". " not in problem.remedy
+    return problem
+
+
+def test_a_healthy_machine():
+    """A warning about nothing would send learners looking for help."""
+    report = doctor()
+    assert report.problems == []
+    assert repr(report).endswith("All is well.")
+    assert [finding.what for finding in report] == [
+        "Python",
+        "torch",
+        "GPU",
+        "precision",
+        "memory",
+        "folder",
+    ]
+    assert "500 GB free" in repr(report)
+
+
+def test_little_memory(healthy):
+    """The kernel would die in the middle of the lesson without a word."""
+    healthy.pages["SC_PHYS_PAGES"] = 2 * GIGABYTE // 4096
+    problem = only_problem()
+    assert problem.found.startswith("2 GB")
+    assert "4 GB" in problem.remedy
+
+
+def test_memory_that_cannot_be_asked_for(monkeypatch):
+    """Windows has no sysconf."""
+    monkeypatch.delattr(module.os, "sysconf")
+    assert doctor().problems == []
+
+
+def test_a_disk_almost_full(monkeypatch):
+    """The download would break off near its end."""
+    disk = namedtuple("Usage", "total used free")(0, 0, GIGABYTE)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk)
+    problem = only_problem()
+    assert "1 GB free" in problem.found
+    assert "COURSEKIT_HOME" in problem.remedy
+
+
+def test_a_file_where_the_folder_should_be(tmp_path, monkeypatch):
+    """os.access says yes to a file, and to root everywhere."""
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "taken"))
+    problem = only_problem()
+    assert f"{tmp_path / 'taken'} cannot be written (Not a directory)" in problem.found
+    assert "COURSEKIT_HOME" in problem.remedy
+
+
+def test_a_read_only_folder(monkeypatch):
+    """The same on a mounted stick."""
+
+    def refuse(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
+    assert "Read-only file system" in only_problem().found
+
+
+def test_nothing_is_left_in_the_folder(tmp_path):
+    """The trial file would stay, or the folder be made by a mere look."""
+    doctor()
+    assert list(tmp_path.iterdir()) == [tmp_path / "checkpoints"] or not list(tmp_path.iterdir())
+
+
+def test_a_gpu_that_fails(monkeypatch):
+    """A GPU that torch sees and cannot use looks like one that works."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        runtime, "_probe", lambda kind: None if kind == "cpu" else "no kernel image"
+    )
+    problem = only_problem()
+    assert problem.found == "there is one, but it cannot be used: no kernel image"
+    assert "another GPU type" in problem.remedy
+
+
+def test_a_gpu_that_works(monkeypatch):
+    """The GPU would be reported missing."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    monkeypatch.setattr(runtime, "_probe", lambda _: None)
+    report = doctor()
+    assert report.problems == []
+    assert "cuda computes correctly" in repr(report)
+    assert "float16 with scaled gradients" in repr(report)
+
+
+def test_colab_without_a_gpu(monkeypatch):
+    """The one menu entry that a Colab learner needs would not be named."""
+    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    assert "Runtime > Change runtime type" in only_problem().remedy
+
+
+def test_a_device_by_name_that_there_is_not(monkeypatch):
+    """The doctor himself would fall ill of a wrong COURSEKIT_DEVICE."""
+    monkeypatch.setenv("COURSEKIT_DEVICE", "cuda")
+    problem = only_problem()
+    assert "asks for cuda" in problem.found
+    assert "unset it" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (["torch>=99.1"], "older than 99.1"),
+        (["nothing-of-this-name>=1.0"], "not installed"),
+    ],
+)
+def test_old_and_missing_packages(wanted, found, monkeypatch):
+    """An old version would break in the third lesson with an AttributeError."""
+    monkeypatch.setattr(module.metadata, "requires", lambda _: wanted)
+    problem = only_problem()
+    assert found in problem.found
+    assert problem.remedy.startswith("pip install")
+
+
+def test_versions_are_compared_as_numbers(monkeypatch):
+    """2.10 would count as older than 2.9, extras as needed, 3.0rc1 as 3.1."""
+    versions = {"one": "2.10.0+cu128", "two": "3.0rc1", "three": "1.0"}
+    wanted = ["one>=2.9", "two>=3.0", 'three>=2; extra == "dev"', "four"]
+    monkeypatch.setattr(module.metadata, "requires", lambda _: wanted)
+    monkeypatch.setattr(module.metadata, "version", versions.__getitem__)
+    assert doctor().problems == []
+
+
+def test_a_torchvision_that_does_not_fit(monkeypatch):
+    """RuntimeError: operator torchvision::nms does not exist."""
+    import builtins
+
+    really = builtins.__import__
+
+    def broken(name, *rest):
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return really(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", broken)
+    problem = only_problem()
+    assert "torchvision::nms" in problem.found
+    assert "together" in problem.remedy
+
+
+def test_every_problem_has_its_line():
+    """Two problems would share a remedy, or the columns run into each other."""
+    report = Report(
+        [Finding("a", "well"), Finding("long", "ill", "rest"), Finding("b", "ill", "go")]
+    )
+    assert repr(report) == (
+        "  a     well\n! long  ill\n        -> rest\n! b     ill\n        -> go\n"
+        "2 to look at, marked by !"
+    )
