@@ -1,13 +1,10 @@
-"""Animals with fur: one way to draw them all, and what makes a cat a cat and a dog a dog.
-
-Colours, markings, sizes, poses and places are drawn from the same urns for every kind. What tells
-the kinds apart are ears, snout, eyes, whiskers, tail and build.
-"""
+"""Animals with fur: one way to draw them all."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from coursekit.data.samples.looks import LOOKS
 from coursekit.data.samples.paint import mirrored, shifted, smooth_noise
 
 BLACK, CHARCOAL, GREY, SILVER = (44, 40, 42), (82, 78, 80), (132, 130, 132), (188, 186, 184)
@@ -15,252 +12,6 @@ CHOCOLATE, BROWN, GINGER, SAND = (84, 56, 40), (124, 86, 56), (206, 128, 62), (2
 CREAM, WHITE = (238, 222, 194), (244, 242, 236)
 COATS = (BLACK, CHARCOAL, GREY, SILVER, CHOCOLATE, BROWN, GINGER, SAND, CREAM, WHITE)
 PINK, DARK = (226, 158, 150), (28, 22, 24)
-
-
-@dataclass(frozen=True)
-class Looks:
-    """The build of one animal; lengths in half-widths of its head.
-
-    Args:
-        ears: pointed, round, floppy, long or side.
-        skull: (height, widest below the middle, chin width).
-        snout: (length, half-width at the face, half-width at the tip).
-        nose: small, button, wide, disc or slits.
-        eyes: (size, kind) with the kinds slit, round and dot.
-        tail: slender, plume, sickle, bush, ringed, stub, tassel, curl, bare or flow.
-        legs: (length, half-width).
-        extras: any of whiskers, horns, mask, mane, wool, tongue, teeth, beard.
-    """
-
-    ears: str
-    ear: tuple = (0.8, 0.4)  # length, half-width
-    ears_apart: float = 0.55
-    skull: tuple = (0.95, 1.0, 0.6)
-    snout: tuple = (0.3, 0.45, 0.4)
-    nose: str = "button"
-    eyes: tuple = (0.15, "round")
-    tail: str = "slender"
-    legs: tuple = (1.1, 0.2)
-    body: float = 1.0  # stoutness
-    head: float = 0.62  # size of the head when the body is in the picture
-    fuzz: float = 0.07
-    extras: tuple = ()
-
-
-# --- the kinds ------------------------------------------------------------------------------
-
-
-def _cat(draw):
-    folded = draw.random() < 0.07
-    slim = draw.random() < 0.25
-    return Looks(
-        ears="floppy" if folded else "pointed",
-        ear=(0.4, 0.3) if folded else (draw.uniform(0.62, 0.95), draw.uniform(0.34, 0.46)),
-        ears_apart=draw.uniform(0.55, 0.68),
-        skull=(draw.uniform(0.78, 0.9), draw.uniform(0.98, 1.12), draw.uniform(0.42, 0.58)),
-        snout=(draw.uniform(0.08, 0.2) + 0.12 * slim, 0.42, 0.36),
-        nose="small",
-        eyes=(draw.uniform(0.19, 0.25), "slit" if draw.random() < 0.8 else "round"),
-        tail="plume" if draw.random() < 0.2 else "slender",
-        legs=(draw.uniform(0.9, 1.2), draw.uniform(0.14, 0.2)),
-        body=draw.uniform(0.8, 1.1),
-        extras=("whiskers",),
-    )
-
-
-def _dog(draw):
-    pricked = draw.random() < 0.28
-    flat = draw.random() < 0.12
-    extras = [word for word, chance in (("tongue", 0.35), ("whiskers", 0.1)) if draw.random() < chance]
-    return Looks(
-        ears="pointed" if pricked else "floppy",
-        ear=(draw.uniform(0.6, 0.95), 0.34) if pricked else (draw.uniform(0.75, 1.35), 0.36),
-        ears_apart=draw.uniform(0.5, 0.65),
-        skull=(draw.uniform(0.85, 1.05), draw.uniform(0.8, 1.0), draw.uniform(0.4, 0.55)),
-        snout=(0.35, 0.55, 0.5) if flat else (draw.uniform(0.5, 0.95), 0.46, draw.uniform(0.26, 0.38)),
-        nose="wide",
-        eyes=(draw.uniform(0.13, 0.19), "round"),
-        tail=str(draw.choice(["sickle", "sickle", "plume", "stub"])),
-        legs=(draw.uniform(0.9, 1.3), draw.uniform(0.16, 0.24)),
-        body=draw.uniform(0.8, 1.1),
-        extras=tuple(extras),
-    )
-
-
-def _rabbit(draw):
-    lop = draw.random() < 0.3
-    return Looks(
-        ears="floppy" if lop else "long",
-        ear=(1.5, 0.3) if lop else (draw.uniform(1.2, 1.7), draw.uniform(0.22, 0.3)),
-        ears_apart=0.62 if lop else draw.uniform(0.25, 0.4),
-        skull=(draw.uniform(0.9, 1.05), 0.95, 0.6),
-        snout=(draw.uniform(0.12, 0.22), 0.42, 0.34),
-        nose="small",
-        eyes=(draw.uniform(0.16, 0.22), "dot"),
-        tail="stub",
-        legs=(0.7, 0.2),
-        body=draw.uniform(0.95, 1.2),
-        fuzz=0.1,
-        extras=("teeth", "whiskers") if draw.random() < 0.6 else ("teeth",),
-    )
-
-
-def _fox(draw):
-    return Looks(
-        ears="pointed",
-        ear=(draw.uniform(0.85, 1.15), draw.uniform(0.36, 0.44)),
-        skull=(draw.uniform(0.8, 0.9), draw.uniform(1.05, 1.2), 0.3),
-        snout=(draw.uniform(0.65, 0.95), 0.4, 0.16),
-        nose="button",
-        eyes=(draw.uniform(0.13, 0.17), "slit" if draw.random() < 0.4 else "round"),
-        tail="bush",
-        legs=(draw.uniform(0.9, 1.1), 0.15),
-        body=draw.uniform(0.75, 0.95),
-        extras=("whiskers",) if draw.random() < 0.4 else (),
-    )
-
-
-def _bear(draw):
-    return Looks(
-        ears="round",
-        ear=(draw.uniform(0.3, 0.42), 0.3),
-        ears_apart=0.72,
-        skull=(draw.uniform(0.9, 1.0), 1.02, 0.65),
-        snout=(draw.uniform(0.4, 0.65), 0.46, 0.34),
-        nose="wide",
-        eyes=(draw.uniform(0.09, 0.12), "dot"),
-        tail="stub",
-        legs=(draw.uniform(0.8, 1.0), 0.32),
-        body=draw.uniform(1.2, 1.4),
-        head=0.56,
-        fuzz=0.12,
-    )
-
-
-def _mouse(draw):
-    return Looks(
-        ears="round",
-        ear=(draw.uniform(0.6, 0.85), draw.uniform(0.5, 0.62)),
-        ears_apart=0.7,
-        skull=(0.85, 0.85, 0.34),
-        snout=(draw.uniform(0.4, 0.65), 0.36, 0.12),
-        nose="small",
-        eyes=(draw.uniform(0.13, 0.18), "dot"),
-        tail="bare",
-        legs=(0.5, 0.12),
-        body=draw.uniform(0.85, 1.1),
-        head=0.7,
-        fuzz=0.05,
-        extras=("whiskers",),
-    )
-
-
-def _pig(draw):
-    return Looks(
-        ears="floppy" if draw.random() < 0.6 else "pointed",
-        ear=(draw.uniform(0.5, 0.75), 0.34),
-        skull=(0.92, 0.95, 0.7),
-        snout=(draw.uniform(0.3, 0.55), 0.42, 0.38),
-        nose="disc",
-        eyes=(0.1, "dot"),
-        tail="curl",
-        legs=(draw.uniform(0.6, 0.8), 0.24),
-        body=draw.uniform(1.15, 1.35),
-        fuzz=0.02,
-    )
-
-
-def _cow(draw):
-    return Looks(
-        ears="side",
-        ear=(draw.uniform(0.6, 0.8), 0.24),
-        skull=(1.05, 0.8, 0.55),
-        snout=(draw.uniform(0.7, 0.95), 0.52, 0.52),
-        nose="slits",
-        eyes=(0.13, "dot"),
-        tail="tassel",
-        legs=(draw.uniform(0.9, 1.1), 0.2),
-        body=draw.uniform(1.1, 1.3),
-        head=0.55,
-        fuzz=0.03,
-        extras=("horns",) if draw.random() < 0.8 else (),
-    )
-
-
-def _horse(draw):
-    return Looks(
-        ears="pointed",
-        ear=(draw.uniform(0.5, 0.7), 0.2),
-        ears_apart=0.35,
-        skull=(1.05, 0.72, 0.5),
-        snout=(draw.uniform(1.1, 1.4), 0.46, 0.36),
-        nose="slits",
-        eyes=(0.13, "dot"),
-        tail="flow",
-        legs=(draw.uniform(1.3, 1.6), 0.16),
-        body=draw.uniform(0.9, 1.05),
-        head=0.5,
-        fuzz=0.02,
-        extras=("mane",),
-    )
-
-
-def _sheep(draw):
-    return Looks(
-        ears="side",
-        ear=(draw.uniform(0.5, 0.7), 0.2),
-        skull=(1.0, 0.75, 0.45),
-        snout=(draw.uniform(0.5, 0.75), 0.42, 0.3),
-        nose="small",
-        eyes=(0.12, "dot"),
-        tail="stub",
-        legs=(draw.uniform(0.7, 0.9), 0.14),
-        body=draw.uniform(1.2, 1.4),
-        head=0.52,
-        extras=("wool",),
-    )
-
-
-def _squirrel(draw):
-    return Looks(
-        ears="pointed",
-        ear=(draw.uniform(0.5, 0.75), 0.22),
-        ears_apart=0.6,
-        skull=(0.88, 0.92, 0.5),
-        snout=(draw.uniform(0.22, 0.38), 0.42, 0.26),
-        nose="small",
-        eyes=(draw.uniform(0.17, 0.22), "dot"),
-        tail="brush",
-        legs=(0.55, 0.15),
-        body=draw.uniform(0.85, 1.05),
-        head=0.6,
-        fuzz=0.1,
-        extras=("teeth", "whiskers") if draw.random() < 0.5 else ("teeth",),
-    )
-
-
-def _raccoon(draw):
-    return Looks(
-        ears="round" if draw.random() < 0.5 else "pointed",
-        ear=(draw.uniform(0.42, 0.58), 0.3),
-        ears_apart=0.68,
-        skull=(0.85, 1.15, 0.4),
-        snout=(draw.uniform(0.45, 0.7), 0.36, 0.2),
-        nose="button",
-        eyes=(0.13, "round"),
-        tail="ringed",
-        legs=(0.75, 0.2),
-        body=draw.uniform(1.0, 1.2),
-        fuzz=0.12,
-        extras=("mask", "whiskers"),
-    )
-
-
-LOOKS = {
-    "cats": _cat, "dogs": _dog, "rabbits": _rabbit, "foxes": _fox, "bears": _bear, "mice": _mouse,
-    "pigs": _pig, "cows": _cow, "horses": _horse, "sheep": _sheep, "squirrels": _squirrel,
-    "raccoons": _raccoon,
-}  # fmt: skip
 
 
 # --- fur ------------------------------------------------------------------------------------
@@ -473,11 +224,16 @@ def _snout(brush, looks, coat, view):
         for side in (-1, 1):
             brush.oval(end[0] + 0.2 * side, end[1] + 0.08, 0.3, 0.24, coat.pale, 0.3 * side, 0.35)
     else:
-        brush.limb([start, middle, end], [root, (root + tip) / 2, tip], coat.pale, 0.45, looks.fuzz / 2)
+        brush.limb(
+            [start, middle, end], [root, (root + tip) / 2, tip], coat.pale, 0.45, looks.fuzz / 2
+        )
     muzzle = brush.at(*end)
     if "whiskers" in looks.extras:
         _whiskers(muzzle, tip, view)
     _NOSES[looks.nose](muzzle, tip, coat, length)
+    if "beard" in looks.extras:
+        muzzle.limb([(0, 0.8 * tip), (0.05, 1.5 * tip + 0.2), (0, 1.8 * tip + 0.3)], [0.2, 0.16, 0.03],
+                    coat.pale, 0.4, 0.08)  # fmt: skip
     if "teeth" in looks.extras:
         muzzle.shape([(-0.1, 0.2), (0.1, 0.2), (0.09, 0.42), (-0.09, 0.42)], (248, 246, 236))
 
@@ -539,7 +295,7 @@ def _whiskers(muzzle, tip, view):
             y = 0.06 + 0.09 * k
             muzzle.line([(0.7 * tip * side, y), (0.55 * side * far * reach + 0.2 * side, y + 0.1 * k),
                          (far * reach * side + 0.15 * side, y + 0.26 * k + 0.05)],
-                        0.035, colour)  # fmt: skip
+                        0.045, colour)  # fmt: skip
 
 
 def _wool(brush, coat, x, y, rx, ry, curls=11):
@@ -561,7 +317,12 @@ def _tail(brush, looks, coat, lift):
     kind = looks.tail
     if kind in ("slender", "bare", "plume", "ringed"):
         tip = draw.choice([-1, 1])
-        spine = [(0.2, 0.1), (-0.45, 0.15 + 0.25 * up), (-0.75, 0.8 * up), (-0.7 - 0.35 * tip, 1.25 * up)]
+        spine = [
+            (0.2, 0.1),
+            (-0.45, 0.15 + 0.25 * up),
+            (-0.75, 0.8 * up),
+            (-0.7 - 0.35 * tip, 1.25 * up),
+        ]
         half = {"slender": [0.12, 0.11, 0.1, 0.09], "bare": [0.07, 0.055, 0.04, 0.02],
                 "plume": [0.12, 0.24, 0.26, 0.1], "ringed": [0.14, 0.22, 0.22, 0.14]}[kind]  # fmt: skip
         paint = PINK if kind == "bare" else coat.fur
@@ -576,7 +337,9 @@ def _tail(brush, looks, coat, lift):
     elif kind == "bush":
         brush.limb([(0.2, 0.1), (-0.5, 0.3), (-1.0, 0.35 + 0.5 * up), (-1.25, 0.2 + 0.8 * up)],
                    [0.12, 0.28, 0.34, 0.06], coat.fur, 0.4, 0.1)  # fmt: skip
-        brush.limb([(-1.1, 0.3 + 0.65 * up), (-1.27, 0.18 + 0.82 * up)], [0.2, 0.05], WHITE, 0.3, 0.08)
+        brush.limb(
+            [(-1.1, 0.3 + 0.65 * up), (-1.27, 0.18 + 0.82 * up)], [0.2, 0.05], WHITE, 0.3, 0.08
+        )
     elif kind == "brush":
         brush.limb([(0.25, 0.35), (-0.45, 0.1), (-0.5, -0.9), (-0.15, -1.5), (-0.65, -1.75)],
                    [0.15, 0.34, 0.4, 0.38, 0.14], coat.fur, 0.4, 0.14)  # fmt: skip
@@ -627,7 +390,7 @@ def sitting(brush, looks, coat):
         brush.oval(0.62 * side * w, 0.9, 0.34, 0.4, coat.fur, volume=0.4, fuzz=looks.fuzz / 2)
         brush.oval(0.66 * side * w, foot - 0.05, 0.3, 0.13, coat.pale, volume=0.4)
         _leg(brush, 0.22 * side, 0.1, foot, half, coat.fur)
-    head = brush.at(0, -1.0, size=looks.head, angle=draw.normal(0, 0.12))
+    head = brush.at(0, -1.12, size=looks.head, angle=draw.normal(0, 0.12))
     paint_head(head, looks, coat, view(draw, draw.uniform(-0.8, 0.8)))
 
 
@@ -649,8 +412,16 @@ def standing(brush, looks, coat):
     x, y = 1.12, -0.72 * (0.75 + 0.25 * looks.legs[0])
     if "mane" in looks.extras:
         dark = shifted(coat.colour, -0.6 if sum(coat.colour) > 200 else 0.5)
-        brush.limb([(0.55, -0.35), (0.75, -0.8), (x - 0.15, y - 0.35)], [0.3, 0.32, 0.2], dark, 0.3, 0.1)
-    brush.limb([(0.7, -0.1), (x - 0.15, y + 0.2)], [0.42 * looks.body**0.5, 0.34], coat.fur, 0.3, looks.fuzz)
+        brush.limb(
+            [(0.55, -0.35), (0.75, -0.8), (x - 0.15, y - 0.35)], [0.3, 0.32, 0.2], dark, 0.3, 0.1
+        )
+    brush.limb(
+        [(0.7, -0.1), (x - 0.15, y + 0.2)],
+        [0.42 * looks.body**0.5, 0.34],
+        coat.fur,
+        0.3,
+        looks.fuzz,
+    )
     head = brush.at(x, y, size=looks.head, angle=draw.normal(0.03, 0.12))
     paint_head(head, looks, coat, view(draw, draw.uniform(0.15, 0.9)))
 
@@ -667,18 +438,20 @@ def lying(brush, looks, coat):
     brush.oval(-0.75, 0.35, 0.42, 0.36, coat.fur, volume=0.4, fuzz=looks.fuzz / 2)
     half = looks.legs[1] * 0.8
     for y in (0.45, 0.62):
-        brush.limb([(0.5, y - 0.08), (1.0, y), (1.35, y)], [1.2 * half, half, 1.1 * half], coat.fur, 0.4)
+        brush.limb(
+            [(0.5, y - 0.08), (1.0, y), (1.35, y)], [1.2 * half, half, 1.1 * half], coat.fur, 0.4
+        )
     brush.oval(0.62, 0.2, 0.34, 0.4, coat.pale, volume=0.3, fuzz=looks.fuzz)
-    head = brush.at(0.72, -0.45, size=looks.head, angle=draw.normal(0, 0.15))
+    head = brush.at(0.72, -0.5, size=looks.head, angle=draw.normal(0, 0.15))
     paint_head(head, looks, coat, view(draw, draw.uniform(-0.5, 0.9)))
 
 
 # pose -> (painter, left, top, right, bottom of a typical animal in its own units)
 POSES = {
     "face": (face, -1.15, -1.25, 1.15, 1.5),
-    "sitting": (sitting, -1.15, -1.9, 1.05, 1.35),
-    "standing": (standing, -1.75, -1.6, 1.8, 1.5),
-    "lying": (lying, -1.7, -1.25, 1.5, 0.75),
+    "sitting": (sitting, -1.15, -2.15, 1.05, 1.35),
+    "standing": (standing, -1.6, -1.8, 1.9, 1.45),
+    "lying": (lying, -1.6, -1.4, 1.5, 0.75),
 }
 
 

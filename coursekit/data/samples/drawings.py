@@ -23,8 +23,9 @@ from coursekit.data.samples.scenes import KINDS, render
 
 __all__ = ["COUNTS", "KINDS", "VERSION", "build", "render"]
 
-VERSION = 1  # raised when the pictures change: a folder built by another version is built anew
-COUNTS = {"train": 600, "valid": 300, "test1": 200}  # train and valid: of each kind
+VERSION = 2  # raised when the pictures change: a folder built by another version is built anew
+PER_PROCESS = 100  # fewer pictures than this are not worth another process
+COUNTS = {"train": 600, "valid": 300, "test1": 100}  # train and valid: of each kind
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _draw_together(folder, seed, counts):
     scripts without a main guard.
     """
     total = 2 * (counts["train"] + counts["valid"]) + counts["test1"]
-    step = min(_processors(), 1 + total // 100)
+    step = min(_processors(), 1 + total // PER_PROCESS)
     shares = [Share(str(folder), seed, counts, start, step) for start in range(step)]
     with contextlib.ExitStack() as stack:
         others = [stack.enter_context(_process(share)) for share in shares[1:]]

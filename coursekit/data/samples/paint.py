@@ -50,12 +50,14 @@ def mirrored(half):
 def limb(points, widths):
     """Return the outline of a rounded limb along a smooth line, with a half-width per point."""
     spine = curve(points, closed=False)
-    along = np.concatenate([spine[1:2] - spine[:1], spine[2:] - spine[:-2], spine[-1:] - spine[-2:-1]])
+    along = np.concatenate(
+        [spine[1:2] - spine[:1], spine[2:] - spine[:-2], spine[-1:] - spine[-2:-1]]
+    )
+    along /= np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
     normal = along[:, ::-1] * (-1, 1)
-    normal /= np.maximum(np.hypot(*normal.T), 1e-9)[:, None]
     half = np.interp(_even(len(spine)), _even(len(widths)), widths)[:, None]
-    last, first = (spine[i] + half[i] * _CAP @ [sign * normal[i], sign * along[i] / np.hypot(*along[i])]
-                   for i, sign in ((-1, 1), (0, -1)))  # fmt: skip
+    last = spine[-1] + half[-1] * _CAP @ [normal[-1], along[-1]]
+    first = spine[0] - half[0] * _CAP @ [normal[0], along[0]]
     return np.concatenate([spine + normal * half, last, (spine - normal * half)[::-1], first])
 
 
@@ -97,6 +99,7 @@ class Sheet:
         self.picture = Image.new("RGB", (width * DETAIL, height * DETAIL))
         self.outline = Image.new("L", self.picture.size)
         self.subject = 0  # what a shape writes into the outline: 255 while the subject is painted
+        self.started = False  # nothing of the subject has been painted yet
         self.side = int(generator.integers(-1, 2))  # where the light comes from
 
     def lay(self, pixels, paint, volume=0.0):
@@ -117,7 +120,9 @@ class Sheet:
         textured = isinstance(paint, Image.Image)  # a picture is pasted faster than a colour
         source = paint.crop(box) if textured else Image.new("RGB", mask.size, paint)
         self.picture.paste(source, box, mask)
-        self.outline.paste(self.subject, box, mask)
+        if self.subject or self.started:
+            self.outline.paste(self.subject, box, mask)
+            self.started = True
         if volume:
             dark = _ball(self.side, volume).resize(mask.size, Image.Resampling.NEAREST)
             shade = Image.new("RGB", mask.size, (12, 10, 22))

@@ -24,7 +24,7 @@ def render(kind, generator):
     long_, short = generator.integers(124, 161), generator.integers(100, 125)
     width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
     sheet = Sheet(int(width), int(height), generator)
-    hard = generator.random() < 0.06
+    hard = generator.random() < 0.04
     place = _PLACES.get(kind, _INDOORS + _OUTDOORS)
     _backdrop(sheet, place)
     whole = Brush(sheet, np.eye(2) * sheet.picture.height / 2, np.array(sheet.picture.size) / 2)
@@ -33,14 +33,14 @@ def render(kind, generator):
     sheet.subject = 255
     box = _subject(sheet, kind, hard)
     sheet.subject = 0
-    if hard or generator.random() < 0.4:
+    if hard or generator.random() < 0.3:
         _in_front(whole, box, generator.uniform(0.3, 0.5) if hard else generator.uniform(0.05, 0.2))
     return sheet.photograph()
 
 
 # how often an animal shows its face, sits, stands and lies
-_HABIT = (0.34, 0.26, 0.22, 0.18)
-_HABITS = dict.fromkeys(("horses", "cows", "sheep", "pigs"), (0.38, 0.02, 0.42, 0.18))
+_HABIT = (0.42, 0.24, 0.18, 0.16)
+_HABITS = dict.fromkeys(("horses", "cows", "sheep", "pigs", "goats"), (0.45, 0.02, 0.35, 0.18))
 
 
 def _subject(sheet, kind, hard):
@@ -49,7 +49,7 @@ def _subject(sheet, kind, hard):
     pose = str(draw.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
     left, top, right, bottom = (POSES[pose] if pose else THINGS[kind])[1:]
     width, height = sheet.picture.size
-    share = draw.uniform(0.45, 0.6) if hard else draw.uniform(0.72, 1.05)
+    share = draw.uniform(0.45, 0.6) if hard else draw.uniform(0.85, 1.1)
     size = share * min(width / (right - left), height / (bottom - top))
     free_x = max(width - size * (right - left), 0.12 * width)
     free_y = max(height - size * (bottom - top), 0.1 * height)
@@ -61,7 +61,7 @@ def _subject(sheet, kind, hard):
     box = (corner_x, corner_y, corner_x + size * (right - left), corner_y + size * (bottom - top))
     brush = Brush(sheet, np.diag([-size if mirror else size, size]), (x, y))
     brush = brush.at(0, 0, angle=draw.normal(0, 0.05))
-    if pose != "face" and kind not in ("fish", "boats"):
+    if pose != "face" and kind != "fish":
         _shadow(brush, left, right, bottom)
     if pose:
         paint_creature(brush, kind, pose)
@@ -74,7 +74,10 @@ def _shadow(brush, left, right, bottom):
     sheet, x = brush.sheet, (left + right) / 2
     sheet.subject = 0
     for grow, strength in ((1.0, 0.12), (0.85, 0.14), (0.7, 0.16)):
-        sheet.veil(brush.pixels(_flat(x, bottom - 0.05, 0.52 * grow * (right - left), 0.2 * grow)), strength)
+        sheet.veil(
+            brush.pixels(_flat(x, bottom - 0.05, 0.52 * grow * (right - left), 0.2 * grow)),
+            strength,
+        )
     sheet.subject = 255
 
 
@@ -112,7 +115,9 @@ def _grass(draw, width, height):
 
 
 def _sky(draw, width, height):
-    top = np.array([(116, 168, 220), (176, 200, 220), (150, 150, 170), (230, 178, 140)][draw.integers(4)])
+    top = np.array(
+        [(116, 168, 220), (176, 200, 220), (150, 150, 170), (230, 178, 140)][draw.integers(4)]
+    )
     fade = np.linspace(0, 1, height)[:, None, None]
     clouds = np.clip(smooth_noise(draw, width, height, 5), 0, 1)[:, :, None] * 50
     return top + (235 - top) * fade * 0.7 + clouds
@@ -213,8 +218,7 @@ def _blur(draw, width, height):
 _INDOORS = (_room, _room, _carpet, _boards, _blur)
 _OUTDOORS = (_grass, _meadow, _garden, _beach, _snow, _street)
 _WATER = (_water, _sea)
-_PLACES = {"fish": _WATER, "boats": _WATER, "houses": _OUTDOORS, "trees": _OUTDOORS,
-           "mugs": _INDOORS}  # all others are at home everywhere
+_PLACES = {"fish": _WATER, "houses": _OUTDOORS, "trees": _OUTDOORS}  # the others: everywhere
 
 
 # --- clutter --------------------------------------------------------------------------------
@@ -224,7 +228,9 @@ def _clutter(brush):
     """Put one thing of no importance behind the subject."""
     draw = brush.generator
     wide = brush.sheet.width / brush.sheet.height
-    spot = brush.at(draw.uniform(-wide, wide), draw.uniform(-0.6, 0.9), size=draw.uniform(0.25, 0.6))
+    spot = brush.at(
+        draw.uniform(-wide, wide), draw.uniform(-0.6, 0.9), size=draw.uniform(0.25, 0.6)
+    )
     spot = spot.at(0, 0, angle=draw.normal(0, 0.1))
     _CLUTTER[draw.integers(len(_CLUTTER))](spot)
 
@@ -232,7 +238,9 @@ def _clutter(brush):
 def _toy_ball(brush):
     colour = vivid(brush.generator)
     brush.oval(0, 0, 0.6, 0.6, colour, volume=0.7)
-    brush.limb([(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.generator), 0.5)
+    brush.limb(
+        [(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.generator), 0.5
+    )
 
 
 def _cushion(brush):
@@ -252,7 +260,172 @@ def _stone(brush):
     tone = int(brush.generator.integers(90, 170))
     t = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     far = brush.generator.uniform(0.5, 0.9, 8)
-    brush.blob(np.stack([far * np.cos(t), 0.6 * far * np.sin(t)], 1), (tone, tone - 4, tone - 10), 0.7)
+    brush.blob(
+        np.stack([far * np.cos(t), 0.6 * far * np.sin(t)], 1), (tone, tone - 4, tone - 10), 0.7
+    )
+
+
+def _plant(brush):
+    draw = brush.generator
+    green = GREENS[draw.integers(len(GREENS))]
+    for lean in draw.uniform(-1, 1, 7):
+        brush.limb([(0, 0.5), (0.4 * lean, -0.3), (lean, -0.9)], [0.05, 0.14, 0.02], green, 0.4)
+    if draw.random() < 0.7:
+        brush.shape([(-0.4, 0.3), (0.4, 0.3), (0.28, 1.0), (-0.28, 1.0)], (186, 106, 76), 0.5)
+
+
+def _frame(brush):
+    draw = brush.generator
+    wide, tall = draw.uniform(0.5, 1), draw.uniform(0.5, 1)
+    for grow, paint in ((1.0, (96, 70, 50)), (0.85, vivid(draw))):
+        w, t = wide * grow, tall * grow
+        brush.shape([(-w, -t), (w, -t), (w, t), (-w, t)], paint, 0.3)
+    brush.oval(0.2 * wide, 0.2, 0.4 * wide, 0.3 * tall, vivid(draw), volume=0.5)
+
+
+_CLUTTER = (_toy_ball, _cushion, _books, _stone, _plant, _frame)
+
+
+# --- in front of the subject ----------------------------------------------------------------
+
+
+def _in_front(brush, box, share):
+    """Hide about ``share`` of the subject's box behind leaves, blades, a board or a block."""
+    draw = brush.generator
+    painter = (_leaves, _blades, _board, _block)[draw.integers(4)]
+    pixels = Brush(brush.sheet, np.eye(2), (0, 0))
+    painter(pixels, np.asarray(box), share)
+
+
+def _leaves(brush, box, share):
+    draw = brush.generator
+    size = DETAIL * brush.sheet.height * 0.13
+    width, height = box[2:] - box[:2]
+    green = GREENS[draw.integers(len(GREENS))]
+    corner = draw.choice([0, 1])
+    for _ in range(int(4 + 40 * share)):
+        x = box[0] + width * abs(corner - draw.beta(1, 3.5))
+        y = box[1] + height * draw.uniform(0, 1.1)
+        leaf = brush.at(x, y, size=size * draw.uniform(0.6, 1.3), angle=draw.uniform(0, 6.3))
+        leaf.blob([(-0.8, 0), (-0.1, -0.3), (0.8, 0), (-0.1, 0.3)], green, 0.6)
+        leaf.line([(-0.8, 0), (0.7, 0)], 0.05, (60, 90, 50))
+
+
+def _blades(brush, box, share):
+    draw = brush.generator
+    bottom, height = brush.sheet.picture.height, box[3] - box[1]
+    green = GREENS[draw.integers(len(GREENS))]
+    tall = bottom - box[3] + height * min(1.6 * share, 0.6)
+    for x in draw.uniform(box[0] - 20, box[2] + 20, int(20 + 60 * share)):
+        lean, reach = draw.normal(0, 0.2), tall * draw.uniform(0.5, 1.2)
+        tone = draw.uniform(0.75, 1.2)
+        tip, middle = x + lean * reach, x + 0.3 * lean * reach
+        blade = [(x - 4, bottom + 9), (middle - 3, bottom - reach / 2), (tip, bottom - reach),
+                 (middle + 3, bottom - reach / 2), (x + 4, bottom + 9)]  # fmt: skip
+        brush.shape(blade, tuple(int(c * tone) for c in green))
+
+
+def _boards(draw, width, height):
+    wood = [(168, 122, 78), (126, 86, 56), (196, 164, 124), (92, 74, 62)][draw.integers(4)]
+    grain = np.stack([smooth_noise(draw, width, height, 5)] * 3, 2) * 9
+    noise = smooth_noise(draw, width, 4 * height, 14)[::4, :, None] * 9
+    y = np.arange(height)[:, None, None]
+    seams = -30 * ((y % draw.integers(12, 22)) < 1)
+    return np.array(wood) + grain + noise + seams
+
+
+def _carpet(draw, width, height):
+    first, second = np.array(vivid(draw)) * 0.8, np.array(vivid(draw)) * 0.8
+    y, x = np.mgrid[:height, :width]
+    step, tilt = draw.uniform(9, 26), draw.uniform(0, 1.5)
+    u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
+    weave = [np.sin(6.3 * u / step), np.sin(6.3 * u / step) * np.sin(6.3 * v / step),
+             np.cos(6.3 * np.hypot(u % step - step / 2, v % step - step / 2) / step)]  # fmt: skip
+    amount = np.clip(2 * weave[draw.integers(3)] + 0.5, 0, 1)[:, :, None] * draw.uniform(0.2, 0.8)
+    return first + (second - first) * amount + 12 * draw.standard_normal((height, width, 1))
+
+
+def _room(draw, width, height):
+    floor = (_boards, _carpet)[draw.integers(2)](draw, width, height)
+    row = draw.uniform(0.4, 0.75)
+    room = _split(_wall(draw, width, height), floor, row)
+    edge = int(row * height)
+    room[max(edge - 4, 0) : edge] = 0.4 * room[max(edge - 4, 0) : edge] + 140
+    return room
+
+
+def _bricks(draw, width, height):
+    colour = np.array([(160, 92, 74), (190, 170, 150), (120, 116, 120)][draw.integers(3)])
+    y, x = np.mgrid[:height, :width]
+    row = y // 9
+    joint = ((y % 9) < 1) | (((x + 10 * (row % 2)) % 20) < 1)
+    tone = draw.normal(0, 10, (height // 9 + 1, width // 20 + 2))[row, (x + 10 * (row % 2)) // 20]
+    wall = colour + tone[:, :, None] + 6 * draw.standard_normal((height, width, 1))
+    return np.where(joint[:, :, None], 200.0 - 40 * (colour.mean() > 150), wall)
+
+
+def _street(draw, width, height):
+    road = _ground(draw, width, height, (126, 124, 126), 6, 60)
+    return _split(_bricks(draw, width, height), road, draw.uniform(0.35, 0.65))
+
+
+def _blur(draw, width, height):
+    """A background far out of focus."""
+    ground = np.array(vivid(draw)) * 0.7 + 30
+    for _ in range(3):
+        amount = np.clip(smooth_noise(draw, width, height, 4), 0, 1)[:, :, None]
+        ground = ground + (np.array(vivid(draw)) - ground) * amount * 0.7
+    return ground
+
+
+_INDOORS = (_room, _room, _carpet, _boards, _blur)
+_OUTDOORS = (_grass, _meadow, _garden, _beach, _snow, _street)
+_WATER = (_water, _sea)
+_PLACES = {"fish": _WATER, "houses": _OUTDOORS, "trees": _OUTDOORS}  # the others: everywhere
+
+
+# --- clutter --------------------------------------------------------------------------------
+
+
+def _clutter(brush):
+    """Put one thing of no importance behind the subject."""
+    draw = brush.generator
+    wide = brush.sheet.width / brush.sheet.height
+    spot = brush.at(
+        draw.uniform(-wide, wide), draw.uniform(-0.6, 0.9), size=draw.uniform(0.25, 0.6)
+    )
+    spot = spot.at(0, 0, angle=draw.normal(0, 0.1))
+    _CLUTTER[draw.integers(len(_CLUTTER))](spot)
+
+
+def _toy_ball(brush):
+    colour = vivid(brush.generator)
+    brush.oval(0, 0, 0.6, 0.6, colour, volume=0.7)
+    brush.limb(
+        [(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.generator), 0.5
+    )
+
+
+def _cushion(brush):
+    colour = vivid(brush.generator)
+    brush.blob([(-1, -0.6), (0, -0.5), (1, -0.6), (0.9, 0), (1, 0.6), (0, 0.5), (-1, 0.6), (-0.9, 0)],
+               colour, 0.6)  # fmt: skip
+
+
+def _books(brush):
+    draw = brush.generator
+    for k in range(4):
+        x, tall = -0.6 + 0.3 * k, draw.uniform(0.8, 1.3)
+        brush.shape([(x, -tall), (x + 0.27, -tall), (x + 0.27, 0.4), (x, 0.4)], vivid(draw), 0.4)
+
+
+def _stone(brush):
+    tone = int(brush.generator.integers(90, 170))
+    t = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    far = brush.generator.uniform(0.5, 0.9, 8)
+    brush.blob(
+        np.stack([far * np.cos(t), 0.6 * far * np.sin(t)], 1), (tone, tone - 4, tone - 10), 0.7
+    )
 
 
 def _plant(brush):
@@ -321,7 +494,11 @@ def _board(brush, box, share):
     lean = draw.normal(0, 0.08) * brush.sheet.picture.height
     colour = [(150, 108, 70), (92, 66, 50), (200, 196, 190), (70, 74, 84)][draw.integers(4)]
     bottom = brush.sheet.picture.height + 9
-    brush.shape([(x - half, -9), (x + half, -9), (x + half + lean, bottom), (x - half + lean, bottom)], colour, 0.5)
+    brush.shape(
+        [(x - half, -9), (x + half, -9), (x + half + lean, bottom), (x - half + lean, bottom)],
+        colour,
+        0.5,
+    )
 
 
 def _block(brush, box, share):
@@ -332,7 +509,13 @@ def _block(brush, box, share):
     right = left + width * draw.uniform(0.5, 0.9)
     top = box[3] - height * min(2 * share, 0.6)
     bottom = brush.sheet.picture.height + 20
-    outline = [(left, top), ((left + right) / 2, top - 6), (right, top), (right + 8, bottom), (left - 8, bottom)]
+    outline = [
+        (left, top),
+        ((left + right) / 2, top - 6),
+        (right, top),
+        (right + 8, bottom),
+        (left - 8, bottom),
+    ]
     if draw.random() < 0.5:
         brush.shape(outline, shifted(vivid(draw), -0.25), 0.5)
     else:

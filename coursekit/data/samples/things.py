@@ -45,7 +45,9 @@ def owl(brush):
     pale = speckled(brush, shifted(colour, 0.6), 0.2, 40)
     for side in (-1, 1):
         brush.line([(0.25 * side, 1.1), (0.25 * side, 1.45)], 0.14, (206, 160, 70))
-    brush.blob(mirrored([(0, -0.7), (0.6, -0.5), (0.85, 0.3), (0.6, 1.15), (0, 1.35)]), feathers, 0.5, 0.05)
+    brush.blob(
+        mirrored([(0, -0.7), (0.6, -0.5), (0.85, 0.3), (0.6, 1.15), (0, 1.35)]), feathers, 0.5, 0.05
+    )
     brush.oval(0, 0.55, 0.5, 0.68, pale, volume=0.4, fuzz=0.06)
     for k in range(int(draw.integers(3, 7))):
         y = 0.2 + 0.15 * k
@@ -58,7 +60,9 @@ def owl(brush):
     head = brush.at(turn, -0.75, angle=draw.normal(0, 0.15))
     if draw.random() < 0.6:
         for side in (-1, 1):
-            head.shape([(0.2 * side, -0.45), (0.75 * side, -0.85), (0.7 * side, -0.2)], feathers, 0.4)
+            head.shape(
+                [(0.2 * side, -0.45), (0.75 * side, -0.85), (0.7 * side, -0.2)], feathers, 0.4
+            )
     head.oval(0, 0, 0.78, 0.62, feathers, volume=0.5, fuzz=0.06)
     for side in (-1, 1):
         head.oval(0.33 * side, 0, 0.36, 0.4, pale, volume=0.3, fuzz=0.05)
@@ -70,7 +74,9 @@ def duck(brush):
     """A duck or another plump bird from the side."""
     draw = brush.generator
     colour = vivid(draw) if draw.random() < 0.5 else (236, 228, 210)
-    feathers = speckled(brush, colour, 0.15, 36, shifted(colour, -0.3) if draw.random() < 0.5 else None)
+    feathers = speckled(
+        brush, colour, 0.15, 36, shifted(colour, -0.3) if draw.random() < 0.5 else None
+    )
     bill = (232, 160 - int(draw.integers(0, 60)), 50)
     if draw.random() < 0.6:
         for x in (-0.15, 0.2):
@@ -109,7 +115,9 @@ def fish(brush):
     if draw.random() < 0.6:
         for x in np.arange(-0.5, 0.5, draw.uniform(0.25, 0.4)):
             h = 0.75 * tall * (1 - 0.5 * abs(x))
-            brush.limb([(x, -h), (x + 0.1, 0), (x, h)], [0.03, 0.07, 0.03], shifted(second, -0.2), 0.2)
+            brush.limb(
+                [(x, -h), (x + 0.1, 0), (x, h)], [0.03, 0.07, 0.03], shifted(second, -0.2), 0.2
+            )
     brush.line([(0.52, -0.5 * tall), (0.42, 0), (0.52, 0.5 * tall)], 0.045, shifted(colour, -0.5))
     brush.blob([(0.25, 0.1), (-0.15, 0.0), (-0.1, 0.35)], fin, 0.4)
     _eye(brush, 0.72, -0.22 * tall, 0.13, (244, 240, 220))
@@ -125,11 +133,20 @@ def frog(brush):
     for side in (-1, 1):
         brush.limb([(0.6 * side, 0.3), (1.15 * side, 0.05), (1.1 * side, 0.75), (0.8 * side, 0.95)],
                    [0.3, 0.34, 0.2, 0.14], skin, 0.5)  # fmt: skip
-        brush.blob([(0.75 * side, 0.85), (1.4 * side, 0.92), (1.35 * side, 1.06), (0.7 * side, 1.05)], skin, 0.4)
+        brush.blob(
+            [(0.75 * side, 0.85), (1.4 * side, 0.92), (1.35 * side, 1.06), (0.7 * side, 1.05)],
+            skin,
+            0.4,
+        )
     brush.blob(mirrored([(0, -0.5), (0.65, -0.2), (0.85, 0.5), (0.5, 1.0), (0, 1.02)]), skin, 0.5)
     brush.oval(0, 0.55, 0.5, 0.42, pale, volume=0.4)
     for side in (-1, 1):
-        brush.limb([(0.5 * side, 0.3), (0.55 * side, 0.7), (0.45 * side, 1.0)], [0.16, 0.12, 0.1], skin, 0.4)
+        brush.limb(
+            [(0.5 * side, 0.3), (0.55 * side, 0.7), (0.45 * side, 1.0)],
+            [0.16, 0.12, 0.1],
+            skin,
+            0.4,
+        )
         for k in (-1, 0, 1):
             brush.oval(0.45 * side + 0.12 * k, 1.05, 0.07, 0.06, skin, volume=0.3)
     head = brush.at(draw.uniform(-0.1, 0.1), -0.45, angle=draw.normal(0, 0.1))
@@ -139,7 +156,11 @@ def frog(brush):
     for side in (-1, 1):
         _eye(head, 0.48 * side, -0.42, 0.19, (226, 196, 70))
         head.oval(0.1 * side, -0.02, 0.03, 0.03, DARK)
-    head.line([(-0.75, 0.12), (-0.3, 0.28), (0, 0.3), (0.3, 0.28), (0.75, 0.12)], 0.05, shifted(colour, -0.6))
+    head.line(
+        [(-0.75, 0.12), (-0.3, 0.28), (0, 0.3), (0.3, 0.28), (0.75, 0.12)],
+        0.05,
+        shifted(colour, -0.6),
+    )
 
 
 def car(brush):
@@ -170,7 +191,9 @@ def house(brush):
     wall, roof = vivid(draw), shifted(vivid(draw), -0.25)
     wide, tall = draw.uniform(0.8, 1.2), draw.uniform(0.6, 1.1)
     if draw.random() < 0.7:
-        brush.shape([(0.4, -1.4), (0.65, -1.4), (0.65, -0.3), (0.4, -0.3)], shifted(wall, -0.35), 0.4)
+        brush.shape(
+            [(0.4, -1.4), (0.65, -1.4), (0.65, -0.3), (0.4, -0.3)], shifted(wall, -0.35), 0.4
+        )
     bricks = speckled(brush, wall, 0.12, 50)
     brush.shape([(-wide, -0.3), (wide, -0.3), (wide, tall), (-wide, tall)], bricks, 0.35)
     tiles = speckled(brush, roof, 0.2, 40)
@@ -179,7 +202,10 @@ def house(brush):
     brush.shape([(-wide - 0.2, -0.25), (-flat, top), (flat, top), (wide + 0.2, -0.25)], tiles, 0.45)
     brush.line([(-wide - 0.2, -0.25), (wide + 0.2, -0.25)], 0.07, shifted(roof, -0.4))
     for x in (-0.58 * wide, 0.58 * wide):
-        brush.shape([(x - 0.22, -0.05), (x + 0.22, -0.05), (x + 0.22, 0.4), (x - 0.22, 0.4)], (240, 236, 226))
+        brush.shape(
+            [(x - 0.22, -0.05), (x + 0.22, -0.05), (x + 0.22, 0.4), (x - 0.22, 0.4)],
+            (240, 236, 226),
+        )
         brush.shape([(x - 0.17, 0), (x + 0.17, 0), (x + 0.17, 0.35), (x - 0.17, 0.35)], GLASS, 0.6)
         brush.line([(x, 0), (x, 0.35)], 0.05, (240, 236, 226))
     door = shifted(vivid(draw), -0.3)
@@ -201,10 +227,14 @@ def tree(brush):
                                (-0.3 * w, y - 0.45)]), leaves, 0.6, 0.09)  # fmt: skip
         return
     for side in (-1, 1):
-        brush.limb([(0, 0.5), (0.35 * side, 0.1), (0.6 * side, -0.2)], [0.08, 0.06, 0.03], bark, 0.3)
+        brush.limb(
+            [(0, 0.5), (0.35 * side, 0.1), (0.6 * side, -0.2)], [0.08, 0.06, 0.03], bark, 0.3
+        )
     for _ in range(int(draw.integers(6, 10))):
         t, far = draw.uniform(0, 2 * np.pi), draw.uniform(0, 0.7)
-        brush.oval(far * np.cos(t), -0.6 + far * 0.8 * np.sin(t), 0.5, 0.45, leaves, volume=0.6, fuzz=0.1)
+        brush.oval(
+            far * np.cos(t), -0.6 + far * 0.8 * np.sin(t), 0.5, 0.45, leaves, volume=0.6, fuzz=0.1
+        )
 
 
 def flower(brush):
@@ -225,52 +255,12 @@ def flower(brush):
     for k in range(count):
         part = head.at(0, 0, angle=2 * np.pi * k / count)
         half = slim * 1.7 / count
-        part.blob([(0, 0.05), (half, -0.5), (0.4 * half, -0.92), (-0.4 * half, -0.92), (-half, -0.5)], texture, 0.5)
+        part.blob(
+            [(0, 0.05), (half, -0.5), (0.4 * half, -0.92), (-0.4 * half, -0.92), (-half, -0.5)],
+            texture,
+            0.5,
+        )
     head.oval(0, 0, 0.27, 0.27, speckled(brush, heart, 0.3, 60), volume=0.5)
-
-
-def mug(brush):
-    """A mug, perhaps steaming."""
-    draw = brush.generator
-    colour = vivid(draw)
-    wide, tall = draw.uniform(0.6, 0.85), draw.uniform(0.6, 1.0)
-    for rx, paint in ((0.48, shifted(colour, -0.15)), (0.3, None)):
-        if paint:
-            t = np.linspace(-1.5, 1.5, 9)
-            ring = np.stack([wide + rx * np.cos(t), 0.1 + 0.85 * rx * np.sin(t)], 1)
-            brush.limb(ring, [0.1, 0.11, 0.1], paint, 0.4)
-    brush.shape(np.concatenate([curve([(-wide, -tall), (-0.95 * wide, 0), (-0.85 * wide, tall)], closed=False),
-                                curve([(0, tall + 0.16), (0.85 * wide, tall), (0.95 * wide, 0), (wide, -tall)],
-                                      closed=False)]), speckled(brush, colour, 0.04, 10), 0.6)  # fmt: skip
-    band = draw.choice(3)
-    if band == 1:
-        brush.limb([(-0.9 * wide, 0.1), (0, 0.22), (0.9 * wide, 0.1)], [0.13, 0.13], vivid(draw), 0.3)
-    elif band == 2:
-        for k in range(5):
-            brush.oval((k - 2) * 0.33 * wide, draw.uniform(-0.4, 0.6) * tall, 0.1, 0.1, vivid(draw), volume=0.2)
-    brush.oval(0, -tall, wide, 0.22, shifted(colour, 0.35))
-    brush.oval(0, -tall + 0.02, 0.88 * wide, 0.16, (84, 52, 36), volume=0.3)
-    if draw.random() < 0.5:
-        for x in (-0.2, 0.15):
-            brush.line([(x, -tall - 0.1), (x + 0.12, -tall - 0.35), (x - 0.05, -tall - 0.6)], 0.05, (226, 226, 228))
-
-
-def boat(brush):
-    """A boat with a sail or a cabin."""
-    draw = brush.generator
-    hull, sail = vivid(draw), shifted(vivid(draw), 0.5)
-    if draw.random() < 0.65:
-        brush.line([(0, 0.4), (0, -1.5)], 0.07, (110, 84, 60))
-        cloth = speckled(brush, sail, 0.06, 12)
-        brush.blob([(0.08, -1.4), (0.55, -0.5), (0.9, 0.2), (0.08, 0.25)], cloth, 0.4)
-        brush.shape([(-0.08, -1.2), (-0.08, 0.2), (-draw.uniform(0.5, 0.85), 0.2)], shifted(sail, -0.1), 0.4)
-    else:
-        brush.shape([(-0.6, 0.4), (-0.6, -0.3), (0.4, -0.3), (0.55, 0.4)], sail, 0.35)
-        for x in (-0.35, 0.05):
-            brush.oval(x, 0.0, 0.13, 0.13, GLASS, volume=0.5)
-        brush.shape([(-0.4, -0.3), (-0.4, -0.8), (-0.1, -0.8), (-0.1, -0.3)], shifted(hull, -0.2), 0.5)
-    brush.shape(curve([(-1.3, 0.3), (0, 0.42), (1.45, 0.2), (1.0, 0.85), (0, 0.98), (-1.0, 0.85)], 5), hull, 0.6)
-    brush.line([(-1.2, 0.45), (0, 0.55), (1.3, 0.38)], 0.06, shifted(hull, 0.6))
 
 
 # kind -> (painter, left, top, right, bottom in its own units)
@@ -283,6 +273,4 @@ THINGS = {
     "houses": (house, -1.3, -1.4, 1.3, 1.0),
     "trees": (tree, -1.1, -1.6, 1.1, 1.5),
     "flowers": (flower, -1.0, -1.45, 1.0, 1.5),
-    "mugs": (mug, -0.9, -1.5, 1.3, 1.1),
-    "boats": (boat, -1.4, -1.5, 1.5, 1.0),
 }
