@@ -1,5 +1,9 @@
 """What ``%load_ext coursekit`` does: figures, reloading, the seed, and a line about the machine."""
 
+import importlib
+import sys
+import types
+
 from coursekit import runtime
 
 
@@ -26,11 +30,25 @@ def _why(edition):
 
 
 def _autoreload(shell):
-    """Switch on IPython's autoreload where it works (it does not with IPython 7 on Python 3.12+)."""
+    """Switch on IPython's autoreload; return whether that worked."""
     try:
+        _lend_imp()
         if "autoreload" not in shell.magics_manager.magics["line"]:
             shell.extension_manager.load_extension("autoreload")
         shell.run_line_magic("autoreload", "2")
     except (ImportError, KeyError):
         return False
     return True
+
+
+def _lend_imp():
+    """Lend IPython 7 the one function of ``imp`` that it asks for, where Python has no imp.
+
+    That is today's Colab. It is left there, so that ``%reload_ext autoreload`` works as well.
+    """
+    import IPython
+
+    if IPython.version_info[0] < 8 and sys.version_info >= (3, 12) and "imp" not in sys.modules:
+        imp = types.ModuleType("imp", "What IPython 7 needs of a module that Python has dropped.")
+        imp.reload = importlib.reload
+        sys.modules["imp"] = imp
