@@ -1,0 +1,160 @@
+"""Tests of ``%load_ext coursekit`` and of errors, in a real IPython shell and in a real kernel."""
+
+import importlib.util
+import os
+import random
+import sys
+import textwrap
+
+import matplotlib
+import nbformat
+import pytest
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+from nbclient import NotebookClient
+
+from coursekit import runtime
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """Return a real IPython shell, forgotten afterwards."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("COURSEKIT_DEVICE", "cpu")
+    TerminalInteractiveShell.clear_instance()
+    shell = TerminalInteractiveShell.instance()
+    yield shell
+    matplotlib.use("agg", force=True)
+    shell.history_manager.end_session()
+    TerminalInteractiveShell.clear_instance()
+
+
+def lines(capsys):
+    return [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_it_says_where_it_is_and_what_it_did(shell, capsys):
+    """The first cell of every lesson would print nothing, or a page."""
+    shell.run_line_magic("load_ext", "coursekit")
+    machine, data = lines(capsys)[-2:]  # IPython in a terminal speaks of its event loop first
+    assert machine == runtime.machine()
+    assert data == (
+        "data: sample edition (no GPU can be used); seed 42; edited modules are reloaded"
+    )
+    assert shell.find_line_magic("autoreload")
+
+
+def test_the_seed_is_set(shell):
+    """Every run of a lesson would end in other numbers."""
+    shell.run_line_magic("load_ext", "coursekit")
+    drawn = random.random()
+    random.seed(42)
+    assert drawn == random.random()
+
+
+def test_twice_is_no_error(shell, capsys):
+    """A cell run again would raise, or load the magics twice."""
+    shell.run_line_magic("load_ext", "coursekit")
+    shell.run_line_magic("load_ext", "coursekit")
+    assert "already loaded" in capsys.readouterr().out
+    shell.run_line_magic("reload_ext", "coursekit")
+    assert "edited modules are reloaded" in lines(capsys)[-1]
+
+
+def test_profile_and_edition_are_said(shell, capsys, monkeypatch):
+    """Numbers of the quick profile would be taken for the lesson's."""
+    monkeypatch.setenv("COURSEKIT_QUICK", "1")
+    monkeypatch.setenv("COURSEKIT_DATA", "full")
+    shell.run_line_magic("load_ext", "coursekit")
+    wanted = "data: full edition (asked for by COURSEKIT_DATA), quick profile; seed 42"
+    assert lines(capsys)[-1].startswith(wanted)
+
+
+class Finder:
+    """An importer that knows one module: what ``find`` returns, or raises."""
+
+    def __init__(self, name, find):
+        self.name, self.find = name, find
+
+    def find_spec(self, name, path=None, target=None):
+        """Return the spec of that module, None for any other."""
+        return self.find(name) if name == self.name else None
+
+
+@pytest.fixture
+def no_imp(tmp_path, monkeypatch):
+    """Put IPython 7's ``import imp`` into the autoreload extension, where there is no imp."""
+    name = "IPython.extensions.autoreload"
+    (tmp_path / "autoreload.py").write_text("import imp\n")
+
+    def missing(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    def old(name):
+        return importlib.util.spec_from_file_location(name, tmp_path / "autoreload.py")
+
+    finders = [Finder("imp", missing), Finder(name, old)]
+    monkeypatch.setattr(sys, "meta_path", [*finders, *sys.meta_path])
+    for module in ("imp", name):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+def test_autoreload_that_cannot_be_imported(shell, capsys, no_imp):
+    """On Colab the first cell of every lesson would die for want of imp."""
+    with pytest.raises(ModuleNotFoundError, match="imp"):
+        shell.extension_manager.load_extension("autoreload")
+    shell.run_line_magic("load_ext", "coursekit")
+    assert lines(capsys)[-1].endswith("seed 42; edited modules are not reloaded")
+
+
+def test_a_wrong_setting_is_one_sentence(shell, capsys, monkeypatch):
+    """COURSEKIT_DATA=smaple would end the first cell in a traceback."""
+    monkeypatch.setenv("COURSEKIT_DATA", "smaple")
+    shell.run_cell("%load_ext coursekit")
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    assert "COURSEKIT_DATA is 'smaple'; set it to full, sample or auto." in shown.out
+
+
+def test_an_error_is_one_sentence_in_the_shell(shell, capsys):
+    """The learner would scroll through forty lines for the one that helps."""
+    result = shell.run_cell("import coursekit as ck\nck.images('/nowhere/at/all')")
+    assert type(result.error_in_exec).__name__ == "CourseError"
+    (line,) = lines(capsys)
+    assert line == "CourseError: There is no folder /nowhere/at/all; check the path."
+
+
+def test_other_errors_keep_their_traceback(shell, capsys):
+    """A mistake in the learner's own code would lose its line number."""
+    shell.run_cell("def mine():\n    return 1 / 0\nmine()")
+    assert "ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_in_a_real_kernel(tmp_path, monkeypatch):
+    """The hook would work in a shell and not in Jupyter; figures would open nowhere."""
+    monkeypatch.setenv("COURSEKIT_DEVICE", "cpu")
+    monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    cells = [
+        "%load_ext coursekit",
+        "import coursekit as ck\nck.images('/nowhere')",
+        "%load_ext coursekit",
+        """
+        import matplotlib.pyplot as plt
+        plt.plot([1, 2]);
+        """,
+    ]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(textwrap.dedent(cell)) for cell in cells]
+    )
+    NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True).execute(
+        env={**os.environ}
+    )
+    first, error, again, figure = (cell.outputs for cell in notebook.cells)
+    assert "".join(output.text for output in first).startswith("jupyter, CPU, float32")
+    (error,) = error
+    assert error.traceback == ["CourseError: There is no folder /nowhere; check the path."]
+    assert error.evalue == "There is no folder /nowhere; check the path."
+    assert "already loaded" in again[0].text
+    assert "image/png" in figure[-1].data
