@@ -8,7 +8,7 @@ from coursekit import runtime
 
 
 def load(shell):
-    """Prepare a notebook: figures between the cells, edited modules reloaded, random numbers seeded.
+    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set.
 
     Args:
         shell: the IPython shell of the notebook.

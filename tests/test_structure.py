@@ -27,6 +27,7 @@ ARROWS = {
     "runtime": ("console",),
     "doctor": BASE,
     "extension": BASE,
+    "drive": (*BASE, "data.unpack"),
     "data.catalogue": (),
     "data.download": ("console",),
     "data.unpack": ("console",),

@@ -1,0 +1,144 @@
+"""Work that outlives a Colab runtime: checkpoints and data sets in a folder of Google Drive."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from coursekit import runtime
+from coursekit.console import CourseError, note, progress, reason
+from coursekit.data.unpack import ArchiveError, unpack
+
+MOUNT = Path("/content/drive")
+
+
+def keep_on_drive(folder="coursekit"):
+    """Keep checkpoints and data sets in your Google Drive, so that the next runtime goes on.
+
+    Run it before the first training. Google asks whether this notebook may use your whole Drive;
+    the course only reads and writes ``folder`` in it. A checkpoint is one file there, a data set is
+    one archive, for Drive is slow with many small files.
+
+    Args:
+        folder: name of the folder in My Drive.
+
+    Returns:
+        Kept: call its ``finish()`` at the end, so that everything has arrived in your Drive.
+
+    Raises:
+        CourseError: this is not Colab, or Drive cannot be opened or written.
+    """
+    if runtime.place() != "colab":
+        raise CourseError(
+            "Google Drive can be opened in Colab only; elsewhere set COURSEKIT_HOME to a folder "
+            "that stays, before the notebook starts."
+        )
+    print(
+        "Google asks now whether this notebook may see and change all files of your Drive. "
+        f"The course uses the folder {folder} only; without it, everything works until the runtime "
+        "ends.",
+        flush=True,
+    )
+    _mount()
+    kept = Kept(MOUNT / "MyDrive" / folder)
+    kept.begin()
+    return kept
+
+
+def _mount():
+    from google.colab import drive
+
+    if MOUNT.is_dir() and not os.path.ismount(MOUNT) and any(MOUNT.iterdir()):
+        raise CourseError(
+            f"Something was written to {MOUNT} before Drive was there; remove it with "
+            f"!rm -r {MOUNT} and run this cell again."
+        )
+    try:
+        drive.mount(str(MOUNT))
+    except Exception as error:  # it raises ValueError, MessageError and others
+        raise CourseError(
+            f"Drive was not opened ({reason(error)}); run this cell again and allow it, or go on "
+            "without."
+        ) from error
+
+
+class Kept:
+    """A folder that outlives the runtime: ``checkpoints/`` and one archive a data set in ``data/``.
+
+    The course reaches it by a link: where Drive vanishes, nothing can be written in its stead to
+    the place where it has to come back.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.link = folder, runtime.home() / "drive"
+
+    def __repr__(self):
+        return f"kept in {self.folder}"
+
+    def begin(self):
+        """Move what is there already into the folder, take back what it has, and use it."""
+        try:
+            for part in ("checkpoints", "data"):
+                (self.folder / part).mkdir(parents=True, exist_ok=True)
+            self.link.parent.mkdir(parents=True, exist_ok=True)
+            self.link.unlink(missing_ok=True)
+            self.link.symlink_to(self.folder)
+            self._copy_trainings()
+            back = self._take_back()
+        except OSError as error:
+            raise CourseError(
+                f"{self.folder} cannot be written ({reason(error)}); make room in your Drive and "
+                "run this cell again, or go on without."
+            ) from error
+        os.environ["COURSEKIT_CHECKPOINTS"] = str(self.link / "checkpoints")
+        fits = sum(1 for _ in (self.link / "checkpoints").glob("*/*/*"))
+        print(f"In {self.folder}: trainings: {fits}; data sets taken back: {back or 'none'}.")
+
+    def _copy_trainings(self):
+        there, kept = runtime.checkpoints(), self.link / "checkpoints"
+        if there.is_dir() and there.resolve() != kept.resolve():
+            shutil.copytree(there, kept, dirs_exist_ok=True)
+
+    def finish(self):
+        """Put the data sets fetched since into the folder and let go of Drive: all has arrived."""
+        from google.colab import drive
+
+        for folder in sorted((runtime.home() / "full").glob("[!.]*/")):
+            self._put(folder)
+        os.environ.pop("COURSEKIT_CHECKPOINTS", None)
+        self.link.unlink(missing_ok=True)
+        drive.flush_and_unmount()
+        print(f"Everything is in {self.folder.name} of your Drive; this notebook has let go of it.")
+
+    def _put(self, folder):
+        """Write a data set as one archive, whole or not at all, where there is none yet."""
+        archive = self.link / "data" / f"{folder.name}.zip"
+        partial = archive.with_suffix(".part")
+        if archive.exists():
+            return
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
+                for file in progress(files, label=f"{folder.name} to Drive", unit=" files"):
+                    opened.write(file, file.relative_to(folder))
+            os.replace(partial, archive)
+        except OSError as error:
+            note(f"{folder.name} could not be kept in Drive ({reason(error)}), the trainings are.")
+
+    def _take_back(self):
+        """Unpack the data sets that the folder has and this runtime lacks; return their names."""
+        names = []
+        for archive in sorted((self.link / "data").glob("*.zip")):
+            folder = runtime.home() / "full" / archive.stem
+            staging = folder.with_name(f".{archive.stem}.unpacking")
+            if folder.exists():
+                continue
+            shutil.rmtree(staging, ignore_errors=True)
+            try:
+                unpack(archive, staging, archive.name)
+                os.replace(staging, folder)
+                names.append(archive.stem)
+            except ArchiveError as error:
+                archive.unlink()
+                note(f"{archive.name} in Drive {error}, and was removed; it is fetched again.")
+        return ", ".join(names)

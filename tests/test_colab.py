@@ -1,0 +1,287 @@
+"""A fresh Colab or Kaggle runtime: the set-up and its failures, the first cell, kept work.
+
+Most tests run on a small runtime made of links to the packages that are here. Those on the stand-in
+for Colab (its Python and its versions) run under ``make test-colab``.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from notebooks import build
+from tests import colab_standin as standin
+
+ROOT = build.ROOT
+NOWHERE = "http://127.0.0.1:9/"  # nothing listens there
+COPIED = ("coursekit", "pyproject.toml", "README.md", "setup_colab.sh")
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="Colab and Kaggle are Linux")
+
+
+BROKEN_GPU = """
+import torch
+def ones(*size, device=None, real=torch.ones):
+    if device == "cuda":
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+    return real(*size, device=device)
+torch.ones, torch.cuda.is_available = ones, lambda: True
+"""
+
+
+# The runtimes ---------------------------------------------------------------------------------
+
+
+class Runtime:
+    """A Python that has what Colab has but not the course, with its own home folder."""
+
+    def __init__(self, folder, host=standin.COLAB):
+        self.folder, self.home = folder, folder / "home"
+        self.home.mkdir(parents=True)
+        self.python = folder / "python" / "bin" / "python"
+        command = [sys.executable, "-m", "venv", "--without-pip", folder / "python"]
+        subprocess.run(command, check=True)
+        self.packages = next((folder / "python" / "lib").glob("python3*")) / "site-packages"
+        for there in Path(sysconfig.get_path("purelib")).iterdir():
+            if there.suffix != ".pth" and "coursekit" not in there.name:
+                (self.packages / there.name).symlink_to(there)
+        self.environment = standin.environment(self.home, host) | {
+            "PATH": os.pathsep.join([str(self.python.parent), os.environ["PATH"]]),
+            "MPLCONFIGDIR": str(ROOT / "build" / "matplotlib"),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_FIND_LINKS": "",
+        }
+
+    def set_up(self, course, **environment):
+        """Run the script; return (exit code, everything that it printed)."""
+        ran = subprocess.run(
+            ["bash", course / "setup_colab.sh"],
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return ran.returncode, ran.stdout
+
+    def lose(self, name):
+        """Take a package away."""
+        for link in self.packages.glob(f"{name}*"):
+            link.unlink()
+
+    def pretend(self, name, version):
+        """Let a package say that it has another version; return where it says so."""
+        (dist_info,) = self.packages.glob(f"{name}-*.dist-info")
+        if dist_info.is_symlink():
+            dist_info.unlink()
+        dist_info.mkdir(exist_ok=True)
+        (dist_info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+        return dist_info
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Return a runtime of links to the packages that are here."""
+    return Runtime(tmp_path / "runtime")
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Return a copy of the course, as git would bring it."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    (tmp_path / "course").mkdir()
+    for name in COPIED:
+        there, copy = ROOT / name, tmp_path / "course" / name
+        shutil.copytree(there, copy, ignore=ignored) if there.is_dir() else shutil.copy(there, copy)
+    return tmp_path / "course"
+
+
+def _wheel(name, folder):
+    """Make a wheel of an installed package of pure Python, for pip to find."""
+    packages = Path(sysconfig.get_path("purelib"))
+    (dist_info,) = packages.glob(f"{name}-*.dist-info")
+    folder.mkdir()
+    wheel = folder / f"{dist_info.name.removesuffix('.dist-info')}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file in [*(packages / name).rglob("*"), *dist_info.rglob("*")]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(packages))
+    return folder
+
+
+def _python(runtime, called_with, does):
+    """Return a Python of a runtime that does something first when it is called in some way."""
+    fake = runtime.folder / "python-in-trouble"
+    case = f'case "$*" in {called_with}) {does};; esac'
+    fake.write_text(f'#!/bin/sh\n{case}\nexec "{runtime.python}" "$@"\n')
+    fake.chmod(0o755)
+    return str(fake)
+
+
+def _module(folder, name, content):
+    """Write a module that stands before the real one; return what the shell must do for it."""
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(content)
+    return f'PYTHONPATH="{folder}:$PYTHONPATH"; export PYTHONPATH'
+
+
+# The script -----------------------------------------------------------------------------------
+
+
+def _stops(runtime, course, sentence, **environment):
+    """Assert that the set-up stops with one sentence, said at the end and left for the cell."""
+    code, printed = runtime.set_up(course, **environment)
+    assert code == 1, printed
+    said = (course / "build" / "setup-problem").read_text().strip()
+    assert sentence in said
+    assert printed.endswith(f"The set-up stopped. {said}\n")
+    assert re.search(r": .*again( in it)?\.$", said), "there is a remedy"
+
+
+@needs_linux
+def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_path):
+    """A wall of red text, after which the learner reinstalls everything and breaks torch."""
+    full = "echo \"ERROR: OSError: [Errno 28] No space left on device: '/x'\"; exit 1"
+    system = "echo 'error: externally-managed-environment'; exit 1"
+    vision = 'raise RuntimeError("operator torchvision::nms does not exist")'
+    init = course / "coursekit" / "__init__.py"
+    there = init.read_text()
+    small.lose("pooch")
+
+    init.write_text("")
+    _stops(small, course, "This copy of the course is not whole: delete the folder")
+    init.write_text(there)
+    _stops(small, course, "There is no Python 3.11 or newer", PYTHON="false")
+    _stops(small, course, "The package index could not be reached for pooch", PIP_INDEX_URL=NOWHERE)
+    for sentence, said in (("The disk is full", full), ("to the operating system", system)):
+        _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", said))
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("pooch", tmp_path / "wheels"))}
+    trouble = _python(small, "'- torch'*", _module(tmp_path / "bad", "torchvision", vision))
+    (tmp_path / "bad" / "torch.py").write_text("")
+    _stops(small, course, "(RuntimeError: operator torchvision::nms", PYTHON=trouble, **wheels)
+
+    # A P100, say, that is there and cannot run what this torch was built to
+    trouble = _python(small, "'- torch'*", _module(tmp_path / "gpu", "sitecustomize", BROKEN_GPU))
+    code, printed = small.set_up(course, PYTHON=trouble)
+    assert code == 0, printed
+    assert "The GPU cannot be used (CUDA error: no kernel image is available" in printed
+    assert "until you choose another GPU: Runtime > Change runtime type" in printed
+    assert (course / "build" / "setup-problem").read_text() == ""
+    assert {"pooch", "coursekit"} <= {
+        f.name for f in small.packages.iterdir() if not f.is_symlink()
+    }
+    code, printed = small.set_up(course)
+    assert code == 0, printed
+    assert "coursekit is installed already" in printed
+
+
+@needs_linux
+def test_an_old_torch_is_refused_and_a_changed_package_is_noticed(small, course):
+    """A lesson that dies in its tenth cell, for a torch that is old or that pip has replaced."""
+    small.lose("pooch")
+    tqdm = small.pretend("tqdm", "4.67.0")
+    older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'; exit 0"
+    trouble = _python(small, "'-m pip install'*", older)
+    _stops(small, course, "tqdm was 4.67.0 and is 4.66.0 now: Runtime > Disc", PYTHON=trouble)
+    small.pretend("torch", "2.5.0+cu121")
+    _stops(small, course, "needs torch 2.9 and this runtime has 2.5.0+cu121: choose the latest")
+
+
+# The first cell -------------------------------------------------------------------------------
+
+
+def _kernel(python, folder):
+    """Write a kernel of some Python below ``folder``, which becomes a JUPYTER_PATH."""
+    spec = folder / "kernels" / "runtime"
+    spec.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    content = {"argv": argv, "display_name": "Runtime", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(content))
+    return folder
+
+
+def _hosted(course, folder):
+    """Make a repository of the course; return the variables by which git goes there."""
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "A course"]):
+        subprocess.run([*git, *command], cwd=course, check=True)
+    subprocess.run(["git", "branch", "-q", "-M", build.address(ROOT)[1]], cwd=course, check=True)
+    return _git_goes_to(f"file://{course}")
+
+
+def _git_goes_to(place):
+    address = f"https://github.com/{build.address(ROOT)[0]}"
+    key = f"url.{place}.insteadOf"
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": key, "GIT_CONFIG_VALUE_0": address}
+
+
+class Notebook:
+    """A notebook that is run cell by cell in a kernel that stays."""
+
+    def __init__(self, folder):
+        self.notebook = nbformat.v4.new_notebook()
+        resources = {"metadata": {"path": str(folder)}}
+        self.client = NotebookClient(
+            self.notebook,
+            kernel_name="runtime",
+            timeout=300,
+            resources=resources,
+            extra_arguments=["--log-level=ERROR"],
+        )
+
+    def run(self, source):
+        """Run a cell; return what it printed. Raises CellExecutionError."""
+        cell = nbformat.v4.new_code_cell(source)
+        self.notebook.cells.append(cell)
+        self.client.execute_cell(cell, len(self.notebook.cells) - 1)
+        return "".join(output.get("text", "") for output in cell.outputs)
+
+
+@needs_linux
+def test_the_first_cell_heals_and_needs_no_restart(small, course, tmp_path, monkeypatch):
+    """The learner restarts the runtime, runs half of the cells, and nothing fits together."""
+    monkeypatch.setenv("JUPYTER_PATH", str(_kernel(small.python, tmp_path / "jupyter")))
+    cell = f"{build.set_up(ROOT)}\n%load_ext coursekit"
+    environment = small.environment | _git_goes_to(f"file://{tmp_path}/nothing")
+    notebook = Notebook(small.home)
+    with notebook.client.setup_kernel(env=environment):
+        with pytest.raises(
+            CellExecutionError,
+            match=r"SystemExit.*cannot be fetched: switch the internet on",
+        ):
+            notebook.run(cell)
+        there = _hosted(course, tmp_path)
+        notebook.run(f"os.environ.update({there})")
+        notebook.run("os.makedirs(os.path.expanduser('~/course/.git'))")  # a clone that was cut
+        small.pretend("torch", "2.5.0")
+        with pytest.raises(
+            CellExecutionError, match=r"SystemExit.*The course needs torch 2\.9 and"
+        ):
+            notebook.run(cell)
+        small.pretend("torch", "2.14.0")
+        printed = notebook.run(cell)
+        assert "Installed coursekit" in printed
+        assert "colab, CPU" in printed
+        assert notebook.run("import coursekit as ck; print(ck.machine())")
+        printed = notebook.run(cell)
+        assert "Ready in" not in printed, "the course is there already"
+
+
+def test_the_first_cell_does_nothing_elsewhere(tmp_path):
+    """A lesson that deletes a folder and installs things on the learner's own computer."""
+    own = tmp_path / "course" / "my own notes"
+    own.parent.mkdir()
+    own.write_text("")
+    cells = [nbformat.v4.new_code_cell(f"{build.set_up(ROOT)}\n%load_ext coursekit")]
+    build.run(cells, tmp_path, HOME=str(tmp_path), USERPROFILE=str(tmp_path), PATH="")
+    assert own.exists()
+    assert "CPU" in cells[0].outputs[0].text or "GPU" in cells[0].outputs[0].text

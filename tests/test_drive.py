@@ -1,0 +1,142 @@
+"""Work kept in Google Drive, a folder here: what comes back, what vanishes, what is said."""
+
+import os
+import shutil
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+import coursekit as ck
+from coursekit import drive
+from coursekit.data.batches import Data
+
+
+@pytest.fixture
+def google(tmp_path, monkeypatch):
+    """Return the Drive behind the mount: it stays when the runtime goes."""
+    cloud, mount = tmp_path / "cloud", tmp_path / "content" / "drive"
+    cloud.mkdir()
+    colab = ModuleType("google.colab")
+    colab.drive = ModuleType("google.colab.drive")
+
+    def open_it(place):
+        mount.mkdir(parents=True, exist_ok=True)
+        (mount / "MyDrive").symlink_to(cloud)
+
+    colab.drive.mount = open_it
+    colab.drive.flush_and_unmount = lambda: (mount / "MyDrive").unlink()
+    monkeypatch.setitem(sys.modules, "google", ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    monkeypatch.setattr(drive, "MOUNT", mount)
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
+    return colab.drive
+
+
+def _fit(epochs=3, **options):
+    """Train something tiny; return (history without seconds, learner)."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 4)
+    batches = [(x[i : i + 16], (x[i : i + 16, 0] > 0).long()) for i in range(0, 64, 16)]
+    learn = ck.Learner(Data(batches, batches), torch.nn.Linear(4, 2), ck.cross_entropy)
+    history = learn.fit(epochs, lr=0.1, **options)
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+def _new_runtime(tmp_path):
+    shutil.rmtree(tmp_path / "home", ignore_errors=True)
+    shutil.rmtree(tmp_path / "content", ignore_errors=True)
+    os.environ["COURSEKIT_CHECKPOINTS"] = ""
+
+
+def test_a_new_runtime_goes_on(google, tmp_path, capsys):
+    """Twelve hours of training that are gone in the morning."""
+    kept = drive.keep_on_drive()
+    rows = _fit()
+    kept.finish()
+    said = capsys.readouterr().out
+    assert (
+        "may see and change all files of your Drive. The course uses the folder coursekit" in said
+    )
+    assert "Everything is in coursekit of your Drive" in said
+    _new_runtime(tmp_path)
+    drive.keep_on_drive()
+    assert _fit() == rows
+    said = capsys.readouterr().out
+    assert "trainings: 1; data sets taken back: none" in said
+    assert "Read back from a checkpoint: 3 epochs, finished" in said
+
+
+def test_what_was_trained_before_is_copied(google, tmp_path, capsys):
+    """Only what comes after the call is kept, and nobody says so."""
+    rows = _fit()
+    drive.keep_on_drive()
+    _new_runtime(tmp_path)
+    drive.keep_on_drive()
+    capsys.readouterr()
+    assert _fit() == rows
+    assert "3 epochs, finished" in capsys.readouterr().out
+
+
+def test_a_data_set_is_one_archive(google, tmp_path, capsys):
+    """25,000 small files at 50 kB a second."""
+    kept = drive.keep_on_drive()
+    picture = tmp_path / "home" / "full" / "dogscats" / "train" / "cats" / "cat.0.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"a cat")
+    kept.finish()
+    assert [file.name for file in (tmp_path / "cloud/coursekit/data").iterdir()] == ["dogscats.zip"]
+    _new_runtime(tmp_path)
+    drive.keep_on_drive()
+    assert "data sets taken back: dogscats" in capsys.readouterr().out
+    assert picture.read_bytes() == b"a cat"
+
+
+def test_a_damaged_archive_is_fetched_again(google, tmp_path, capsys):
+    """A runtime that ends in the middle of the copy spoils every later one."""
+    data = tmp_path / "cloud" / "coursekit" / "data"
+    data.mkdir(parents=True)
+    (data / "dogscats.zip").write_bytes(b"PK")
+    drive.keep_on_drive()
+    assert "dogscats.zip in Drive sent a damaged archive" in capsys.readouterr().out
+    assert not (tmp_path / "home" / "full" / "dogscats").exists()
+    assert not list(data.iterdir())
+
+
+def test_drive_vanishes_while_training(google, tmp_path, capsys):
+    """The fit dies, or files at the place of Drive keep it from ever coming back."""
+    rows = _fit(name="uncut", resume=False)
+    drive.keep_on_drive()
+
+    class Vanish(ck.Callback):
+        def epoch_done(self, state):
+            if state.epoch == 2:
+                google.flush_and_unmount()
+
+    assert _fit(callbacks=[Vanish()]) == rows
+    assert "checkpoint cannot be written" in capsys.readouterr().out
+    assert not list((tmp_path / "content" / "drive").iterdir())
+    drive.keep_on_drive()
+    assert _fit() == rows
+
+
+def test_refusals_are_one_sentence(google, tmp_path, monkeypatch):
+    """Twenty lines of Google's code where one sentence would do."""
+    (tmp_path / "content" / "drive").mkdir(parents=True)
+    (tmp_path / "content" / "drive" / "own").write_text("")
+    with pytest.raises(ck.CourseError, match="before Drive was there; remove it with !rm -r"):
+        drive.keep_on_drive()
+    shutil.rmtree(tmp_path / "content")
+
+    def refuse(_):
+        raise ValueError("mount failed: the user said no")
+
+    monkeypatch.setattr(google, "mount", refuse)
+    with pytest.raises(ck.CourseError, match=r"not opened \(mount failed: the user said no\); run"):
+        drive.keep_on_drive()
+    monkeypatch.delenv("COLAB_RELEASE_TAG")
+    with pytest.raises(ck.CourseError, match="in Colab only; elsewhere set COURSEKIT_HOME"):
+        drive.keep_on_drive()
