@@ -1,5 +1,6 @@
 """One cell that checks the machine and names one remedy a problem: ``ck.doctor()``."""
 
+import html
 import os
 import platform
 import re
@@ -7,13 +8,30 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import torch
 
 from coursekit import runtime
 from coursekit.console import CourseError, reason
 
+__path__ = ()  # else `python -m coursekit.doctor` warns that coursekit has imported it already
 GIGABYTE = 2**30
+TESTED = {  # name: the oldest and the newest release that the lessons have been run with
+    "torch": ("2.11", "2.14"),
+    "torchvision": ("0.26", "0.29"),
+    "numpy": ("2.1", "2.4"),
+    "pandas": ("2.2", "3.1"),
+    "matplotlib": ("3.10", "3.11"),
+    "scikit-learn": ("1.6", "1.9"),
+    "pillow": ("11.3", "13.0"),
+    "ipython": ("7.34", "9.18"),
+    "ipywidgets": ("7.7", "8.1"),
+}
+MENUS = {  # where a GPU is chosen
+    "colab": "Runtime > Change runtime type > T4 GPU",
+    "kaggle": "Settings > Accelerator > GPU T4",
+}
 
 
 @dataclass(frozen=True)
@@ -26,7 +44,7 @@ class Finding:
 
 
 class Report(list):
-    """The findings of ``doctor()``; prints as a table."""
+    """The findings of ``doctor()``: a table in a notebook, text elsewhere."""
 
     @property
     def problems(self):
@@ -41,14 +59,24 @@ class Report(list):
             lines.append(f"{mark} {finding.what:<{width}}  {finding.found}")
             if finding.remedy:
                 lines.append(f"  {'':<{width}}  -> {finding.remedy}")
+        return "\n".join([*lines, self._verdict()])
+
+    def _repr_html_(self):
+        rows = []
+        for finding in self:
+            cells = ("!" if finding.remedy else "", finding.what, finding.found, finding.remedy)
+            rows.append("".join(f"<td align=left>{html.escape(cell)}</td>" for cell in cells))
+        return f"<table><tr>{'</tr><tr>'.join(rows)}</tr></table>{self._verdict()}"
+
+    def _verdict(self):
         count = len(self.problems)
-        lines.append("All is well." if not count else f"{count} to look at, marked by !")
-        return "\n".join(lines)
+        return "All is well." if not count else f"{count} to look at, marked by !"
 
 
 def doctor():
     """Check device, precision, memory, disk, versions; return a ``Report`` that prints itself."""
-    return Report([_python(), _torch(), _gpu(), _precision(), _memory(), _disk(), *_versions()])
+    machine = [_python(), _torch(), _gpu(), _precision(), _memory()]
+    return Report([*machine, _disk(), _checkpoints(), *_drive(), _tested(), *_too_old()])
 
 
 def _python():
@@ -72,20 +100,20 @@ def _torch():
 
 
 def _gpu():
-    for kind in ("cuda", "mps"):
-        reason = runtime.probe(kind)
-        if reason is None:
-            return Finding("GPU", f"{kind} computes correctly")
+    if runtime.probe("cuda") is None:
+        facts = torch.cuda.get_device_properties(0)
+        size = facts.total_memory / GIGABYTE
+        return Finding("GPU", f"{facts.name}, {size:.0f} GB, computes correctly")
+    if runtime.probe("mps") is None:
+        return Finding("GPU", "Apple GPU, computes correctly")
     if torch.cuda.is_available():
         return Finding(
             "GPU",
             f"there is one, but it cannot be used: {runtime.probe('cuda')}",
             "choose another GPU type, or set COURSEKIT_DEVICE=cpu",
         )
-    if runtime.place() == "colab":
-        return Finding(
-            "GPU", "there is none", "Runtime > Change runtime type > T4 GPU, then run from the top"
-        )
+    if runtime.place() in MENUS:
+        return Finding("GPU", "there is none", f"{MENUS[runtime.place()]}, then run from the top")
     return Finding("GPU", "there is none: the sample edition of the lessons runs on the CPU")
 
 
@@ -103,7 +131,11 @@ def _memory():
     except (AttributeError, ValueError, OSError):  # Windows
         return Finding("memory", f"{os.cpu_count()} CPU cores")
     remedy = "close other programs; the lessons want 4 GB" if total < 4 else ""
-    return Finding("memory", f"{total:.0f} GB, {os.cpu_count()} CPU cores", remedy)
+    shared = Path("/dev/shm")
+    size = (
+        f", {shutil.disk_usage(shared).total / GIGABYTE:.0f} GB shared" if shared.is_dir() else ""
+    )
+    return Finding("memory", f"{total:.0f} GB{size}, {os.cpu_count()} CPU cores", remedy)
 
 
 def _disk():
@@ -115,14 +147,50 @@ def _disk():
     except OSError as error:
         return Finding(
             "folder",
-            f"{folder} cannot be written ({reason(error)})",
+            f"{_short(folder)} cannot be written ({reason(error)})",
             "set COURSEKIT_HOME to one that can be",
         )
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
-    return Finding("folder", f"{folder}, {free:.0f} GB free", remedy)
+    return Finding("folder", f"{_short(folder)}, {free:.0f} GB free", remedy)
 
 
-def _versions():
+def _short(folder):
+    """Return a path with ~ for the home folder."""
+    try:
+        return Path("~") / folder.relative_to(Path.home())
+    except ValueError:
+        return folder
+
+
+def _checkpoints():
+    ends = {"colab": ", lost when this runtime ends", "kaggle": ", lost when this session ends"}
+    kept = os.environ.get("COURSEKIT_CHECKPOINTS")
+    return Finding(
+        "trainings",
+        f"kept in {_short(runtime.checkpoints())}{'' if kept else ends.get(runtime.place(), '')}",
+    )
+
+
+def _drive():
+    if runtime.place() == "colab":
+        there = os.path.ismount("/content/drive")
+        yield Finding("Drive", "open" if there else "not open; ck.keep_on_drive() opens it")
+
+
+def _tested():
+    """Name what is newer than any release that the lessons have been run with."""
+    newer = []
+    for name, (oldest, newest) in TESTED.items():
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if _numbers(found)[:2] > _numbers(newest):
+            newer.append(f"{name} {found} is newer than {oldest} to {newest}")
+    return Finding("tested", "; ".join(newer) or "the lessons have been run with such versions")
+
+
+def _too_old():
     """Compare what is installed with the lower bounds that the package asks for."""
     try:
         wanted = metadata.requires("coursekit") or []
@@ -144,3 +212,7 @@ def _versions():
 def _numbers(version):
     parts = version.split("+")[0].split(".")[:3]
     return [int(re.match(r"\d*", part).group() or 0) for part in parts]
+
+
+if __name__ == "__main__":
+    print(doctor())

@@ -3,6 +3,7 @@
 import errno
 import sys
 from collections import namedtuple
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -55,6 +56,8 @@ def test_a_healthy_machine():
         "precision",
         "memory",
         "folder",
+        "trainings",
+        "tested",
     ]
     assert "500 GB free" in repr(report)
 
@@ -122,10 +125,12 @@ def test_a_gpu_that_works(monkeypatch):
     """The GPU would be reported missing."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    facts = SimpleNamespace(name="Tesla T4", total_memory=15 * GIGABYTE)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
     monkeypatch.setattr(runtime, "_probe", lambda _: None)
     report = doctor()
     assert report.problems == []
-    assert "cuda computes correctly" in repr(report)
+    assert "Tesla T4, 15 GB, computes correctly" in repr(report)
     assert "float16 with scaled gradients" in repr(report)
 
 
@@ -164,6 +169,7 @@ def test_versions_are_compared_as_numbers(monkeypatch):
     wanted = ["one>=2.9", "two>=3.0", 'three>=2; extra == "dev"', "four"]
     monkeypatch.setattr(module.metadata, "requires", lambda _: wanted)
     monkeypatch.setattr(module.metadata, "version", versions.__getitem__)
+    monkeypatch.setattr(module, "TESTED", {})
     assert doctor().problems == []
 
 
@@ -193,3 +199,55 @@ def test_every_problem_has_its_line():
         "  a     well\n! long  ill\n        -> rest\n! b     ill\n        -> go\n"
         "2 to look at, marked by !"
     )
+
+
+def test_a_table_in_a_notebook():
+    """What is found would be read as HTML, or the remedy be missing in a notebook."""
+    shown = Report([Finding("a", "<1 GB", "rest"), Finding("b", "well")])._repr_html_()
+    assert "<td align=left>&lt;1 GB</td><td align=left>rest</td>" in shown
+    assert shown.count("<tr>") == 2
+    assert shown.endswith("1 to look at, marked by !")
+
+
+def test_it_says_that_trainings_are_lost(monkeypatch):
+    """A night of training that nobody knew would be gone."""
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
+    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    assert "lost when this runtime ends" in repr(doctor())
+    assert "ck.keep_on_drive() opens it" in repr(doctor())
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "/content/drive/x")
+    assert "lost" not in repr(doctor())
+
+
+def test_it_prints_no_path_of_this_machine(monkeypatch, tmp_path):
+    """A stored notebook would show the maintainer's home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
+    assert str(tmp_path) not in repr(doctor())
+    assert "kept in ~" in repr(doctor())
+
+
+def test_newer_than_tested_is_said_and_no_problem(monkeypatch):
+    """A learner who sees an odd number would not know that her numpy is from tomorrow."""
+    monkeypatch.setattr(module, "TESTED", {"numpy": ("0.9", "1.0"), "not-there": ("1.0", "1.0")})
+    report = doctor()
+    assert report.problems == []
+    assert "is newer than 0.9 to 1.0" in repr(report)
+
+
+def test_colab_has_tested_versions():
+    """The list would say one thing and the stand-in for Colab run another."""
+    pins = (Path(__file__).parent / "colab_versions.txt").read_text().split()
+    colab = dict(line.split("==") for line in pins if "==" in line)
+    for name in module.TESTED:
+        oldest, newest = map(module._numbers, module.TESTED[name])
+        assert oldest <= module._numbers(colab[name])[:2] <= newest, name
+
+
+def test_from_a_terminal():
+    """Python would speak of unpredictable behaviour before the doctor says a word."""
+    command = [sys.executable, "-m", "coursekit.doctor"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "computes" in ran.stdout or "CPU" in ran.stdout
+    assert ran.stderr == ""
