@@ -1,6 +1,7 @@
 """Tests of the doctor: every trouble is found, and gets one remedy in one line."""
 
 import errno
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
