@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import struct
+import threading
 import zlib
 
 import numpy
@@ -369,12 +370,23 @@ def test_a_broken_file_is_refused_where_asked(folder, capsys, kind):
     assert name in capsys.readouterr().out
 
 
-def test_many_broken_files_are_told_in_one_sentence_and_in_order(folder, capsys):
+def test_many_broken_files_are_told_in_one_sentence_and_in_order(folder, capsys, monkeypatch):
     """A thousand names would fill the page; threads would shuffle them from run to run."""
     two_classes(folder / "train", 5)
     two_classes(folder / "valid", 2)
     for number in range(6):
         (folder / "train" / "dogs" / f"x{number}.jpg").write_bytes(b"no")
+    last, kept = threading.Event(), module.read_picture
+
+    def read(file, **options):
+        if file.name == "x0.jpg":
+            last.wait(60)  # the first fails after the last
+        elif file.name == "x5.jpg":
+            last.set()
+        return kept(file, **options)
+
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(module, "read_picture", read)
     for _ in range(2):
         said = left_out(folder, capsys)[1]
         assert "x0.jpg (it is no picture), train/dogs/x1.jpg" in said
