@@ -241,7 +241,7 @@ class Learner:
             self._tell(listeners, "batch_ready", s)
             try:
                 for x, y, share in _cut(s.x, s.y, s.at_once):
-                    with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                    with self._autocast():
                         s.prediction = _call(s.model, x)
                         s.loss = self.loss(s.prediction, y)
                     self._tell(listeners, "loss_ready", s)
@@ -314,7 +314,7 @@ class Learner:
         loss, seen, sums = self._zeros(1), 0, [None] * len(self.metrics)
         for x, y in batches:
             x, y = _to(x, self.device), _to(y, self.device)
-            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+            with self._autocast():
                 scores = self._look(model, x)
                 loss.add_(self.loss(scores, y), alpha=_examples(x))
             seen += _examples(x)
@@ -373,7 +373,7 @@ class Learner:
         model.eval()
         scores, targets = [], []
         for x, y in batches:
-            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+            with self._autocast():
                 scores.append(self._look(model, _to(x, self.device)).float())
             targets.append(y)
         scores = torch.cat(scores).cpu()
@@ -404,7 +404,7 @@ class Learner:
             state.x, state.y, total = _to(x, self.device), _to(y, self.device), 0
             try:
                 for x, y, share in _cut(state.x, state.y, state.at_once):
-                    with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+                    with self._autocast():
                         loss = self.loss(_call(model, x), y) * share
                     scaler.scale(loss).backward()
                     total = total + loss.detach()
@@ -482,9 +482,11 @@ class Learner:
 
     # Small parts ------------------------------------------------------------------------------
 
-    @property
-    def _mixed(self):
-        return self.precision.dtype != torch.float32
+    def _autocast(self):
+        """Return the context of the forward pass; full precision needs none."""
+        if self.precision.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.precision.dtype)
 
     def _zeros(self, count):
         """Return zeros to add up in: double precision where the device has it."""

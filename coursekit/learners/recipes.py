@@ -137,7 +137,7 @@ class PictureLearner(Learner):
         self.model.eval()
         found = []
         for x, _ in progress(batches, total=len(batches), label="features", unit=" batches"):
-            with torch.autocast(self.device.type, self.precision.dtype, self._mixed):
+            with self._autocast():
                 found.append(self.model.features(x).float())
         return torch.cat(found).cpu()
 
