@@ -115,7 +115,8 @@ def paint_head(brush, looks, coat, view):
         _wool(brush, coat, 0, -0.55, 0.75, 0.6)
     height, cheek, chin = looks.skull
     half = [(0, -height), (0.5, -0.93 * height), (0.88, -0.45 * height), (cheek, 0.15),
-            (0.5 + chin / 2, 0.55 * height), (0.55 * chin, 0.85 * height), (0, 0.95 * height)]  # fmt: skip
+            (0.5 + chin / 2, 0.55 * height), (0.55 * chin, 0.85 * height),
+            (0, 0.95 * height)]  # fmt: skip
     brush.blob(mirrored(half), coat.fur, 0.55, looks.fuzz)
     if draw.random() < 0.3:
         blaze = draw.uniform(0.1, 0.3)
@@ -232,8 +233,8 @@ def _snout(brush, looks, coat, view):
         _whiskers(muzzle, tip, view)
     _NOSES[looks.nose](muzzle, tip, coat, length)
     if "beard" in looks.extras:
-        muzzle.limb([(0, 0.8 * tip), (0.05, 1.5 * tip + 0.2), (0, 1.8 * tip + 0.3)], [0.2, 0.16, 0.03],
-                    coat.pale, 0.4, 0.08)  # fmt: skip
+        muzzle.limb([(0, 0.8 * tip), (0.05, 1.5 * tip + 0.2), (0, 1.8 * tip + 0.3)],
+                    [0.2, 0.16, 0.03], coat.pale, 0.4, 0.08)  # fmt: skip
     if "teeth" in looks.extras:
         muzzle.shape([(-0.1, 0.2), (0.1, 0.2), (0.09, 0.42), (-0.09, 0.42)], (248, 246, 236))
 
@@ -293,8 +294,8 @@ def _whiskers(muzzle, tip, view):
         far = 1 - 0.4 * max(0, side * view.turn)
         for k in (-1, 0, 1):
             y = 0.06 + 0.09 * k
-            muzzle.line([(0.7 * tip * side, y), (0.55 * side * far * reach + 0.2 * side, y + 0.1 * k),
-                         (far * reach * side + 0.15 * side, y + 0.26 * k + 0.05)],
+            middle, end = (0.55 * far * reach + 0.2) * side, (far * reach + 0.15) * side
+            muzzle.line([(0.7 * tip * side, y), (middle, y + 0.1 * k), (end, y + 0.26 * k + 0.05)],
                         0.045, colour)  # fmt: skip
 
 
@@ -324,7 +325,8 @@ def _tail(brush, looks, coat, lift):
             (-0.7 - 0.35 * tip, 1.25 * up),
         ]
         half = {"slender": [0.12, 0.11, 0.1, 0.09], "bare": [0.07, 0.055, 0.04, 0.02],
-                "plume": [0.12, 0.24, 0.26, 0.1], "ringed": [0.14, 0.22, 0.22, 0.14]}[kind]  # fmt: skip
+                "plume": [0.12, 0.24, 0.26, 0.1], "ringed": [0.14, 0.22, 0.22, 0.14],
+                }[kind]  # fmt: skip
         paint = PINK if kind == "bare" else coat.fur
         brush.limb(spine, half, paint, 0.4, 0 if kind == "bare" else looks.fuzz)
         if kind == "ringed":
@@ -350,8 +352,8 @@ def _tail(brush, looks, coat, lift):
         brush.limb([(0, 0), (-0.28, 0.5), (-0.3, 1.3)] if kind == "flow" else
                    [(-0.3, 0.85), (-0.32, 1.1), (-0.28, 1.35)], half, dark, 0.3, 0.08)  # fmt: skip
     elif kind == "curl":
-        brush.line([(0.1, 0), (-0.2, -0.1), (-0.25, -0.35), (-0.05, -0.35), (-0.1, -0.1), (-0.4, -0.15)],
-                   0.09, PINK)  # fmt: skip
+        brush.line([(0.1, 0), (-0.2, -0.1), (-0.25, -0.35), (-0.05, -0.35), (-0.1, -0.1),
+                    (-0.4, -0.15)], 0.09, PINK)  # fmt: skip
     else:
         brush.oval(-0.05, 0, 0.26, 0.24, coat.pale, volume=0.4, fuzz=0.08)
 
@@ -405,8 +407,9 @@ def standing(brush, looks, coat):
     if "wool" in looks.extras:
         _wool(brush, coat, 0, 0, 1.15, 0.95 * w + 0.1, 18)
     else:
-        brush.blob([(-1.05, -0.3 * w), (-0.8, -w), (0, -0.85 * w), (0.8, -1.0 * w), (1.05, -0.3 * w),
-                    (0.85, 0.6 * w), (0, w), (-0.85, 0.75 * w)], coat.fur, 0.5, looks.fuzz)  # fmt: skip
+        brush.blob([(-1.05, -0.3 * w), (-0.8, -w), (0, -0.85 * w), (0.8, -w), (1.05, -0.3 * w),
+                    (0.85, 0.6 * w), (0, w), (-0.85, 0.75 * w)],
+                   coat.fur, 0.5, looks.fuzz)  # fmt: skip
     for x in (-0.78 - step / 2, 0.72 - step / 2):
         _leg(brush, x, 0.15, foot, half, coat.fur, draw.uniform(-0.08, 0.08))
     x, y = 1.12, -0.72 * (0.75 + 0.25 * looks.legs[0])

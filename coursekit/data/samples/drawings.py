@@ -1,7 +1,8 @@
 """The sample edition of dogscats: drawings of cats and dogs, with their outlines as the truth.
 
-``train/{cats,dogs}``, ``valid/{cats,dogs}`` and ``test1`` lie as in the published set. Beside them,
-``truth`` holds one mask a picture, the labels of ``test1`` and the near-duplicates that were planted.
+``train/{cats,dogs}``, ``valid/{cats,dogs}`` and ``test1`` lie as in the published set. Beside
+them, ``truth`` holds one mask a picture, the labels of ``test1``, and the near-duplicates that were
+planted.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from coursekit.data.samples.scenes import KINDS, render
 
 __all__ = ["COUNTS", "KINDS", "VERSION", "build", "render"]
 
-VERSION = 2  # raised when the pictures change: a folder built by another version is built anew
+VERSION = 3  # raised when the pictures change: a folder built by another version is built anew
 PER_PROCESS = 100  # fewer pictures than this are not worth another process
 COUNTS = {"train": 600, "valid": 300, "test1": 100}  # train and valid: of each kind
 

@@ -1,4 +1,4 @@
-"""The paint box of the drawings: curves, shaded shapes, fur, and a camera that takes the picture."""
+"""The paint box of the drawings: curves, shaded shapes, and the camera that takes the picture."""
 
 import functools
 

@@ -1,13 +1,14 @@
-"""Where things are drawn: places, clutter, what stands in front of them, and the whole picture."""
+"""The whole picture: a place, clutter, the thing itself, and what stands in front of it."""
 
 import numpy as np
 
 from coursekit.data.samples.creatures import LOOKS, POSES, paint_creature
-from coursekit.data.samples.paint import DETAIL, Brush, Sheet, shifted, smooth_noise
+from coursekit.data.samples.paint import DETAIL, Brush, Sheet, mirrored, shifted
+from coursekit.data.samples.places import GREENS, INDOORS, OUTDOORS, WATER
 from coursekit.data.samples.things import THINGS, vivid
 
 KINDS = (*LOOKS, *THINGS)
-GREENS = ((96, 140, 66), (122, 158, 74), (70, 112, 62), (150, 160, 84))
+_PLACES = {"fish": WATER, "houses": OUTDOORS, "trees": OUTDOORS}  # the others: everywhere
 
 
 def render(kind, generator):
@@ -25,10 +26,10 @@ def render(kind, generator):
     width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
     sheet = Sheet(int(width), int(height), generator)
     hard = generator.random() < 0.04
-    place = _PLACES.get(kind, _INDOORS + _OUTDOORS)
+    place = _PLACES.get(kind, INDOORS + OUTDOORS)
     _backdrop(sheet, place)
     whole = Brush(sheet, np.eye(2) * sheet.picture.height / 2, np.array(sheet.picture.size) / 2)
-    for _ in range(generator.integers(0, 4) if place is not _WATER else 0):
+    for _ in range(generator.integers(0, 4) if place is not WATER else 0):
         _clutter(whole)
     sheet.subject = 255
     box = _subject(sheet, kind, hard)
@@ -44,7 +45,7 @@ _HABITS = dict.fromkeys(("horses", "cows", "sheep", "pigs", "goats"), (0.45, 0.0
 
 
 def _subject(sheet, kind, hard):
-    """Paint the thing somewhere on the sheet; return its box in pixels (left, top, right, bottom)."""
+    """Paint the thing somewhere on the sheet; return its box (left, top, right, bottom)."""
     draw = sheet.generator
     pose = str(draw.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
     left, top, right, bottom = (POSES[pose] if pose else THINGS[kind])[1:]
@@ -54,7 +55,7 @@ def _subject(sheet, kind, hard):
     free_x = max(width - size * (right - left), 0.12 * width)
     free_y = max(height - size * (bottom - top), 0.1 * height)
     mirror = draw.random() < 0.5
-    corner_x = (width - size * (right - left) - free_x) / 2 + draw.uniform(0, 1) * free_x
+    corner_x = (width - size * (right - left) - free_x) / 2 + draw.uniform(0.2, 0.8) * free_x
     corner_y = (height - size * (bottom - top) - free_y) / 2 + draw.uniform(0.2, 1) * free_y
     x = corner_x + size * (right if mirror else -left)
     y = corner_y - size * top
@@ -86,139 +87,10 @@ def _flat(x, y, rx, ry):
     return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], 1)
 
 
-# --- places ---------------------------------------------------------------------------------
-
-
 def _backdrop(sheet, places):
     draw = sheet.generator
     place = places[draw.integers(len(places))]
     sheet.picture.paste(sheet.spread(place(draw, sheet.width, sheet.height)))
-
-
-def _ground(draw, width, height, colour, strength=14, cells=28):
-    broad = smooth_noise(draw, width, height, 4)[:, :, None] * strength * 0.8
-    fine = smooth_noise(draw, width, height, cells)[:, :, None] * strength
-    return np.array(colour, np.float32) + broad + fine
-
-
-def _split(upper, lower, horizon):
-    """Join two places at a horizon, 0 (top) to 1 (bottom)."""
-    row = int(horizon * len(upper))
-    return np.concatenate([upper[:row], lower[row:]])
-
-
-def _grass(draw, width, height):
-    green = GREENS[draw.integers(len(GREENS))]
-    noise = draw.standard_normal((height + 7, width), np.float32)
-    blades = sum(noise[i : i + height] for i in range(7))[:, :, None] * draw.uniform(4, 9)
-    return _ground(draw, width, height, green, 10, 12) + blades
-
-
-def _sky(draw, width, height):
-    top = np.array(
-        [(116, 168, 220), (176, 200, 220), (150, 150, 170), (230, 178, 140)][draw.integers(4)]
-    )
-    fade = np.linspace(0, 1, height)[:, None, None]
-    clouds = np.clip(smooth_noise(draw, width, height, 5), 0, 1)[:, :, None] * 50
-    return top + (235 - top) * fade * 0.7 + clouds
-
-
-def _meadow(draw, width, height):
-    return _split(_sky(draw, width, height), _grass(draw, width, height), draw.uniform(0.25, 0.6))
-
-
-def _garden(draw, width, height):
-    hedge = np.array((58, 92, 52)) + 26 * smooth_noise(draw, width, height, 22)[:, :, None]
-    return _split(hedge, _grass(draw, width, height), draw.uniform(0.4, 0.7))
-
-
-def _water(draw, width, height):
-    colour = np.array([(92, 150, 172), (70, 120, 160), (96, 160, 150)][draw.integers(3)])
-    return colour + 14 * smooth_noise(draw, width, height * 4, 8)[::4, :, None]
-
-
-def _sea(draw, width, height):
-    water = _water(draw, width, height)
-    return _split(_sky(draw, width, height), water, draw.uniform(0.1, 0.6))
-
-
-def _beach(draw, width, height):
-    lower = _ground(draw, width, height, (220, 198, 152), 8, 45)
-    ground = _split(_water(draw, width, height), lower, draw.uniform(0.4, 0.7))
-    return _split(_sky(draw, width, height), ground, draw.uniform(0.1, 0.35))
-
-
-def _snow(draw, width, height):
-    lower = _ground(draw, width, height, (226, 230, 238), 9, 10)
-    return _split(_sky(draw, width, height), lower, draw.uniform(0.2, 0.5))
-
-
-def _wall(draw, width, height):
-    colour = 0.5 * np.array(vivid(draw)) + 95
-    wall = _ground(draw, width, height, colour, 4, 30)
-    x = np.arange(width)[None, :, None]
-    if draw.random() < 0.4:
-        wall = wall + draw.uniform(8, 22) * (np.sin(x * draw.uniform(0.25, 0.7)) > 0.2)
-    return wall
-
-
-def _boards(draw, width, height):
-    wood = [(168, 122, 78), (126, 86, 56), (196, 164, 124), (92, 74, 62)][draw.integers(4)]
-    grain = np.stack([smooth_noise(draw, width, height, 5)] * 3, 2) * 9
-    noise = smooth_noise(draw, width, 4 * height, 14)[::4, :, None] * 9
-    y = np.arange(height)[:, None, None]
-    seams = -30 * ((y % draw.integers(12, 22)) < 1)
-    return np.array(wood) + grain + noise + seams
-
-
-def _carpet(draw, width, height):
-    first, second = np.array(vivid(draw)) * 0.8, np.array(vivid(draw)) * 0.8
-    y, x = np.mgrid[:height, :width]
-    step, tilt = draw.uniform(9, 26), draw.uniform(0, 1.5)
-    u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
-    weave = [np.sin(6.3 * u / step), np.sin(6.3 * u / step) * np.sin(6.3 * v / step),
-             np.cos(6.3 * np.hypot(u % step - step / 2, v % step - step / 2) / step)]  # fmt: skip
-    amount = np.clip(2 * weave[draw.integers(3)] + 0.5, 0, 1)[:, :, None] * draw.uniform(0.2, 0.8)
-    return first + (second - first) * amount + 12 * draw.standard_normal((height, width, 1))
-
-
-def _room(draw, width, height):
-    floor = (_boards, _carpet)[draw.integers(2)](draw, width, height)
-    row = draw.uniform(0.4, 0.75)
-    room = _split(_wall(draw, width, height), floor, row)
-    edge = int(row * height)
-    room[max(edge - 4, 0) : edge] = 0.4 * room[max(edge - 4, 0) : edge] + 140
-    return room
-
-
-def _bricks(draw, width, height):
-    colour = np.array([(160, 92, 74), (190, 170, 150), (120, 116, 120)][draw.integers(3)])
-    y, x = np.mgrid[:height, :width]
-    row = y // 9
-    joint = ((y % 9) < 1) | (((x + 10 * (row % 2)) % 20) < 1)
-    tone = draw.normal(0, 10, (height // 9 + 1, width // 20 + 2))[row, (x + 10 * (row % 2)) // 20]
-    wall = colour + tone[:, :, None] + 6 * draw.standard_normal((height, width, 1))
-    return np.where(joint[:, :, None], 200.0 - 40 * (colour.mean() > 150), wall)
-
-
-def _street(draw, width, height):
-    road = _ground(draw, width, height, (126, 124, 126), 6, 60)
-    return _split(_bricks(draw, width, height), road, draw.uniform(0.35, 0.65))
-
-
-def _blur(draw, width, height):
-    """A background far out of focus."""
-    ground = np.array(vivid(draw)) * 0.7 + 30
-    for _ in range(3):
-        amount = np.clip(smooth_noise(draw, width, height, 4), 0, 1)[:, :, None]
-        ground = ground + (np.array(vivid(draw)) - ground) * amount * 0.7
-    return ground
-
-
-_INDOORS = (_room, _room, _carpet, _boards, _blur)
-_OUTDOORS = (_grass, _meadow, _garden, _beach, _snow, _street)
-_WATER = (_water, _sea)
-_PLACES = {"fish": _WATER, "houses": _OUTDOORS, "trees": _OUTDOORS}  # the others: everywhere
 
 
 # --- clutter --------------------------------------------------------------------------------
@@ -245,8 +117,8 @@ def _toy_ball(brush):
 
 def _cushion(brush):
     colour = vivid(brush.generator)
-    brush.blob([(-1, -0.6), (0, -0.5), (1, -0.6), (0.9, 0), (1, 0.6), (0, 0.5), (-1, 0.6), (-0.9, 0)],
-               colour, 0.6)  # fmt: skip
+    half = [(0, -0.5), (1, -0.6), (0.9, 0), (1, 0.6), (0, 0.5)]
+    brush.blob(mirrored(half)[:8], colour, 0.6)
 
 
 def _books(brush):
@@ -323,167 +195,6 @@ def _blades(brush, box, share):
         blade = [(x - 4, bottom + 9), (middle - 3, bottom - reach / 2), (tip, bottom - reach),
                  (middle + 3, bottom - reach / 2), (x + 4, bottom + 9)]  # fmt: skip
         brush.shape(blade, tuple(int(c * tone) for c in green))
-
-
-def _boards(draw, width, height):
-    wood = [(168, 122, 78), (126, 86, 56), (196, 164, 124), (92, 74, 62)][draw.integers(4)]
-    grain = np.stack([smooth_noise(draw, width, height, 5)] * 3, 2) * 9
-    noise = smooth_noise(draw, width, 4 * height, 14)[::4, :, None] * 9
-    y = np.arange(height)[:, None, None]
-    seams = -30 * ((y % draw.integers(12, 22)) < 1)
-    return np.array(wood) + grain + noise + seams
-
-
-def _carpet(draw, width, height):
-    first, second = np.array(vivid(draw)) * 0.8, np.array(vivid(draw)) * 0.8
-    y, x = np.mgrid[:height, :width]
-    step, tilt = draw.uniform(9, 26), draw.uniform(0, 1.5)
-    u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
-    weave = [np.sin(6.3 * u / step), np.sin(6.3 * u / step) * np.sin(6.3 * v / step),
-             np.cos(6.3 * np.hypot(u % step - step / 2, v % step - step / 2) / step)]  # fmt: skip
-    amount = np.clip(2 * weave[draw.integers(3)] + 0.5, 0, 1)[:, :, None] * draw.uniform(0.2, 0.8)
-    return first + (second - first) * amount + 12 * draw.standard_normal((height, width, 1))
-
-
-def _room(draw, width, height):
-    floor = (_boards, _carpet)[draw.integers(2)](draw, width, height)
-    row = draw.uniform(0.4, 0.75)
-    room = _split(_wall(draw, width, height), floor, row)
-    edge = int(row * height)
-    room[max(edge - 4, 0) : edge] = 0.4 * room[max(edge - 4, 0) : edge] + 140
-    return room
-
-
-def _bricks(draw, width, height):
-    colour = np.array([(160, 92, 74), (190, 170, 150), (120, 116, 120)][draw.integers(3)])
-    y, x = np.mgrid[:height, :width]
-    row = y // 9
-    joint = ((y % 9) < 1) | (((x + 10 * (row % 2)) % 20) < 1)
-    tone = draw.normal(0, 10, (height // 9 + 1, width // 20 + 2))[row, (x + 10 * (row % 2)) // 20]
-    wall = colour + tone[:, :, None] + 6 * draw.standard_normal((height, width, 1))
-    return np.where(joint[:, :, None], 200.0 - 40 * (colour.mean() > 150), wall)
-
-
-def _street(draw, width, height):
-    road = _ground(draw, width, height, (126, 124, 126), 6, 60)
-    return _split(_bricks(draw, width, height), road, draw.uniform(0.35, 0.65))
-
-
-def _blur(draw, width, height):
-    """A background far out of focus."""
-    ground = np.array(vivid(draw)) * 0.7 + 30
-    for _ in range(3):
-        amount = np.clip(smooth_noise(draw, width, height, 4), 0, 1)[:, :, None]
-        ground = ground + (np.array(vivid(draw)) - ground) * amount * 0.7
-    return ground
-
-
-_INDOORS = (_room, _room, _carpet, _boards, _blur)
-_OUTDOORS = (_grass, _meadow, _garden, _beach, _snow, _street)
-_WATER = (_water, _sea)
-_PLACES = {"fish": _WATER, "houses": _OUTDOORS, "trees": _OUTDOORS}  # the others: everywhere
-
-
-# --- clutter --------------------------------------------------------------------------------
-
-
-def _clutter(brush):
-    """Put one thing of no importance behind the subject."""
-    draw = brush.generator
-    wide = brush.sheet.width / brush.sheet.height
-    spot = brush.at(
-        draw.uniform(-wide, wide), draw.uniform(-0.6, 0.9), size=draw.uniform(0.25, 0.6)
-    )
-    spot = spot.at(0, 0, angle=draw.normal(0, 0.1))
-    _CLUTTER[draw.integers(len(_CLUTTER))](spot)
-
-
-def _toy_ball(brush):
-    colour = vivid(brush.generator)
-    brush.oval(0, 0, 0.6, 0.6, colour, volume=0.7)
-    brush.limb(
-        [(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.generator), 0.5
-    )
-
-
-def _cushion(brush):
-    colour = vivid(brush.generator)
-    brush.blob([(-1, -0.6), (0, -0.5), (1, -0.6), (0.9, 0), (1, 0.6), (0, 0.5), (-1, 0.6), (-0.9, 0)],
-               colour, 0.6)  # fmt: skip
-
-
-def _books(brush):
-    draw = brush.generator
-    for k in range(4):
-        x, tall = -0.6 + 0.3 * k, draw.uniform(0.8, 1.3)
-        brush.shape([(x, -tall), (x + 0.27, -tall), (x + 0.27, 0.4), (x, 0.4)], vivid(draw), 0.4)
-
-
-def _stone(brush):
-    tone = int(brush.generator.integers(90, 170))
-    t = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    far = brush.generator.uniform(0.5, 0.9, 8)
-    brush.blob(
-        np.stack([far * np.cos(t), 0.6 * far * np.sin(t)], 1), (tone, tone - 4, tone - 10), 0.7
-    )
-
-
-def _plant(brush):
-    draw = brush.generator
-    green = GREENS[draw.integers(len(GREENS))]
-    for lean in draw.uniform(-1, 1, 7):
-        brush.limb([(0, 0.5), (0.4 * lean, -0.3), (lean, -0.9)], [0.05, 0.14, 0.02], green, 0.4)
-    if draw.random() < 0.7:
-        brush.shape([(-0.4, 0.3), (0.4, 0.3), (0.28, 1.0), (-0.28, 1.0)], (186, 106, 76), 0.5)
-
-
-def _frame(brush):
-    draw = brush.generator
-    wide, tall = draw.uniform(0.5, 1), draw.uniform(0.5, 1)
-    for grow, paint in ((1.0, (96, 70, 50)), (0.85, vivid(draw))):
-        w, t = wide * grow, tall * grow
-        brush.shape([(-w, -t), (w, -t), (w, t), (-w, t)], paint, 0.3)
-    brush.oval(0.2 * wide, 0.2, 0.4 * wide, 0.3 * tall, vivid(draw), volume=0.5)
-
-
-_CLUTTER = (_toy_ball, _cushion, _books, _stone, _plant, _frame)
-
-
-# --- in front of the subject ----------------------------------------------------------------
-
-
-def _in_front(brush, box, share):
-    """Hide about ``share`` of the subject's box behind leaves, blades, a board or a block."""
-    draw = brush.generator
-    painter = (_leaves, _blades, _board, _block)[draw.integers(4)]
-    pixels = Brush(brush.sheet, np.eye(2), (0, 0))
-    painter(pixels, np.asarray(box), share)
-
-
-def _leaves(brush, box, share):
-    draw = brush.generator
-    size = DETAIL * brush.sheet.height * 0.13
-    width, height = box[2:] - box[:2]
-    green = GREENS[draw.integers(len(GREENS))]
-    corner = draw.choice([0, 1])
-    for _ in range(int(4 + 40 * share)):
-        x = box[0] + width * abs(corner - draw.beta(1, 3.5))
-        y = box[1] + height * draw.uniform(0, 1.1)
-        leaf = brush.at(x, y, size=size * draw.uniform(0.6, 1.3), angle=draw.uniform(0, 6.3))
-        leaf.blob([(-0.8, 0), (-0.1, -0.3), (0.8, 0), (-0.1, 0.3)], green, 0.6)
-        leaf.line([(-0.8, 0), (0.7, 0)], 0.05, (60, 90, 50))
-
-
-def _blades(brush, box, share):
-    draw = brush.generator
-    bottom, height = brush.sheet.picture.height, box[3] - box[1]
-    green = GREENS[draw.integers(len(GREENS))]
-    tall = bottom - box[3] + height * min(1.6 * share, 0.6)
-    for x in draw.uniform(box[0] - 20, box[2] + 20, int(20 + 60 * share)):
-        lean, reach = draw.normal(0, 0.2), tall * draw.uniform(0.5, 1.2)
-        tone = draw.uniform(0.75, 1.2)
-        brush.limb([(x, bottom + 9), (x + 0.3 * lean * reach, bottom - reach / 2), (x + lean * reach, bottom - reach)],
-                   [5, 4, 1], tuple(int(c * tone) for c in green), 0.3)  # fmt: skip
 
 
 def _board(brush, box, share):

@@ -109,8 +109,8 @@ def fish(brush):
     brush.blob([(-0.8, 0), (-1.45, -0.55), (-1.3, 0), (-1.45, 0.55)], fin, 0.5)
     brush.blob([(-0.5, -0.7 * tall), (-0.1, -1.5 * tall), (0.4, -0.9 * tall)], fin, 0.5)
     brush.blob([(-0.3, 0.7 * tall), (-0.2, 1.35 * tall), (0.2, 0.85 * tall)], fin, 0.5)
-    body = curve([(-0.95, 0), (-0.3, -0.85 * tall), (0.5, -0.9 * tall), (1.1, 0.02), (0.5, 0.85 * tall),
-                  (-0.3, 0.8 * tall)])  # fmt: skip
+    body = curve([(-0.95, 0), (-0.3, -0.85 * tall), (0.5, -0.9 * tall), (1.1, 0.02),
+                  (0.5, 0.85 * tall), (-0.3, 0.8 * tall)])  # fmt: skip
     brush.shape(body, scales, 0.55)
     if draw.random() < 0.6:
         for x in np.arange(-0.5, 0.5, draw.uniform(0.25, 0.4)):
