@@ -1,11 +1,11 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab test test-real notebooks check lint format backbone lines clean
+.PHONY: help lab test test-real test-colab notebooks check lint format address release-check backbone lines clean
 PYTHON = .venv/bin/python
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888; TORCH=cpu)
 	@set --; \
@@ -19,6 +19,9 @@ test: .venv/.ready lines ## run every test
 
 test-real: .venv/.ready ## run the tests on real photographs, where they are (COURSEKIT_REAL)
 	@$(PYTHON) -m pytest -ra -m real
+
+test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
+	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra -s tests/test_colab.py
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
 	@$(PYTHON) -m notebooks.build $${LESSON:-}
@@ -34,6 +37,12 @@ lint: .venv/.ready ## look for mistakes and untidy code
 format: .venv/.ready ## tidy the code
 	@$(PYTHON) -m ruff check --fix
 	@$(PYTHON) -m ruff format
+
+address: .venv/.ready ## move the course: badges, README, first cells (REPO=owner/name BRANCH=main)
+	@$(PYTHON) -m notebooks.build --address "$${REPO:-}" "$${BRANCH:-main}"
+
+release-check: .venv/.ready ## run the published lessons on the real Colab, with your account there
+	@$(PYTHON) -m tests.release_check
 
 backbone: .venv/.ready ## train the bundled backbone anew
 	@$(PYTHON) -m coursekit.models.train_backbone

@@ -30,6 +30,7 @@ print(sorted(name for name in os.environ if name.startswith("COURSEKIT_")))
 1 + 1
 
 # %%
+# {{set_up}}
 from IPython.display import HTML
 from ipywidgets import IntSlider
 
@@ -50,7 +51,8 @@ def course(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     _write(root, LESSON.format(of=build.digest("# One\n{badges}")))
     (root / "README.md").write_text(
-        "| <!-- badges:01_tiny -->old<!-- /badges --> |\n%pip install git+https://github.com/old/x\n"
+        "| <!-- badges:01_tiny -->old<!-- /badges --> |\n<!-- set-up -->old<!-- /set-up -->\n"
+        "%pip install git+https://github.com/old/x\n"
     )
     assert build.main([], root) == 0
     return root
@@ -134,6 +136,41 @@ def test_addresses_come_from_pyproject(course):
     assert f"{colab}01_tiny.ipynb)" in readme
     assert readme.endswith("%pip install git+https://github.com/someone/course@main\n")
     assert readme.startswith("| <!-- badges:01_tiny -->[![Open in Colab]")
+    set_up = build.set_up(course)
+    assert '"https://github.com/someone/course", "main"' in set_up
+    assert f"<!-- set-up -->\n```python\n{set_up}\n%load_ext coursekit\n```\n<!-- /set-up" in readme
+    assert f"{set_up}\nfrom IPython" in _code(_stored(course))[1].source
+
+
+def test_a_fork_moves_without_running_anything(copied, monkeypatch, capsys):
+    """Hours of computing for a new address, or a badge that still opens the old one."""
+    before = [cell.get("outputs") for cell in _stored(copied).cells]
+    monkeypatch.setattr(build, "run", None)
+    assert build.main(["--address", "ada/fork", "trunk"], copied) == 0
+    assert build.main(["--check"], copied) == 0, capsys.readouterr().out
+    assert build.address(copied) == ("ada/fork", "trunk")
+    for file in [*copied.rglob("*.ipynb"), copied / "README.md"]:
+        text = file.read_text("utf-8")
+        assert "ada/fork" in text
+        assert "someone/course" not in text
+    assert [cell.get("outputs") for cell in _stored(copied).cells] == before
+
+
+def test_a_fork_leaves_stale_what_was_stale(copied, capsys):
+    """A move that passes off old outputs as those of the present source."""
+    _edit_source(copied)
+    build.main(["--address", "ada/fork", "trunk"], copied)
+    assert build.main(["--check"], copied) == 1
+    assert "the source has changed" in capsys.readouterr().out
+
+
+def test_an_address_that_is_none_is_refused(copied, capsys):
+    """`make address` without REPO would leave badges that lead nowhere."""
+    for repository in ("", "fork", "https://github.com/ada/fork"):
+        with pytest.raises(SystemExit):
+            build.main(["--address", repository, "main"], copied)
+    assert "owner/name" in capsys.readouterr().err
+    assert build.address(copied) == ("someone/course", "main")
 
 
 def test_check_is_content_after_a_build(course, capsys):

@@ -21,6 +21,7 @@ from nbclient.exceptions import CellExecutionError
 
 from notebooks import build
 from tests import colab_standin as standin
+from tests import release_check
 
 ROOT = build.ROOT
 NOWHERE = "http://127.0.0.1:9/"  # nothing listens there
@@ -285,3 +286,28 @@ def test_the_first_cell_does_nothing_elsewhere(tmp_path):
     build.run(cells, tmp_path, HOME=str(tmp_path), USERPROFILE=str(tmp_path), PATH="")
     assert own.exists()
     assert "CPU" in cells[0].outputs[0].text or "GPU" in cells[0].outputs[0].text
+
+
+def test_the_release_check_sees_a_cell_that_raised(tmp_path, monkeypatch, capfd):
+    """The command ends well whatever its cells do: a check that can never fail."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "colab").write_text(
+        '#!/bin/sh\n[ "$1" = exec ] || exit 0\ncp "$5" "${5%.ipynb}_output.ipynb"\n'
+    )
+    (tools / "colab").chmod(0o755)
+    monkeypatch.setattr(release_check, "FOLDER", tmp_path / "ran")
+    monkeypatch.setattr(
+        build, "lessons", lambda _: [tmp_path / "01_good.py", tmp_path / "02_bad.py"]
+    )
+    error = nbformat.v4.new_output("error", ename="NameError", evalue="no x", traceback=[])
+    for name, outputs in (("01_good", []), ("02_bad", [error])):
+        cells = [nbformat.v4.new_code_cell("x", outputs=outputs)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{name}.ipynb")
+    monkeypatch.setenv("PATH", "")
+    assert release_check.main() == 1
+    assert "pipx install google-colab-cli" in capfd.readouterr().out
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.defpath}")
+    assert release_check.main() == 1
+    said = capfd.readouterr().out
+    assert "01_good: runs on Colab\n02_bad: cell 1: NameError: no x\n" in said
