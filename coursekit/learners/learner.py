@@ -494,11 +494,12 @@ class Learner:
         return torch.zeros(count, dtype=dtype, device=self.device)
 
     def _train_mode(self, model):
+        """Set all to training but what is frozen: it keeps its statistics and drops nothing."""
         model.train()
         for module in model.modules():
-            parameters = list(module.parameters(recurse=False))
-            if parameters and isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.train(any(parameter.requires_grad for parameter in parameters))
+            weights = list(module.parameters())
+            if weights and not any(weight.requires_grad for weight in weights):
+                module.eval()
 
     def _make_optimizer(self, model, lr, weight_decay):
         """Return (optimiser, rate of each of its groups); frozen parameters are left out."""
