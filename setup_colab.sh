@@ -10,7 +10,7 @@ set -u
 export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 course=$(cd "$(dirname "${BASH_SOURCE[0]:-.}")" && pwd)
 python=${PYTHON:-python3}
-state=$course/build # setup-problem: one sentence, or empty; setup-versions: of the last success
+state=$course/build # setup-problem: one sentence, or empty; setup-checked: of the last success
 work=$(mktemp -d) || { echo "The disk is full: delete some files and run this again."; exit 1; }
 trap 'rm -rf "$work"' EXIT
 begun=${EPOCHREALTIME/./}
@@ -155,28 +155,33 @@ if [ -s "$work/lacking" ]; then
 fi
 
 # 3 · torch, torchvision and the GPU, with a real operation --------------------------------------
-pair=torchvision # takes seconds to import; done once for the versions that are here
-cmp -s "$work/constraints" "$state/setup-versions" && pair=torch
-(cd "$work" && PYTHONPATH=$course "$python" - "$pair" >line 2>said) <<'END' ||
-import importlib, sys
-
+# Done once for these versions and this machine: importing torch and torchvision takes seconds.
+{ cat "$work/constraints" /proc/sys/kernel/random/boot_id && ls /dev/nvidia*; } >"$work/checked" 2>&1
+if [ -s "$state/setup-found" ] && cmp -s "$work/checked" "$state/setup-checked"; then
+    say "Checked before: $(cat "$state/setup-found")"
+else
+    rm -f "$state/setup-found"
+    (cd "$work" && PYTHONPATH=$course "$python" - check >found 2>said) <<'END' ||
 import torch
+import torchvision
 
-importlib.import_module(sys.argv[1])
 from coursekit import runtime
 
 reason = runtime.probe("cuda")
 if reason is None:
     print(f"The GPU computes correctly: {torch.cuda.get_device_name()}")
 elif torch.cuda.is_available():
-    print(f"The GPU cannot be used ({reason}): the lessons run on the CPU, with the sample data,")
+    print(f"The GPU cannot be used ({reason}): the lessons run on the CPU, with the sample data,", end=" ")
     print("until you choose another GPU: Runtime > Change runtime type in Colab, Settings in Kaggle")
 else:
-    print("There is no GPU: the lessons run on the CPU, with the sample data, until you choose one:")
+    print("There is no GPU: the lessons run on the CPU, with the sample data, until you choose one:", end=" ")
     print("Runtime > Change runtime type > T4 in Colab, Settings > Accelerator in Kaggle")
 END
-    stop "torch cannot be used here ($(said | head -c 150)): $fresh."
-say "$(tr '\n' ' ' <"$work/line")"
+        stop "torch cannot be used here ($(said | head -c 150)): $fresh."
+    say "$(cat "$work/found")"
+    grep -q "cannot be used" "$work/found" || # what failed is tried again
+        { mkdir -p "$state" && cp "$work/found" "$state/setup-found"; } 2>/dev/null
+fi
 
 # 4 · The course; it comes last, so that where it can be imported all is well -----------------------
 if ask is_installed ""; then
@@ -193,7 +198,7 @@ fi
 ask compare_versions "$fresh" >/dev/null || stop "$(said)"
 say "Every package that was here has the version that it had"
 
-{ mkdir -p "$state" && cp "$work/constraints" "$state/setup-versions" && : >"$state/setup-problem"; } \
+{ mkdir -p "$state" && cp "$work/checked" "$state/setup-checked" && : >"$state/setup-problem"; } \
     2>/dev/null
 tenths=$(((${EPOCHREALTIME/./} - begun + 50000) / 100000))
 echo "Ready in $((tenths / 10)).$((tenths % 10)) s."

@@ -6,18 +6,22 @@ for Colab (its Python and its versions) run under ``make test-colab``.
 
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
+import threading
+import time
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from notebooks import build
 from tests import colab_standin as standin
@@ -166,12 +170,12 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     for sentence, said in (("The disk is full", full), ("to the operating system", system)):
         _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", said))
     wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("pooch", tmp_path / "wheels"))}
-    trouble = _python(small, "'- torch'*", _module(tmp_path / "bad", "torchvision", vision))
+    trouble = _python(small, "'- check'", _module(tmp_path / "bad", "torchvision", vision))
     (tmp_path / "bad" / "torch.py").write_text("")
     _stops(small, course, "(RuntimeError: operator torchvision::nms", PYTHON=trouble, **wheels)
 
     # A P100, say, that is there and cannot run what this torch was built to
-    trouble = _python(small, "'- torch'*", _module(tmp_path / "gpu", "sitecustomize", BROKEN_GPU))
+    trouble = _python(small, "'- check'", _module(tmp_path / "gpu", "sitecustomize", BROKEN_GPU))
     code, printed = small.set_up(course, PYTHON=trouble)
     assert code == 0, printed
     assert "The GPU cannot be used (CUDA error: no kernel image is available" in printed
@@ -183,6 +187,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     code, printed = small.set_up(course)
     assert code == 0, printed
     assert "coursekit is installed already" in printed
+    assert "The GPU cannot be used" not in printed, "a failure that lasts"
 
 
 @needs_linux
@@ -311,3 +316,262 @@ def test_the_release_check_sees_a_cell_that_raised(tmp_path, monkeypatch, capfd)
     assert release_check.main() == 1
     said = capfd.readouterr().out
     assert "01_good: runs on Colab\n02_bad: cell 1: NameError: no x\n" in said
+
+
+# The stand-in ---------------------------------------------------------------------------------
+
+needs_standin = pytest.mark.skipif(
+    not os.environ.get("COURSEKIT_COLAB"),
+    reason="the stand-in for Colab (6 GB) is built and used by `make test-colab` only",
+)
+HOSTS = {"colab": standin.COLAB, "kaggle": standin.KAGGLE}
+PRINT_VERSIONS = """
+import importlib.metadata as m
+print(*sorted({f"{d.metadata['Name']}=={d.version}" for d in m.distributions()}))
+"""
+SMALL_LESSON = """
+%load_ext coursekit
+import os
+import torch
+import coursekit as ck
+from coursekit.data.batches import Data
+
+class Log(ck.Callback):
+    def epoch_start(self, state):
+        with open(os.environ["LOG"], "a") as log:
+            log.write(f"{len(state.model)} {state.epoch}\\n")
+# ---
+def batches(count, seed):
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 64, 400, generator=draw)
+    return [(part, (part[:, :9].sum(1) > 0).long()) for part in x]
+
+data = Data(batches(150, 1), batches(20, 2))
+tables = {}
+for layers in (1, 2, 3):
+    hidden = [torch.nn.Linear(400, 400) for _ in range(layers)]
+    net = torch.nn.Sequential(*hidden, torch.nn.ReLU(), torch.nn.Linear(400, 2))
+    learn = ck.Learner(data, net, ck.cross_entropy, metrics=[ck.accuracy], callbacks=[Log()])
+    tables[layers] = learn.fit(4, lr=0.001, name=f"{layers} layers")
+# ---
+for table in tables.values():
+    for row in table:
+        print({name: value for name, value in row.items() if name != "seconds"})
+"""
+
+
+class Standin(Runtime):
+    """The stand-in for Colab, with a home folder of its own."""
+
+    def __init__(self, folder, host):
+        self.python, self.home = standin.PYTHON, folder / "home"
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.environment = standin.environment(self.home, host) | {
+            "COURSEKIT_DEVICE": "cpu",
+            "COURSEKIT_PROGRESS": "off",
+            "JUPYTER_PATH": str(standin.kernelspec(folder / "jupyter")),
+        }
+
+    def forget_the_course(self):
+        """Take the course away, as on a fresh runtime."""
+        command = [self.python, "-m", "pip", "uninstall", "-q", "-y", "coursekit"]
+        subprocess.run(command, env=self.environment, check=True, capture_output=True)
+
+    def versions(self):
+        """Return every package with its version, but for the course."""
+        command = [self.python, "-c", PRINT_VERSIONS]
+        ran = subprocess.run(
+            command, env=self.environment, check=True, text=True, stdout=subprocess.PIPE
+        )
+        return [one for one in ran.stdout.split() if not one.startswith("coursekit==")]
+
+    def run(self, cells, kill_after=None, **environment):
+        """Run a notebook in a new kernel; return what its last cell printed.
+
+        Args:
+            kill_after: seconds after which the kernel is killed; None when it then returns.
+        """
+        client = NotebookClient(
+            nbformat.v4.new_notebook(cells=cells),
+            kernel_name=standin.KERNEL,
+            timeout=600,
+            resources={"metadata": {"path": str(self.home)}},
+            extra_arguments=["--log-level=ERROR"],
+        )
+        pid = self.home / "pid"
+        pid.unlink(missing_ok=True)
+        first = (
+            "import os\nopen('pid.new', 'w').write(str(os.getpid()))\nos.replace('pid.new', 'pid')"
+        )
+        cells.insert(0, nbformat.v4.new_code_cell(first))
+        if kill_after is not None:
+            threading.Thread(target=_kill, args=(pid, kill_after), daemon=True).start()
+        try:
+            client.execute(env=self.environment | environment)
+        except DeadKernelError:
+            return None
+        return "".join(output.get("text", "") for output in cells[-1].outputs)
+
+
+def _kill(pid, after):
+    while not pid.exists():
+        time.sleep(0.05)
+    time.sleep(after)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def _built():
+    try:
+        standin.build()
+    except standin.StandinError as reason:
+        pytest.skip(f"{reason}")
+
+
+@pytest.fixture(scope="session")
+def kept_home(tmp_path_factory):
+    """Return the folder of a home that all lessons share, so that a sample is built once."""
+    return tmp_path_factory.mktemp("standin")
+
+
+@pytest.fixture(params=HOSTS)
+def fresh(request, _built, kept_home, monkeypatch):
+    """Return the stand-in without the course, as Colab and as Kaggle."""
+    runtime = Standin(kept_home, HOSTS[request.param])
+    monkeypatch.setenv("JUPYTER_PATH", runtime.environment["JUPYTER_PATH"])
+    runtime.forget_the_course()
+    return runtime
+
+
+@pytest.fixture
+def ready(_built, course, tmp_path, monkeypatch):
+    """Return the stand-in for Colab with the course in it."""
+    runtime = Standin(tmp_path / "standin", standin.COLAB)
+    monkeypatch.setenv("JUPYTER_PATH", runtime.environment["JUPYTER_PATH"])
+    code, printed = runtime.set_up(course)
+    assert code == 0, printed
+    return runtime
+
+
+@needs_standin
+def test_set_up_twice_changes_nothing(fresh, course, capsys):
+    """A course that replaces torch breaks every other notebook, and the learner's patience."""
+    before = fresh.versions()
+    for _ in range(2):
+        code, printed = fresh.set_up(course)
+        with capsys.disabled():
+            print(f"\n{printed}")
+        assert code == 0
+        assert fresh.versions() == before
+    assert "coursekit is installed already" in printed
+
+
+@needs_standin
+@pytest.mark.parametrize("source", build.lessons(ROOT), ids=lambda file: file.stem)
+def test_lessons_run(fresh, source, course, tmp_path):
+    """What runs in JupyterLab and dies on Colab: another numpy, another IPython, no course."""
+    lesson = build.read(source)
+    cells = build._edition(lesson, "en", build.addresses(ROOT, source.with_suffix(".ipynb")))
+    first = next(cell for cell in cells if cell.cell_type == "code")
+    assert first.source.startswith(build.set_up(ROOT)), "the first code cell gets the course"
+    for cell in cells:
+        cell.metadata.pop("tags", None)  # what is stored is the run of the whole lesson
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells), tmp_path / source.with_suffix(".ipynb").name
+    )
+    quick = {"COURSEKIT_QUICK": "1", "COURSEKIT_CHECKPOINTS": str(tmp_path / "checkpoints")}
+    options = f"--nbval-lax --nbval-kernel-name={standin.KERNEL} --nbval-cell-timeout=600"
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options.split(), tmp_path],
+        env=fresh.environment | quick | _hosted(course, tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+
+
+@needs_standin
+def test_edited_modules_are_reloaded(ready, tmp_path):
+    """IPython 7 on Python 3.13 cannot load autoreload; the learner edits and nothing changes."""
+    write = "open('mine.py', 'w').write('x = {x}')"
+    sources = [
+        "%load_ext coursekit",
+        f"{write.format(x=1)}; import mine, time; print(mine.x); time.sleep(1.1)",
+        f"{write.format(x=22)}",
+        "assert mine.x == 22",
+        "%reload_ext autoreload\n%autoreload 2",
+        f"time.sleep(1.1); {write.format(x=333)}",
+        "print(mine.x)",
+    ]
+    assert ready.run([nbformat.v4.new_code_cell(source) for source in sources]) == "333\n"
+
+
+def _small_lesson():
+    return [nbformat.v4.new_code_cell(cell) for cell in SMALL_LESSON.split("# ---")]
+
+
+@needs_standin
+def test_a_killed_kernel_goes_on(ready, tmp_path, capsys):
+    """The runtime ends in the night; what was trained is trained again, or comes out otherwise."""
+    log = tmp_path / "log"
+
+    def run(folder, kill_after=None):
+        where = {"LOG": str(log), "COURSEKIT_CHECKPOINTS": str(tmp_path / folder)}
+        return ready.run(_small_lesson(), kill_after, **where)
+
+    began = time.monotonic()
+    uncut = run("uncut")
+    seconds = time.monotonic() - began - 1
+    assert uncut.count("valid_loss") == 12
+    draw = random.Random(int(os.environ.get("SEED", "0")))
+    for number in range(10):
+        log.unlink()
+        moment = draw.uniform(2, seconds)
+        cut = run(str(number), kill_after=moment)
+        before = log.read_text().splitlines() if log.exists() else []
+        damaged = number % 2 and _truncate_newest(tmp_path / str(number))
+        assert run(str(number)) == uncut
+        trained = log.read_text().splitlines()
+        again = len(trained) - len(set(trained))
+        with capsys.disabled():
+            print(
+                f"\nkilled after {moment:.1f} of {seconds:.1f} s, in epoch {len(before)} of 12"
+                f"{', newest checkpoint cut short' if damaged else ''}: {again} trained again"
+            )
+        assert again <= (2 if damaged else 1)
+        assert len(set(trained)) == 12
+        assert cut is None or cut == uncut
+
+
+def _truncate_newest(folder):
+    files = sorted(folder.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime)
+    for file in files[-1:]:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    return bool(files)
+
+
+@needs_standin
+def test_lesson_1_killed_goes_on(ready, tmp_path, capsys):
+    """Resuming that works for a toy and not for a lesson, with its recipe and stored features."""
+    show = "print([{k: v for k, v in r.items() if k != 'seconds'} for r in learn.history])"
+    show = f"{show}\nprint(learn.evaluate())"
+
+    def run(folder, kill_after=None):
+        cells = [cell for cell in build.read(build.lessons(ROOT)[0]) if cell.cell_type == "code"]
+        where = {"COURSEKIT_QUICK": "1", "COURSEKIT_CHECKPOINTS": str(tmp_path / folder)}
+        return ready.run([*cells, nbformat.v4.new_code_cell(show)], kill_after, **where)
+
+    run("first")  # builds the sample
+    began = time.monotonic()
+    uncut = run("uncut")
+    seconds = time.monotonic() - began
+    draw = random.Random(int(os.environ.get("SEED", "0")))
+    for number in range(int(os.environ.get("KILLS", "2"))):
+        moment = draw.uniform(0.3, 0.9) * seconds
+        assert run(str(number), kill_after=moment) is None
+        assert run(str(number)) == uncut
+        with capsys.disabled():
+            print(f"\nlesson 1 killed after {moment:.0f} of {seconds:.0f} s: the same table")
