@@ -72,16 +72,17 @@ def set_up(root):
     return f"""\
 # Colab and Kaggle do not have the course yet: get it. Anywhere else this does nothing.
 import importlib.util, os
+from pathlib import Path
 
 url, branch = "https://github.com/{repository}", "{branch}"
 hosts = {{"COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KAGGLE_KERNEL_RUN_TYPE"}}
 if hosts & set(os.environ) and not importlib.util.find_spec("coursekit"):
     !rm -rf ~/course
     !git clone -q --depth 1 -b {{branch}} {{url}} ~/course && bash ~/course/setup_colab.sh
+    mark = Path("~/course/build/setup-problem").expanduser()
     offline = "The course cannot be fetched: switch the internet on, then run this cell again."
-    problem = !cat ~/course/build/setup-problem 2>/dev/null || echo "{{offline}}"
-    if problem:
-        raise SystemExit(problem[-1])
+    if problem := mark.read_text() if mark.exists() else offline:
+        raise SystemExit(problem)
     importlib.invalidate_caches()
 """
 

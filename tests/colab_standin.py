@@ -73,7 +73,8 @@ def environment(home, host=COLAB):
     own = ("COURSEKIT_", "COLAB_", "KAGGLE_", "PYTHON", "JUPYTER", "IPYTHON", "VIRTUAL_ENV", "MPL")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     path = os.pathsep.join([str(FOLDER / "bin"), kept.get("PATH", "")])
-    return {**kept, **host, "HOME": str(home), "PATH": path, "OMP_NUM_THREADS": "1"}
+    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # an old debugger and a new Python
+    return {**kept, **host, **quiet, "HOME": str(home), "PATH": path, "OMP_NUM_THREADS": "1"}
 
 
 def kernelspec(folder):
