@@ -149,7 +149,7 @@ class FitCheckpoints:
         self.learner, self.state, self.callbacks = learner, state, callbacks
         self.name, self.resume = name, resume
         self.active = bool(learner.checkpoints)
-        self.skip, self.sums, self.began = 0, None, None
+        self.skip, self.losses, self.began = 0, [], None
         self._seconds, self._cut_random, self._epoch_random = 0.0, None, None
         self._written = time.monotonic()
 
@@ -201,7 +201,8 @@ class FitCheckpoints:
         now = tensors_to_random(part["random"], facts["random"])
         if state.batch:
             self.skip, self._seconds = state.batch, facts["seconds"]
-            self.sums = tensors["sums"].to(self.learner.device), facts["seen"]
+            losses = tensors["losses"].to(self.learner.device)
+            self.losses = list(zip(losses, facts["counts"], strict=True))
             start = tensors_to_random(part["epoch_random"], facts["epoch_random"])
             self._epoch_random, self._cut_random = start, now
         else:
@@ -245,19 +246,21 @@ class FitCheckpoints:
         """After the batches that were trained before the cut: go on with the numbers of then."""
         runtime.set_random_state(self._cut_random)
 
-    def step_done(self, total, seen):
+    def step_done(self, losses):
         """Write a checkpoint within the epoch where the last one is some minutes old."""
         if self.active and time.monotonic() - self._written > SECONDS_BETWEEN:
             tensors, random = random_to_tensors(self._epoch_random)
             extra = {f"epoch_random.{name}": value for name, value in tensors.items()}
+            means, counts = zip(*losses, strict=True)
+            seconds = time.perf_counter() - self.began
             self._write(
-                {**extra, "sums": total},
-                {"epoch_random": random, "seen": seen, "seconds": time.perf_counter() - self.began},
+                {**extra, "losses": torch.stack(means)},
+                {"epoch_random": random, "counts": counts, "seconds": seconds},
             )
 
     def epoch_done(self):
         """Write a checkpoint between two epochs."""
-        self.skip, self.sums, self._seconds = 0, None, 0.0
+        self.skip, self.losses, self._seconds = 0, [], 0.0
         if self.active:
             self._write()
 

@@ -231,29 +231,27 @@ class Learner:
 
     def _train_epoch(self, state, batches, rates, schedule, listeners, keeper):
         """Train once over ``batches`` and return the mean loss, weighted by examples."""
-        s, optimizer, scaler = state, state.optimizer, self._scaler
+        s, optimizer, scaler, cast = state, state.optimizer, self._scaler, self._autocast()
         self._train_mode(s.model)
-        total, seen = keeper.sums or (self._zeros(1), 0)
+        losses = keeper.losses  # (mean, examples) of every batch, read once, at the end
         for x, y in self._stream(batches, s, keeper):
-            s.x, s.y, s.hold, s.weight, losses = x, y, False, 1, []
+            s.x, s.y, s.hold, s.weight, pieces = x, y, False, 1, []
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * schedule(s.progress)
             self._tell(listeners, "batch_ready", s)
             try:
                 for x, y, share in _cut(s.x, s.y, s.at_once):
-                    with self._autocast():
+                    with cast:
                         s.prediction = _call(s.model, x)
                         s.loss = self.loss(s.prediction, y)
                     self._tell(listeners, "loss_ready", s)
                     weight = share * s.weight
                     scaler.scale(s.loss if weight == 1 else s.loss * weight).backward()
-                    losses.append((s.loss.detach(), _examples(x)))
+                    pieces.append((s.loss.detach(), _examples(x)))
             except torch.OutOfMemoryError as error:
                 self._make_room(s, error)  # the stream hands the same batch out again, in halves
                 continue
-            for loss, count in losses:
-                total.add_(loss, alpha=count)
-                seen += count
+            losses += pieces
             s.batch += 1
             if s.hold:
                 continue
@@ -264,8 +262,8 @@ class Learner:
             optimizer.zero_grad(set_to_none=True)
             s.step += 1
             self._tell(listeners, "step_done", s)
-            keeper.step_done(total, seen)
-        return total.item() / max(1, seen)
+            keeper.step_done(losses)
+        return _mean(losses)
 
     def _stream(self, batches, state, keeper):
         """Hand out mini-batches on the device; skip those that a checkpoint has behind it."""
@@ -608,9 +606,20 @@ def _examples(x):
     return len(x[0]) if isinstance(x, tuple) else len(x)
 
 
+def _mean(losses):
+    """Return the mean of (loss, examples) over all examples, in double precision."""
+    values, counts = zip(*losses, strict=True)
+    counts = torch.tensor(counts, dtype=torch.float64)
+    return ((torch.stack(values).cpu().double() * counts).sum() / counts.sum()).item()
+
+
 def _to(thing, where):
-    if thing is None or (isinstance(thing, torch.Tensor) and thing.device.type == where.type):
-        return thing
+    if isinstance(thing, torch.Tensor):
+        here = thing.device  # "cuda" is where "cuda:0" is
+        near = here == where or here.type == where.type
+        return thing if near else thing.to(where, non_blocking=True)
+    if thing is None:
+        return None
     if isinstance(thing, (tuple, list)):
         return tuple(_to(part, where) for part in thing)
     return torch.as_tensor(thing).to(where, non_blocking=True)
