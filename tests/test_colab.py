@@ -340,7 +340,7 @@ from coursekit.data.batches import Data
 class Log(ck.Callback):
     def epoch_start(self, state):
         with open(os.environ["LOG"], "a") as log:
-            log.write(f"{time.time()} {state.model} {state.epoch}\\n")
+            log.write(f"{time.time()} {len(state.model)} {state.epoch}\\n")
 # ---
 def batches(count, seed):
     draw = torch.Generator().manual_seed(seed)
@@ -406,22 +406,25 @@ class Standin(Runtime):
             "import os\nopen('pid.new', 'w').write(str(os.getpid()))\nos.replace('pid.new', 'pid')"
         )
         cells.insert(0, nbformat.v4.new_code_cell(first))
+        over = threading.Event()
+        killer = threading.Thread(target=_kill, args=(pid, begun or pid, kill_after, over))
         if kill_after is not None:
-            threading.Thread(
-                target=_kill, args=(pid, begun or pid, kill_after), daemon=True
-            ).start()
+            killer.start()
         try:
             client.execute(env=self.environment | environment)
         except DeadKernelError:
             return None
+        finally:
+            over.set()
         return "".join(output.get("text", "") for output in cells[-1].outputs)
 
 
-def _kill(pid, begun, after):
+def _kill(pid, begun, after, over):
     while not (pid.exists() and begun.exists()):
-        time.sleep(0.05)
-    time.sleep(after)
-    os.kill(int(pid.read_text()), signal.SIGKILL)
+        if over.wait(0.05):
+            return
+    if not over.wait(after):
+        os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -531,7 +534,7 @@ def test_a_killed_kernel_goes_on(ready, tmp_path, capsys):
         return [line.split(" ", 1) for line in log.read_text().splitlines()]
 
     uncut = run("uncut")
-    seconds = time.time() - float(epochs()[0][0])
+    seconds = (float(epochs()[-1][0]) - float(epochs()[0][0])) * 12 / 11
     assert uncut.count("valid_loss") == 12
     draw = random.Random(int(os.environ.get("SEED", "0")))
     for number in range(10):
@@ -548,7 +551,8 @@ def test_a_killed_kernel_goes_on(ready, tmp_path, capsys):
                 f"\nkilled after {moment:.1f} of {seconds:.1f} s, in epoch {in_epoch} of 12"
                 f"{', newest checkpoint cut short' if damaged else ''}: {again} trained again"
             )
-        assert again <= (2 if damaged else 1)
+        finished = bool(damaged) and damaged.name.startswith("z")  # the only one of its fit
+        assert again <= (5 if finished else 2 if damaged else 1)
         assert len(set(trained)) == 12
         assert cut in (None, uncut)
 
@@ -557,7 +561,7 @@ def _truncate_newest(folder):
     files = sorted(folder.rglob("*.safetensors"), key=lambda file: file.stat().st_mtime)
     for file in files[-1:]:
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    return bool(files)
+    return files[-1] if files else None
 
 
 @needs_standin
