@@ -582,7 +582,9 @@ def test_lesson_1_killed_goes_on(ready, tmp_path, capsys):
     draw = random.Random(int(os.environ.get("SEED", "0")))
     for number in range(int(os.environ.get("KILLS", "1"))):
         moment = draw.uniform(0.3, 0.9) * seconds
-        assert run(str(number), kill_after=moment) is None
+        while run(str(number), kill_after=moment) is not None:  # this time it was quicker
+            shutil.rmtree(tmp_path / str(number))
+            moment *= 0.7
         assert run(str(number)) == uncut
         with capsys.disabled():
             print(f"\nlesson 1 killed after {moment:.0f} of {seconds:.0f} s: the same table")
