@@ -7,6 +7,7 @@ from coursekit.data.cleaning import Corrections, near_duplicates
 from coursekit.data.fetch import fetch
 from coursekit.data.images import images, read_picture
 from coursekit.doctor import doctor
+from coursekit.drive import keep_on_drive
 from coursekit.extension import load as load_ipython_extension
 from coursekit.learners.callbacks import (
     Accumulate,
@@ -80,6 +81,7 @@ __all__ = [
     "fetch",
     "image_learner",
     "images",
+    "keep_on_drive",
     "load_ipython_extension",
     "load_model",
     "machine",

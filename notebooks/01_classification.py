@@ -30,12 +30,14 @@
 # more than a sentence that sounds right.
 
 # %%
+# {set_up}
 # %load_ext coursekit
 import coursekit as ck
 
 # %% [markdown] lang="en"
-# The line that begins with `%` is a *magic*: a command to the notebook, not to Python. This one does
-# three things that many notebooks write out in full:
+# In Colab and Kaggle the first lines fetch the course; elsewhere they do nothing. The line that begins
+# with `%` is a *magic*: a command to the notebook, not to Python. This one does three things that
+# many notebooks write out in full:
 #
 # | magic | what it does |
 # |---|---|
