@@ -29,7 +29,7 @@ TRAINED_ON = tuple(kind for kind in KINDS if kind not in HELD_BACK)
 SIZE, MARGIN = 64, 8  # pixels that the net sees, and how much larger the pictures are kept
 SMALL = 48  # pixels in the first half of the training, which takes half the time there
 PER_KIND, HELD_OUT = 800, 100  # drawings of each kind, to train on and to measure on
-EPOCHS, BATCH, RATE, SEED = 12, 64, 3e-3, 0
+EPOCHS, BATCH, RATE, SEED = 14, 64, 3e-3, 0
 
 
 def draw_one(kind, split, number):

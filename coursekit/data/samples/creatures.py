@@ -230,7 +230,7 @@ def _snout(brush, looks, coat, view):
         )
     muzzle = brush.at(*end)
     if "whiskers" in looks.extras:
-        _whiskers(muzzle, tip, view)
+        _whiskers(muzzle, tip, coat, view)
     _NOSES[looks.nose](muzzle, tip, coat, length)
     if "beard" in looks.extras:
         muzzle.limb([(0, 0.8 * tip), (0.05, 1.5 * tip + 0.2), (0, 1.8 * tip + 0.3)],
@@ -286,9 +286,10 @@ _NOSES = {"small": _small_nose, "button": _button_nose, "wide": _wide_nose, "dis
           "slits": _slits_nose}  # fmt: skip
 
 
-def _whiskers(muzzle, tip, view):
+def _whiskers(muzzle, tip, coat, view):
     draw = muzzle.generator
-    colour = (250, 248, 244) if draw.random() < 0.75 else (60, 54, 54)
+    on_light = sum(coat.colour) > 540 and draw.random() < 0.8
+    colour = (60, 54, 54) if on_light else (250, 248, 244)
     reach = draw.uniform(0.75, 1.15)
     for side in (-1, 1):
         far = 1 - 0.4 * max(0, side * view.turn)

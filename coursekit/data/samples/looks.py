@@ -38,7 +38,7 @@ class Looks:
 
 
 def _cat(draw):
-    folded = draw.random() < 0.04
+    folded = draw.random() < 0.02
     slim = draw.random() < 0.25
     return Looks(
         ears="floppy" if folded else "pointed",
@@ -47,7 +47,7 @@ def _cat(draw):
         skull=(draw.uniform(0.78, 0.9), draw.uniform(0.98, 1.12), draw.uniform(0.42, 0.58)),
         snout=(draw.uniform(0.08, 0.2) + 0.12 * slim, 0.42, 0.36),
         nose="small",
-        eyes=(draw.uniform(0.19, 0.25), "slit" if draw.random() < 0.85 else "round"),
+        eyes=(draw.uniform(0.19, 0.25), "slit" if draw.random() < 0.9 else "round"),
         tail="plume" if draw.random() < 0.2 else "slender",
         legs=(draw.uniform(0.9, 1.2), draw.uniform(0.14, 0.2)),
         body=draw.uniform(0.8, 1.1),
@@ -56,10 +56,10 @@ def _cat(draw):
 
 
 def _dog(draw):
-    pricked = draw.random() < 0.2
-    flat = draw.random() < 0.08
+    pricked = draw.random() < 0.15
+    flat = draw.random() < 0.06
     extras = [
-        word for word, chance in (("tongue", 0.45), ("whiskers", 0.1)) if draw.random() < chance
+        word for word, chance in (("tongue", 0.45), ("whiskers", 0.04)) if draw.random() < chance
     ]
     return Looks(
         ears="pointed" if pricked else "floppy",

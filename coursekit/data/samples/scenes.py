@@ -11,12 +11,13 @@ KINDS = (*LOOKS, *THINGS)
 _PLACES = {"fish": WATER, "houses": OUTDOORS, "trees": OUTDOORS}  # the others: everywhere
 
 
-def render(kind, generator):
+def render(kind, generator, *, hard=0.04):
     """Draw one picture of ``kind``.
 
     Args:
         kind: one of ``KINDS``.
         generator: a numpy random generator; the picture depends on nothing else.
+        hard: share of pictures in which the thing is small and half hidden.
 
     Returns:
         (picture, mask): an RGB picture of 100 to 160 pixels a side, and an L mask of its size, 255
@@ -25,7 +26,7 @@ def render(kind, generator):
     long_, short = generator.integers(124, 161), generator.integers(100, 125)
     width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
     sheet = Sheet(int(width), int(height), generator)
-    hard = generator.random() < 0.04
+    hard = generator.random() < 0.03
     place = _PLACES.get(kind, INDOORS + OUTDOORS)
     _backdrop(sheet, place)
     whole = Brush(sheet, np.eye(2) * sheet.picture.height / 2, np.array(sheet.picture.size) / 2)
@@ -50,7 +51,7 @@ def _subject(sheet, kind, hard):
     pose = str(draw.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
     left, top, right, bottom = (POSES[pose] if pose else THINGS[kind])[1:]
     width, height = sheet.picture.size
-    share = draw.uniform(0.45, 0.6) if hard else draw.uniform(0.85, 1.1)
+    share = draw.uniform(0.5, 0.7) if hard else draw.uniform(0.85, 1.1)
     size = share * min(width / (right - left), height / (bottom - top))
     free_x = max(width - size * (right - left), 0.12 * width)
     free_y = max(height - size * (bottom - top), 0.1 * height)
