@@ -22,7 +22,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def data(sample):
-    return ck.images(sample, size=64)
+    return ck.images(sample, size=80)
 
 
 @pytest.fixture(scope="module")
