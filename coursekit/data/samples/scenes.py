@@ -51,13 +51,13 @@ def _subject(sheet, kind, hard):
     pose = str(draw.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
     left, top, right, bottom = (POSES[pose] if pose else THINGS[kind])[1:]
     width, height = sheet.picture.size
-    share = draw.uniform(0.5, 0.7) if hard else draw.uniform(0.85, 1.1)
+    share = draw.uniform(0.5, 0.7) if hard else draw.uniform(0.8, 1.12)
     size = share * min(width / (right - left), height / (bottom - top))
-    free_x = max(width - size * (right - left), 0.12 * width)
-    free_y = max(height - size * (bottom - top), 0.1 * height)
+    free_x = max(width - size * (right - left), 0.22 * width)
+    free_y = max(height - size * (bottom - top), 0.2 * height)
     mirror = draw.random() < 0.5
-    corner_x = (width - size * (right - left) - free_x) / 2 + draw.uniform(0.2, 0.8) * free_x
-    corner_y = (height - size * (bottom - top) - free_y) / 2 + draw.uniform(0.2, 1) * free_y
+    corner_x = (width - size * (right - left) - free_x) / 2 + draw.uniform(0.1, 0.9) * free_x
+    corner_y = (height - size * (bottom - top) - free_y) / 2 + draw.uniform(0.1, 0.9) * free_y
     x = corner_x + size * (right if mirror else -left)
     y = corner_y - size * top
     box = (corner_x, corner_y, corner_x + size * (right - left), corner_y + size * (bottom - top))
