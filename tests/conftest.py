@@ -55,11 +55,15 @@ def _stand_for(there, wanted):
 
 @pytest.fixture(scope="session")
 def real_home(real_data, tmp_path_factory):
-    """Return {variable: folder} where the real data stand for the download, weights included."""
+    """Return {variable: folder} where the real data stand for the downloads, weights included."""
     weights = real_data.parent / "weights" / "squeezenet1_0-imagenet.pth"
     if not weights.is_file():
         pytest.skip(f"there are no ImageNet weights beside the real data: {weights.name}")
     home, torch_home = tmp_path_factory.mktemp("real-home"), tmp_path_factory.mktemp("torch-home")
-    _stand_for(real_data / "dogscats", home / "full" / "dogscats")
+    for folder in real_data.iterdir():
+        if folder.name != "satellite":
+            _stand_for(folder, home / "full" / folder.name)
+    for there, name in (("train-jpg", "train-jpg"), ("labels.csv", "train_v2.csv")):
+        _stand_for(real_data / "satellite" / there, home / "full" / "planet" / name)
     _stand_for(weights, torch_home / "hub" / "checkpoints" / "squeezenet1_0-b66bff10.pth")
     return {"COURSEKIT_HOME": str(home), "TORCH_HOME": str(torch_home)}

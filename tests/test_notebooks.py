@@ -71,11 +71,12 @@ def test_quick_profile_runs(source, learner):
 
 
 @pytest.mark.real
-def test_lesson_1_runs_on_photographs(learner, real_home):
-    """Drawings are forgiving: sizes, modes and names of real files break what they do not."""
+@names
+def test_lesson_runs_on_real_data(source, learner, real_home):
+    """Samples are forgiving: sizes, modes and names of real files break what they do not."""
     full = {"COURSEKIT_DATA": "full", "COURSEKIT_ARCH": "squeezenet1_0", "COURSEKIT_QUICK": "1"}
-    cells = _cells(LESSONS[0].with_suffix(".ipynb"))
-    build.run(cells, LESSONS[0].parent, **learner | real_home | full)
+    cells = _cells(source.with_suffix(".ipynb"))
+    build.run(cells, source.parent, **learner | real_home | full)
 
 
 @pytest.mark.parametrize(
