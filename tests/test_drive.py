@@ -117,7 +117,10 @@ def test_drive_vanishes_while_training(google, tmp_path, capsys):
                 google.flush_and_unmount()
 
     assert _fit(callbacks=[Vanish()]) == rows
-    assert "checkpoint cannot be written" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert (
+        f"cannot be written ({tmp_path / 'content/drive/MyDrive/coursekit'} has vanished)" in said
+    )
     assert not list((tmp_path / "content" / "drive").iterdir())
     drive.keep_on_drive()
     assert _fit() == rows

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from coursekit import runtime
-from coursekit.console import CourseError, note
+from coursekit.console import CourseError, note, reason
 from coursekit.learners.identity import describe, short_hash
 
 SECONDS_BETWEEN = 180  # within a long epoch
@@ -79,7 +79,7 @@ def save_weights(model, file, facts=None):
         write_tensors(file, model.state_dict(), facts)
     except OSError as error:
         raise CourseError(
-            f"The weights cannot be written to {file} ({error.strerror or error}); make room, or "
+            f"The weights cannot be written to {file} ({reason(error)}); make room, or "
             "give another folder."
         ) from error
     return file
@@ -136,8 +136,9 @@ def tensors_to_random(tensors, facts):
 class FitCheckpoints:
     """The checkpoints of one fit: read back at its start, written as it goes.
 
-    The newest two are kept while it trains; when it is finished, one without the optimiser's state.
-    A file's name ends in the hash of its content, so that a damaged one is noticed.
+    The newest two are kept, so that one may be damaged: a file's name ends in the hash of its
+    content, which tells. The last one of a finished fit lacks the optimiser's state, and stays alone
+    when the next fit is finished.
 
     Args:
         learner, state, callbacks: whose training it is.
@@ -265,7 +266,7 @@ class FitCheckpoints:
             self._write()
 
     def finish(self):
-        """Replace the checkpoints by a last one, without the optimiser's state."""
+        """Write a last checkpoint, without the optimiser's state."""
         if self.active and self.began is not None:
             self._write(optimizer=False)
             _make_room(runtime.checkpoints(), self.folder)
@@ -300,7 +301,7 @@ class FitCheckpoints:
         except OSError as error:
             self.active = False
             note(
-                f"the checkpoint cannot be written ({error.strerror or error}): training goes on "
+                f"the checkpoint cannot be written ({_why(error, self.folder)}): training goes on "
                 "but cannot be resumed; make room, or set COURSEKIT_HOME."
             )
         self._written = time.monotonic()
@@ -310,9 +311,14 @@ class FitCheckpoints:
         content = write_tensors(waiting, tensors, facts)
         order = f"{mark}{self.state.epoch:05d}-{self.state.batch:07d}"
         os.replace(waiting, self.folder / f"{order}-{_digest(content)}.safetensors")
-        keep = 1 if mark else 2
-        for old in sorted(self.folder.glob("*.safetensors"))[:-keep]:
+        for old in sorted(self.folder.glob("*.safetensors"))[:-2]:
             old.unlink(missing_ok=True)
+
+
+def _why(error, folder):
+    """Return why a file could not be written; a folder that has vanished behind a link says so."""
+    gone = [part for part in (folder, *folder.parents) if part.is_symlink() and not part.exists()]
+    return f"{os.readlink(gone[0])} has vanished" if gone else reason(error)
 
 
 def _count(epochs):
@@ -370,8 +376,15 @@ def _load_optimizer(optimizer, tensors):
 
 
 def _make_room(root, spared):
-    """Remove the oldest fits until all checkpoints together take no more than ``ROOM`` bytes."""
+    """Remove what is no longer needed, then the oldest fits, until all take at most ``ROOM`` bytes.
+
+    A finished fit other than ``spared`` needs its last checkpoint only.
+    """
     fits = {}
+    for last in root.glob("*/*/*/z*.safetensors"):
+        for file in last.parent.glob("[!z]*.safetensors"):
+            if last.parent != spared:
+                file.unlink(missing_ok=True)
     for file in root.glob("*/*/*/*.safetensors"):
         with contextlib.suppress(OSError):
             facts = file.stat()
