@@ -137,7 +137,7 @@ class FitCheckpoints:
     """The checkpoints of one fit: read back at its start, written as it goes.
 
     The newest two are kept, so that one may be damaged: a file's name ends in the hash of its
-    content, which tells. The last one of a finished fit lacks the optimiser's state, and stays alone
+    content, which tells. The last one of a finished fit lacks the optimiser's state; it stays alone
     when the next fit is finished.
 
     Args:
