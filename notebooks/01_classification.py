@@ -231,6 +231,23 @@ print(f"{'from random weights':32} {from_scratch[-1]['accuracy']:.3f}")
 print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(runs):.3f}")
 
 # %% [markdown] lang="en"
+# **And when the computer stops in the middle?** A free runtime ends after some hours, a laptop runs
+# out of battery. Every fit of this course writes a *checkpoint* after each epoch. Open the lesson
+# again and run it from the top: what was trained already is read back, and the rest goes on exactly
+# as if it had never been cut. Try it with the first of the three runs, the very same call. Will it
+# take as long as before, and will the number be the same?
+
+# %%
+_, again = train_head(1)
+assert again[-1]["accuracy"] == runs[0]
+
+# %% [markdown] lang="en"
+# `resume=False` in a fit trains it afresh; and a fit whose data, model or settings have changed
+# starts afresh by itself. In Colab the disk dies with the runtime, so the checkpoints need another
+# place: put `kept = ck.keep_on_drive()` into a cell at the top of the lesson, before the first
+# training, and `kept.finish()` into one at the end.
+
+# %% [markdown] lang="en"
 # The spread behind ± tells how much of a difference is luck. When two methods differ by less than
 # that, do not call one of them better.
 #
