@@ -176,6 +176,10 @@ def test_addresses_agree():
     text = "\n".join([README, *(file.read_text("utf-8") for file in notebooks)])
     pages = set(re.findall(r"github(?:\.com)?/([\w.-]+/[\w.-]+)/blob/([\w.-]+)/notebooks/", text))
     pages |= set(re.findall(r"git\+https://github\.com/([\w.-]+/[\w.-]+)@([\w.-]+)", text))
+    set_up = r'"https://github\.com/([\w.-]+/[\w.-]+)", "([\w.-]+)"'
+    cells = set(re.findall(set_up, text.replace("\\", "")))
+    assert len(cells) == 1, "the lines that get the course stand in the README and in each lesson"
+    pages |= cells
     where = PROJECT["tool"]["coursekit"]
     assert pages == {(where["repository"], where["branch"])}
 
