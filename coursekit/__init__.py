@@ -6,12 +6,14 @@ from coursekit.data.batches import Batches, Data
 from coursekit.data.cleaning import Corrections, near_duplicates
 from coursekit.data.fetch import fetch
 from coursekit.data.images import images, read_picture
+from coursekit.data.text import Vocabulary, language
 from coursekit.doctor import doctor
 from coursekit.drive import keep_on_drive
 from coursekit.extension import load as load_ipython_extension
 from coursekit.learners.callbacks import (
     Accumulate,
     ActivationStatistics,
+    CarryState,
     ClipGradients,
     EarlyStop,
     KeepBest,
@@ -50,6 +52,7 @@ __all__ = [
     "Augment",
     "Batches",
     "Callback",
+    "CarryState",
     "ClipGradients",
     "Corrections",
     "CourseError",
@@ -67,6 +70,7 @@ __all__ = [
     "PictureNet",
     "Predictions",
     "Results",
+    "Vocabulary",
     "accuracy",
     "architecture",
     "architectures",
@@ -82,6 +86,7 @@ __all__ = [
     "image_learner",
     "images",
     "keep_on_drive",
+    "language",
     "load_ipython_extension",
     "load_model",
     "machine",

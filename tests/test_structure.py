@@ -37,6 +37,7 @@ ARROWS = {
     "data.cleaning": ("console",),
     "data.batches": BASE,
     "data.images": (*BASE, "data.augment", "data.batches", "data.cleaning"),
+    "data.text": (*BASE, "data.batches"),
     "models": (*BASE, "models"),
     "models.train_backbone": (*BASE, "data", "learners", "models"),  # a program, on top of all
     "learners": (*BASE, "learners"),

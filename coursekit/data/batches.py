@@ -238,7 +238,9 @@ class Data:
         parts = [
             f"{part} {getattr(self, part).examples:,}"
             for part in ("train", "valid", "test")
-            if isinstance(getattr(self, part), Batches)
+            if hasattr(getattr(self, part), "examples")
         ]
+        if not self.classes:
+            return f"Data({', '.join(parts)})"
         names = ", ".join(map(str, self.classes[:6])) + (", ..." if len(self.classes) > 6 else "")
         return f"Data({', '.join(parts)}; {len(self.classes)} classes: {names})"

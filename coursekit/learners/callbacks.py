@@ -1,4 +1,4 @@
-"""Callbacks: mixup, label smoothing, clipping, accumulation, early stop, keep best, activations."""
+"""Callbacks: mixup, smoothing, clipping, accumulation, early stop, keep best, carried state."""
 
 import contextlib
 
@@ -90,6 +90,40 @@ class Accumulate(Callback):
             for parameter in state.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(share)
+
+
+class CarryState(Callback):
+    """Keep the state that a recurrent model carries from batch to batch in its checkpoints.
+
+    The model has an attribute ``state``, a tensor, a tuple of tensors, or None, and forgets it in
+    ``train()`` and ``eval()``. A fit that was cut within an epoch then goes on with what the model
+    had read.
+    """
+
+    def __init__(self):
+        self._model, self._kept = None, {}
+
+    def fit_start(self, state):
+        """Note whose state it is."""
+        self._model, self._kept = state.model, {}
+
+    def batch_ready(self, state):
+        """Put the state back at the first batch after a cut."""
+        if self._kept and state.batch:
+            parts = tuple(self._kept[name].to(state.learner.device) for name in sorted(self._kept))
+            self._model.state = parts if "whole" not in self._kept else parts[0]
+        self._kept = {}
+
+    def state_dict(self):
+        """Return the parts of the state."""
+        kept = getattr(self._model, "state", None)
+        if isinstance(kept, torch.Tensor):
+            return {"whole": kept}
+        return {f"part{number:03}": one for number, one in enumerate(kept or ())}
+
+    def load_state_dict(self, tensors):
+        """Take the parts back, for the next batch."""
+        self._kept = dict(tensors)
 
 
 class EarlyStop(Callback):

@@ -247,7 +247,7 @@ class Learner:
                     self._tell(listeners, "loss_ready", s)
                     weight = share * s.weight
                     scaler.scale(s.loss if weight == 1 else s.loss * weight).backward()
-                    pieces.append((s.loss.detach(), _examples(x)))
+                    pieces.append((s.loss.detach(), _weight(x, y)))
             except torch.OutOfMemoryError as error:
                 self._make_room(s, error)  # the stream hands the same batch out again, in halves
                 continue
@@ -314,8 +314,8 @@ class Learner:
             x, y = _to(x, self.device), _to(y, self.device)
             with self._autocast():
                 scores = self._look(model, x)
-                loss.add_(self.loss(scores, y), alpha=_examples(x))
-            seen += _examples(x)
+                loss.add_(self.loss(scores, y), alpha=_weight(x, y))
+            seen += _weight(x, y)
             for number, metric in enumerate(self.metrics):
                 part = metric.sums(scores.float(), y).to(loss.dtype)
                 sums[number] = part if sums[number] is None else sums[number].add_(part)
@@ -445,9 +445,9 @@ class Learner:
                 f"from 0 to {len(self.groups) - 1}."
             )
         first = group % len(self.groups)
-        for number, modules in enumerate(self.groups):
-            for module in modules:
-                module.requires_grad_(number >= first)
+        for number, parameters in enumerate(self._parameters()):
+            for parameter in parameters:
+                parameter.requires_grad_(number >= first)
 
     def set_data(self, data):
         """Train on other data from now on: larger pictures, say."""
@@ -509,8 +509,7 @@ class Learner:
                 "one number, or one rate for each group."
             )
         groups, kept = [], []
-        for modules, rate in zip(self.groups, rates, strict=True):
-            parameters = [p for module in modules for p in module.parameters()]
+        for parameters, rate in zip(self._parameters(), rates, strict=True):
             parameters = [p for p in parameters if p.requires_grad and id(p) in inside]
             if parameters:
                 groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
@@ -518,6 +517,15 @@ class Learner:
         if not groups:
             raise CourseError("All layers are frozen; call learn.unfreeze() first.")
         return OPTIMIZERS.get(self.optimizer, self.optimizer)(groups), kept
+
+    def _parameters(self):
+        """Return the parameters of each layer group; a shared one belongs to its first group."""
+        listed, seen = [], set()
+        for modules in self.groups:
+            new = {id(p): p for module in modules for p in module.parameters() if id(p) not in seen}
+            listed.append(list(new.values()))
+            seen |= set(new)
+        return listed
 
     def _check_fit(self, epochs, lr, schedule, data):
         if not isinstance(epochs, int) or epochs < 1:
@@ -604,6 +612,12 @@ def _call(model, x):
 
 def _examples(x):
     return len(x[0]) if isinstance(x, tuple) else len(x)
+
+
+def _weight(x, y):
+    """Return how many numbers the mean loss of a batch is over: tokens of texts, else examples."""
+    classes = isinstance(y, torch.Tensor) and not y.is_floating_point()
+    return y.numel() if classes and y.dim() > 1 else _examples(x)
 
 
 def _mean(losses):

@@ -1,0 +1,457 @@
+"""Text -> numbers: rules for words, vocabulary, language-model batches, labelled texts."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import random
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy
+import torch
+
+from coursekit import runtime
+from coursekit.console import CourseError, nearest, note, reason
+from coursekit.data.batches import Data
+
+UNKNOWN, PAD, START = "<unk>", "<pad>", "<start>"
+CAPITAL, CAPITALS, REPEATED = "<cap>", "<up>", "<rep>"
+MARKS = (UNKNOWN, PAD, START, CAPITAL, CAPITALS, REPEATED)
+UNLABELLED = ("unsup",)  # folders beside those of the classes that hold texts without a label
+SIZES = {"words": 20_000, "subwords": 8_000, "characters": 65_000}  # of vocabularies, at most
+FEW = 300  # texts that are kept in the quick profile
+FEW_LETTERS = 60_000  # of one long text, in the quick profile
+
+_PIECE = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
+
+
+# Rules ----------------------------------------------------------------------------------------
+
+
+def word_rules(piece):
+    """Return the tokens of one piece of text, a word or a run of signs.
+
+    A capital letter becomes a mark before the small word, as do three or more of the same letter
+    or two of the same sign; "n't", "'s" and the like become words of their own.
+    """
+    if not (piece[0].isalnum() or piece[0] == "_"):
+        runs = ((sign, sum(1 for _ in run)) for sign, run in itertools.groupby(piece))
+        return [token for sign, n in runs for token in ([REPEATED, sign] if n > 1 else [sign])]
+    short = _DRAWN_OUT.sub(r"\1", piece)
+    marks = [REPEATED] if short != piece else []
+    if len(short) > 1 and short[0].isupper():
+        marks.append(CAPITALS if short.isupper() else CAPITAL)
+    short = short.lower().replace("’", "'")
+    at = short.find("'")
+    if at < 0:
+        return [*marks, short]
+    at -= short[at - 1 : at + 2] == "n't" and at > 1  # isn't -> is n't, it's -> it 's
+    return [*marks, short[:at], short[at:]]
+
+
+class _Remembered(dict):
+    """Piece of text -> its tokens, worked out once for every different piece."""
+
+    def __missing__(self, piece):
+        self[piece] = found = tuple(word_rules(piece))
+        return found
+
+
+class _Numbers(dict):
+    """Piece of text -> the numbers of its tokens, looked up once for every different piece."""
+
+    def __init__(self, stoi):
+        super().__init__()
+        self.stoi = stoi
+
+    def __missing__(self, piece):
+        self[piece] = found = tuple(self.stoi.get(token, 0) for token in word_rules(piece))
+        return found
+
+
+def _pieces(text):
+    return _PIECE.findall(text.replace("<br />", " "))
+
+
+# Vocabulary -----------------------------------------------------------------------------------
+
+
+class Vocabulary:
+    """Tokens and their numbers, learned from the training part of some texts.
+
+    Attributes:
+        tokens: "words", "subwords" (byte pair encoding, arXiv:1508.07909) or "characters".
+        itos: list, number -> token.
+        stoi: dict, token -> number.
+        unknown: the number of what is not in the list, 0.
+    """
+
+    unknown = 0
+
+    def __init__(self, tokens, itos, pairs=None):
+        self.tokens, self.itos, self._pairs = tokens, list(itos), pairs
+        self.stoi = {token: number for number, token in enumerate(self.itos)}
+
+    @classmethod
+    def learn(cls, texts, tokens="words", *, most=None, least=2):
+        """Return the vocabulary of ``texts``.
+
+        Args:
+            texts: list of str.
+            tokens: "words", "subwords" or "characters".
+            most: tokens in the list, at most; the most frequent ones are kept.
+            least: how often a word must occur to be kept.
+        """
+        if tokens not in SIZES:
+            raise CourseError(
+                f"tokens={tokens!r} is not known; take 'words', 'subwords' or 'characters'."
+                + nearest(tokens, SIZES)
+            )
+        most = most or SIZES[tokens]
+        if tokens == "subwords":
+            pairs = _learn_pairs(texts, most)
+            found = pairs.get_vocab()
+            return cls(tokens, sorted(found, key=found.get), pairs)
+        if tokens == "characters":
+            counts = Counter(itertools.chain.from_iterable(texts))
+            return cls(tokens, [UNKNOWN, *sorted(dict(counts.most_common(most - 1)))])
+        counts = Counter(itertools.chain.from_iterable(map(_pieces, texts)))
+        words = Counter()
+        for piece, count in counts.items():
+            for token in word_rules(piece):
+                words[token] += count
+        for mark in MARKS:
+            words.pop(mark, None)
+        ranked = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+        kept = [word for word, count in ranked[: most - len(MARKS)] if count >= least]
+        return cls(tokens, [*MARKS, *kept])
+
+    def __len__(self):
+        return len(self.itos)
+
+    def __repr__(self):
+        return f"Vocabulary({len(self):,} {self.tokens})"
+
+    def split(self, text):
+        """Return the tokens of ``text`` as a list of str, unknown ones as they are written."""
+        if self.tokens == "characters":
+            return list(text)
+        if self.tokens == "subwords":
+            return [self._pairs.decode([number]) for number in self.encode(text)]
+        return [token for piece in _pieces(text) for token in word_rules(piece)]
+
+    def encode(self, text):
+        """Return the numbers of the tokens of ``text`` as a list of int."""
+        return self.number([text])[0].tolist()
+
+    def number(self, texts):
+        """Return (numbers of the tokens of all texts in one array, tokens in each text)."""
+        if self.tokens == "subwords":
+            found = [one.ids for one in self._pairs.encode_batch(list(texts))]
+        elif self.tokens == "characters":
+            known = self.stoi
+            found = [[known.get(letter, 0) for letter in text] for text in texts]
+        else:
+            get = _Numbers(self.stoi).__getitem__
+            chain = itertools.chain.from_iterable
+            found = [list(chain(map(get, _pieces(text)))) for text in texts]
+        lengths = numpy.array([len(one) for one in found], numpy.int64)
+        kind = numpy.uint16 if len(self) <= 2**16 else numpy.int32
+        flat = itertools.chain.from_iterable(found)
+        return numpy.fromiter(flat, kind, int(lengths.sum())), lengths
+
+    def decode(self, numbers):
+        """Return the text of ``numbers`` (any iterable of whole numbers, or a tensor)."""
+        numbers = [int(number) for number in numbers]
+        if self.tokens == "subwords":
+            return self._pairs.decode(numbers)
+        if self.tokens == "characters":
+            return "".join(self.itos[number] for number in numbers)
+        text, marks = "", []
+        for token in (self.itos[number] for number in numbers):
+            if token in (CAPITAL, CAPITALS, REPEATED):
+                marks.append(token)
+                continue
+            glued = re.fullmatch(r"[^\w\s(<]|n't|'\w+", token) or not text or text[-1] in "(-/"
+            token = token * 3 if REPEATED in marks and len(token) == 1 else token
+            token = token.capitalize() if CAPITAL in marks else token
+            token = token.upper() if CAPITALS in marks else token
+            text, marks = text + ("" if glued else " ") + token, []
+        return text
+
+    def facts(self):
+        """Return what JSON can hold, for ``from_facts``."""
+        pairs = self._pairs.to_str() if self._pairs else None
+        return {"tokens": self.tokens, "itos": self.itos, "pairs": pairs}
+
+    @classmethod
+    def from_facts(cls, facts):
+        """Return the vocabulary that ``facts`` was made from."""
+        pairs = facts["pairs"]
+        if pairs:
+            from tokenizers import Tokenizer
+
+            pairs = Tokenizer.from_str(pairs)
+        return cls(facts["tokens"], facts["itos"], pairs)
+
+
+def _learn_pairs(texts, most):
+    """Return byte pair encoding learned from ``texts``; any text can be written in it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    pairs = Tokenizer(models.BPE())
+    pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pairs.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=most,
+        special_tokens=[UNKNOWN, PAD, START],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    pairs.train_from_iterator(texts, trainer)
+    return pairs
+
+
+# A language model's batches -------------------------------------------------------------------
+
+
+class Streams:
+    """One long text in parallel streams: a row of a batch goes on where it ended in the one before.
+
+    A batch is (x, y), both (B, T) int64 on the device, y being x one token later. Batches are views
+    of one array of numbers; there is no padding, and only the last batch is shorter. What does not
+    fill a last column of all streams, fewer than B tokens, is left out.
+
+    Args:
+        ids: 1-D array of numbers, may be memory-mapped.
+        batch: B, how many streams; fewer where they would be shorter than ``length``.
+        length: T, tokens in a row.
+        identity: text that stands for the content of ``ids``.
+    """
+
+    prepare = augment = None
+
+    def __init__(self, ids, *, batch=64, length=70, identity=None):
+        batch = min(batch, max(1, (len(ids) - 1) // length))
+        self.ids, self.size, self.length = ids, batch, length
+        self.steps = (len(ids) - 1) // batch
+        if self.steps < 1:
+            raise CourseError(f"A text of {len(ids)} tokens is too short; give a longer one.")
+        self._identity, self._resident = identity, None
+
+    @property
+    def examples(self):
+        """Return how many tokens are predicted."""
+        return self.size * self.steps
+
+    def __len__(self):
+        return -(-self.steps // self.length)
+
+    def __iter__(self):
+        """Walk through the text once; a model that carries its state starts from none."""
+        where = runtime.device()
+        if self._resident is None or self._resident.device.type != where.type:
+            ids = torch.from_numpy(self.ids)
+            self._resident = ids if where.type == "cpu" else ids.to(torch.int32).to(where)
+        used = self.size * self.steps
+        x, y = (self._resident[i : i + used].view(self.size, self.steps) for i in (0, 1))
+        for start in range(0, self.steps, self.length):
+            window = slice(start, start + self.length)
+            yield x[:, window].long(), y[:, window].long()
+
+    def first(self):
+        """Return the first mini-batch ``(x, y)``."""
+        return next(iter(self))
+
+    def in_order(self, *, augment=None):
+        """Return the same batches: a text has one order only."""
+        return self
+
+    def fingerprint(self):
+        """Return a short hash of content and shape; equal means the same batches."""
+        return _hash(self._identity or _content(self.ids), self.size, self.length)
+
+    def __repr__(self):
+        return f"Streams({self.examples:,} tokens, {len(self)} batches of {self.size} rows)"
+
+
+def language(
+    source,
+    *,
+    tokens="words",
+    batch=64,
+    length=70,
+    valid=0.1,
+    vocabulary=None,
+    backward=False,
+    seed=42,
+):
+    """Return the ``Data`` of a language model: each token is to be told from those before it.
+
+    A recurrent model may carry its state from batch to batch, since row b goes on where row b of
+    the batch before ended. It keeps the state itself, detached, and forgets it in ``train()`` and
+    ``eval()``, which the learner calls before each pass. A checkpoint within an epoch holds that
+    state where the learner has the callback ``ck.CarryState()``; ``ck.language_learner`` has it.
+
+    Args:
+        source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a
+            list of texts, or a text. The texts of a folder or list are put in random order.
+        tokens: "words", "subwords" or "characters".
+        batch, length: B and T: the text is cut into B streams, walked through T tokens at a time.
+        valid: the last share of the text (of the texts) becomes the validation part; no overlap.
+        vocabulary: of another ``Data``, a ``Vocabulary``, or the largest size of a new one; by
+            default 20,000 words, 8,000 subwords, all characters of the training part.
+        backward: True turns the text round, last token first.
+        seed: of the order of the texts.
+
+    Returns:
+        Data: ``train`` and ``valid`` of (x, y), each (B, T) int64, y being x one token later; the
+        vocabulary is in ``data.options["vocabulary"]``, the arrays in ``data.train.ids``.
+
+    Raises:
+        CourseError: there is no text, it is too short, or an argument is out of range.
+    """
+    if not 0 < valid < 1:
+        raise CourseError(f"valid={valid!r} is no share; give one between 0 and 1, like 0.1.")
+    for name, number in (("batch", batch), ("length", length)):
+        if not isinstance(number, int) or number < 1:
+            raise CourseError(f"{name}={number!r} is no number of tokens; use a whole number > 0.")
+    texts, path = _texts(source, seed)
+    if len(texts) == 1:
+        parts = _halves(texts[0], valid, whole_words=tokens != "characters")
+    else:
+        held_out = max(1, round(valid * len(texts)))
+        parts = texts[:-held_out], texts[-held_out:]
+    ids, lengths, vocabulary, identity = _numbered(parts, tokens, vocabulary)
+    cut = int(lengths[: len(parts[0])].sum())
+    arrays = [ids[:cut], ids[cut:]]
+    for part, array in zip(("training", "validation"), arrays, strict=True):
+        if len(array) < (batch + 1 if part == "training" else 2):
+            raise CourseError(
+                f"The {part} part has {len(array)} tokens, too few for a batch of {batch} rows; "
+                "give a longer text, or a smaller batch=."
+            )
+    if backward:
+        arrays = [numpy.ascontiguousarray(array[::-1]) for array in arrays]
+    streams = [
+        Streams(array, batch=batch, length=length, identity=_hash(identity, number, backward, cut))
+        for number, array in enumerate(arrays)
+    ]
+    options = {"vocabulary": vocabulary, "backward": backward, "length": length}
+    return Data(*streams, path=path, options=options)
+
+
+# Reading --------------------------------------------------------------------------------------
+
+
+def _texts(source, seed):
+    """Return (list of texts, folder or None) of whatever ``source`` is."""
+    if isinstance(source, (list, tuple)):
+        texts = [str(text) for text in source]
+        random.Random(seed).shuffle(texts)
+        return _few(_not_empty(texts, "the list")), None
+    if isinstance(source, str) and (len(source) > 1000 or not os.path.exists(source)):
+        if len(source.split()) < 3:
+            raise CourseError(f"There is no file or folder {source!r}, and as a text it is short.")
+        return [source[:FEW_LETTERS] if runtime.quick() else source], None
+    path = Path(source)
+    if path.is_file():
+        text = _read(path)
+        return _not_empty([text[:FEW_LETTERS] if runtime.quick() else text], path), path.parent
+    if not path.is_dir():
+        raise CourseError(f"There is no file or folder {path}; check its name.")
+    root = path / "train" if (path / "train").is_dir() else path
+    files = sorted(root.rglob("*.txt"))
+    random.Random(seed).shuffle(files)
+    return _not_empty([_read(file) for file in _few(files)], path), path
+
+
+def _few(things):
+    return things[:FEW] if runtime.quick() else things
+
+
+def _not_empty(texts, where):
+    if not any(text.strip() for text in texts):
+        raise CourseError(f"There is no text in {where}; give .txt files with words in them.")
+    return texts
+
+
+def _read(file):
+    try:
+        return Path(file).read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise CourseError(f"{file} cannot be read ({reason(error)}); check the file.") from error
+
+
+def _halves(text, valid, *, whole_words):
+    """Return ([training text], [validation text]), cut between two words where asked."""
+    cut = round(len(text) * (1 - valid))
+    while whole_words and 0 < cut < len(text) and not text[cut - 1].isspace():
+        cut += 1
+    return [text[:cut]], [text[cut:]]
+
+
+def _numbered(parts, tokens, vocabulary, *, start=True):
+    """Return (numbers of all texts, tokens in each, vocabulary, hash); kept for the next time.
+
+    Args:
+        parts: lists of texts; the vocabulary is learned from the first.
+        start: begin every text with a mark, where there are several.
+    """
+    vocabulary = getattr(vocabulary, "options", {}).get("vocabulary", vocabulary)
+    texts = [text for part in parts for text in part]
+    mark = start and len(texts) > 2
+    given = vocabulary.facts() if isinstance(vocabulary, Vocabulary) else vocabulary
+    if not isinstance(vocabulary, (Vocabulary, int, type(None))):
+        raise CourseError(f"vocabulary={vocabulary!r} is none; give a Data, a size, or nothing.")
+    digest = hashlib.blake2b(repr([tokens, given, mark, len(parts[0])]).encode(), digest_size=12)
+    for text in texts:
+        digest.update(text.encode("utf-8", "replace") + b"\0")
+    file = runtime.home() / "cache" / "text" / f"{digest.hexdigest()}.npy"
+    with contextlib.suppress(OSError, ValueError, EOFError, KeyError):
+        facts = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        ids = numpy.load(file, mmap_mode="c")
+        if facts["total"] == len(ids):
+            lengths = numpy.array(facts["lengths"], numpy.int64)
+            return ids, lengths, Vocabulary.from_facts(facts["vocabulary"]), file.stem
+    if not isinstance(vocabulary, Vocabulary):
+        vocabulary = Vocabulary.learn(parts[0], tokens, most=vocabulary)
+    ids, lengths = vocabulary.number(texts)
+    if mark and START in vocabulary.stoi:
+        starts = numpy.cumsum(lengths) - lengths
+        ids = numpy.insert(ids, starts, vocabulary.stoi[START])
+        lengths = lengths + 1
+    facts = {"total": len(ids), "lengths": lengths.tolist(), "vocabulary": vocabulary.facts()}
+    return _keep(file, ids, facts), lengths, vocabulary, file.stem
+
+
+def _keep(file, ids, facts):
+    """Write the numbers to disk and return them memory-mapped; in memory where that fails."""
+    partial = file.with_name(f"{file.stem}.{os.getpid()}.part.npy")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        numpy.save(partial, ids, allow_pickle=False)
+        os.replace(partial, file)
+        partial.write_text(json.dumps(facts), "utf-8")
+        os.replace(partial, file.with_suffix(".json"))
+        return numpy.load(file, mmap_mode="c")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        note(
+            f"The numbers stay in memory, since {file.parent} cannot be written "
+            f"({reason(error)}); make room there, or set COURSEKIT_HOME."
+        )
+        return ids
+
+
+def _content(array):
+    return hashlib.blake2b(numpy.ascontiguousarray(array), digest_size=12).hexdigest()
+
+
+def _hash(*facts):
+    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()
