@@ -2,6 +2,7 @@
 .POSIX:
 .PHONY: help lab test test-real test-colab notebooks check lint format address release-check backbone lines clean
 PYTHON = .venv/bin/python
+SIDE_BY_SIDE = -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -15,13 +16,13 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 	    --LabApp.default_url=/lab/tree/notebooks/01_classification.ipynb
 
 test: .venv/.ready lines ## run every test
-	@$(PYTHON) -m pytest -ra
+	@$(PYTHON) -m pytest -ra $(SIDE_BY_SIDE)
 
 test-real: .venv/.ready ## run the tests on real photographs, where they are (COURSEKIT_REAL)
-	@$(PYTHON) -m pytest -ra -m real
+	@$(PYTHON) -m pytest -ra -m real $(SIDE_BY_SIDE)
 
 test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
-	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra -s tests/test_colab.py
+	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra $(SIDE_BY_SIDE) tests/test_colab.py
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
 	@$(PYTHON) -m notebooks.build $${LESSON:-}

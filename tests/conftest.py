@@ -11,8 +11,43 @@ ROOT = Path(__file__).resolve().parent.parent
 # At import, before any test module is read: matplotlib and the course look at these early.
 os.environ["COURSEKIT_PROGRESS"] = "off"
 os.environ["MPLBACKEND"] = "Agg"
+if "PYTEST_XDIST_WORKER" in os.environ:  # a thread for each: two that wait for a core are slower
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT_ARCH"):
     os.environ.pop(name, None)
+
+
+# What takes longest begins first, so that nothing is waited for alone at the end.
+FIRST = ("test_colab", "test_notebooks", "test_claims")
+
+
+def pytest_collection_modifyitems(items):
+    """Side by side, the tests of a file stay together; of the notebooks, those of a lesson."""
+
+    def place(item):
+        name = item.path.stem
+        return [not name.startswith(first) for first in FIRST]
+
+    items.sort(key=place)
+    for item in items:
+        group = item.path.stem
+        if group == "test_notebooks" and hasattr(item, "callspec"):
+            group = f"{group} {item.callspec.id}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture
+def say(record_property):
+    """Return a function that says something, a time or a figure, below the results."""
+    return lambda sentence: record_property("said", sentence)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show what the tests said."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, sentence in report.user_properties:
+            if name == "said" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.split('::')[1]}: {sentence}")
 
 
 @pytest.fixture(scope="session")

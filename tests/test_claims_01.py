@@ -73,7 +73,7 @@ def test_near_duplicates_are_the_planted_ones(sample, data):
 
 
 @pytest.mark.real
-def test_real_photographs_reach_95(real_home, monkeypatch, capsys):
+def test_real_photographs_reach_95(real_home, monkeypatch, say):
     """Code that is good at drawings only: the same statements on real cats and dogs."""
     for name, folder in real_home.items():
         monkeypatch.setenv(name, folder)
@@ -85,12 +85,11 @@ def test_real_photographs_reach_95(real_home, monkeypatch, capsys):
     features = time.perf_counter() - start
     rows = learn.fit(3, lr=0.01)
     head = sum(row["seconds"] for row in rows)
-    with capsys.disabled():
-        print(
-            f"\nphotographs: accuracy {rows[-1]['accuracy']:.3f} after three epochs; features of "
-            f"{data.train.examples + data.valid.examples:,} pictures in {features:.0f} s, "
-            f"head in {head:.1f} s"
-        )
+    say(
+        f"photographs: accuracy {rows[-1]['accuracy']:.3f} after three epochs; features of "
+        f"{data.train.examples + data.valid.examples:,} pictures in {features:.0f} s, "
+        f"head in {head:.1f} s"
+    )
     assert rows[-1]["accuracy"] >= 0.95
     results = ck.results(learn)
     assert len(results.show_groups()) == 7  # right, wrong, two of each per class, uncertain

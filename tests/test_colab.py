@@ -463,13 +463,12 @@ def ready(_built, course, tmp_path, monkeypatch):
 
 
 @needs_standin
-def test_set_up_twice_changes_nothing(fresh, course, capsys):
+def test_set_up_twice_changes_nothing(fresh, course, say):
     """A course that replaces torch breaks every other notebook, and the learner's patience."""
     before = fresh.versions()
     for _ in range(2):
         code, printed = fresh.set_up(course)
-        with capsys.disabled():
-            print(f"\n{printed}")
+        say(f"the set-up\n{printed}")
         assert code == 0
         assert fresh.versions() == before
     assert "coursekit is installed already" in printed
@@ -477,7 +476,7 @@ def test_set_up_twice_changes_nothing(fresh, course, capsys):
 
 @needs_standin
 @pytest.mark.parametrize("source", build.lessons(ROOT), ids=lambda file: file.stem)
-def test_lessons_run(fresh, source, course, tmp_path):
+def test_lessons_run(fresh, source, course, tmp_path, say):
     """What runs in JupyterLab and dies on Colab: another numpy, another IPython, no course."""
     lesson = build.read(source)
     cells = build._edition(lesson, "en", build.addresses(ROOT, source.with_suffix(".ipynb")))
@@ -490,6 +489,7 @@ def test_lessons_run(fresh, source, course, tmp_path):
     )
     quick = {"COURSEKIT_QUICK": "1", "COURSEKIT_CHECKPOINTS": str(tmp_path / "checkpoints")}
     options = f"-x --nbval-lax --nbval-kernel-name={standin.KERNEL} --nbval-cell-timeout=600"
+    began = time.monotonic()
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options.split(), tmp_path],
         env=fresh.environment | quick | _hosted(course, tmp_path),
@@ -499,6 +499,7 @@ def test_lessons_run(fresh, source, course, tmp_path):
         text=True,
         check=False,
     )
+    say(f"{source.stem}, quick, from a fresh runtime: {time.monotonic() - began:.0f} s")
     assert ran.returncode == 0, ran.stdout
 
 
@@ -523,7 +524,7 @@ def _small_lesson():
 
 
 @needs_standin
-def test_a_killed_kernel_goes_on(ready, tmp_path, capsys):
+def test_a_killed_kernel_goes_on(ready, tmp_path, say):
     """The runtime ends in the night; what was trained is trained again, or comes out otherwise."""
     log = tmp_path / "log"
 
@@ -548,11 +549,10 @@ def test_a_killed_kernel_goes_on(ready, tmp_path, capsys):
         assert run(str(number)) == uncut
         trained = [which for _, which in epochs()]
         again = len(trained) - len(set(trained))
-        with capsys.disabled():
-            print(
-                f"\nkilled after {moment:.1f} of {seconds:.1f} s, in epoch {in_epoch} of 12"
-                f"{', newest checkpoint cut short' if damaged else ''}: {again} trained again"
-            )
+        say(
+            f"killed after {moment:.1f} of {seconds:.1f} s, in epoch {in_epoch} of 12"
+            f"{', newest checkpoint cut short' if damaged else ''}: {again} trained again"
+        )
         assert again <= (2 if damaged else 1)
         assert len(set(trained)) == 12
         assert cut in (None, uncut)
@@ -612,7 +612,7 @@ class Lesson1:
 
 
 @needs_standin
-def test_lesson_1_killed_goes_on(ready, tmp_path, capsys):
+def test_lesson_1_killed_goes_on(ready, tmp_path, say):
     """Resuming that works for a toy and not for a lesson, with its recipe and stored features."""
     Lesson1(ready, tmp_path / "first").run()  # builds the sample
     lesson = Lesson1(ready, tmp_path / "uncut")
@@ -631,17 +631,16 @@ def test_lesson_1_killed_goes_on(ready, tmp_path, capsys):
         damaged = number % 2 and _truncate_newest(lesson.drive)
         assert lesson.run() == uncut
         assert {which for _, which in lesson.trained()} == epochs
-        with capsys.disabled():
-            print(
-                f"\nlesson 1 killed after {moment:.1f} of {seconds:.1f} s"
-                f"{', newest checkpoint cut short' if damaged else ''}: the same tables, "
-                f"{lesson.again()} of {len(epochs)} epochs trained again"
-            )
+        say(
+            f"lesson 1 killed after {moment:.1f} of {seconds:.1f} s"
+            f"{', newest checkpoint cut short' if damaged else ''}: the same tables, "
+            f"{lesson.again()} of {len(epochs)} epochs trained again"
+        )
         assert lesson.again() <= (2 if damaged else 1)
 
 
 @needs_standin
-def test_lesson_1_goes_on_without_drive(ready, tmp_path, capsys):
+def test_lesson_1_goes_on_without_drive(ready, tmp_path, say):
     """Drive vanishes in the middle: the lesson dies, or what was kept before is lost, too."""
     uncut = Lesson1(ready, tmp_path / "first").run()
     lesson = Lesson1(ready, tmp_path / "drive vanishes")
@@ -651,6 +650,5 @@ def test_lesson_1_goes_on_without_drive(ready, tmp_path, capsys):
     kept = len(list(away.rglob("*.safetensors")))
     away.rename(lesson.drive)
     assert lesson.run() == uncut
-    with capsys.disabled():
-        print(f"\nDrive vanished in lesson 1: {kept} checkpoints kept, the same tables")
+    say(f"Drive vanished in lesson 1: {kept} checkpoints kept, the same tables")
     assert lesson.again() < len(lesson.trained()) / 2, "what was kept is read back"

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -57,26 +58,32 @@ def _cells(notebook):
 
 
 @names
-def test_lesson_runs_and_shows_what_is_stored(source, learner):
+def test_lesson_runs_and_shows_what_is_stored(source, learner, say):
     """A lesson that dies in the middle, or shows other results than the ones it talks about."""
+    began = time.monotonic()
     passed, printed = _nbval(source.with_suffix(".ipynb"), learner)
+    say(f"{source.stem}, sample: {time.monotonic() - began:.0f} s")
     assert passed, printed
 
 
 @names
-def test_quick_profile_runs(source, learner):
+def test_quick_profile_runs(source, learner, say):
     """The trial run that every other check of a lesson stands on."""
     cells = _cells(source.with_suffix(".ipynb"))
+    began = time.monotonic()
     build.run(cells, source.parent, **learner, COURSEKIT_QUICK="1")
+    say(f"{source.stem}, quick: {time.monotonic() - began:.0f} s")
 
 
 @pytest.mark.real
 @names
-def test_lesson_runs_on_real_data(source, learner, real_home):
+def test_lesson_runs_on_real_data(source, learner, real_home, say):
     """Samples are forgiving: sizes, modes and names of real files break what they do not."""
     full = {"COURSEKIT_DATA": "full", "COURSEKIT_ARCH": "squeezenet1_0", "COURSEKIT_QUICK": "1"}
     cells = _cells(source.with_suffix(".ipynb"))
+    began = time.monotonic()
     build.run(cells, source.parent, **learner | real_home | full)
+    say(f"{source.stem}, full edition, quick: {time.monotonic() - began:.0f} s")
 
 
 @pytest.mark.parametrize(
