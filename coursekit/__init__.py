@@ -6,6 +6,7 @@ from coursekit.data.batches import Batches, Data
 from coursekit.data.cleaning import Corrections, near_duplicates
 from coursekit.data.fetch import fetch
 from coursekit.data.images import images, read_picture
+from coursekit.data.ratings import ratings
 from coursekit.data.text import Vocabulary, language
 from coursekit.doctor import doctor
 from coursekit.drive import keep_on_drive
@@ -29,12 +30,18 @@ from coursekit.learners.losses import (
     cross_entropy,
     mean_squared_error,
 )
-from coursekit.learners.metrics import Metric, accuracy, f_beta, mean_metric
-from coursekit.learners.recipes import PictureClassifier, image_learner, load_model
+from coursekit.learners.metrics import Metric, accuracy, f_beta, mean_metric, rmse
+from coursekit.learners.recipes import (
+    PictureClassifier,
+    image_learner,
+    load_model,
+    ratings_learner,
+)
 from coursekit.learners.schedules import OneCycle, constant, cosine, one_cycle, restarts
 from coursekit.models.pictures import PictureNet, architectures, picture_net
 from coursekit.runtime import architecture, by_edition, machine, seed
 from coursekit.visuals.curves import show_histories, show_history, show_schedules, show_sweep
+from coursekit.visuals.embeddings import most_similar, principal_components, show_map
 from coursekit.visuals.ideas import show_descent, show_kernel, show_kernel_step, show_relus
 from coursekit.visuals.layers import show_filters, show_layers
 from coursekit.visuals.pictures import (
@@ -92,12 +99,17 @@ __all__ = [
     "machine",
     "mean_metric",
     "mean_squared_error",
+    "most_similar",
     "near_duplicates",
     "one_cycle",
     "picture_net",
+    "principal_components",
+    "ratings",
+    "ratings_learner",
     "read_picture",
     "restarts",
     "results",
+    "rmse",
     "seed",
     "show_batch",
     "show_corner",
@@ -108,6 +120,7 @@ __all__ = [
     "show_kernel",
     "show_kernel_step",
     "show_layers",
+    "show_map",
     "show_pictures",
     "show_planes",
     "show_relus",

@@ -38,6 +38,7 @@ ARROWS = {
     "data.batches": BASE,
     "data.images": (*BASE, "data.augment", "data.batches", "data.cleaning"),
     "data.text": (*BASE, "data.batches"),
+    "data.ratings": (*BASE, "data.batches"),
     "models": (*BASE, "models"),
     "models.train_backbone": (*BASE, "data", "learners", "models"),  # a program, on top of all
     "learners": (*BASE, "learners"),

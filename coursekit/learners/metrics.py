@@ -63,6 +63,8 @@ def f_beta(beta, *, threshold=0.5):
 
 
 accuracy = mean_metric("accuracy", _right)
+_squares = mean_metric("mse", lambda scores, targets: (scores - targets) ** 2)
+rmse = Metric("rmse", _squares.sums, lambda totals: _squares.value(totals) ** 0.5)
 
 
 def as_metric(thing):

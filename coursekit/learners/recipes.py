@@ -12,10 +12,11 @@ from coursekit.data.batches import Batches, Data
 from coursekit.data.images import read_picture, to_floats
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
 from coursekit.learners.identity import hash_weights
-from coursekit.learners.learner import Learner
-from coursekit.learners.losses import binary_cross_entropy, cross_entropy
-from coursekit.learners.metrics import accuracy, f_beta
+from coursekit.learners.learner import OPTIMIZERS, Learner
+from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
+from coursekit.learners.metrics import accuracy, f_beta, rmse
 from coursekit.models.pictures import picture_net
+from coursekit.models.ratings import RatingNet
 
 
 def image_learner(
@@ -239,3 +240,55 @@ def load_model(file):
             f"{file} was exported by another version of the course; export it again."
         ) from error
     return PictureClassifier(model.to(runtime.device()).eval(), classes, **options)
+
+
+def ratings_learner(
+    data,
+    factors=50,
+    *,
+    span=(0.5, 5.5),
+    metrics=(rmse,),
+    callbacks=(),
+    name="ratings",
+    checkpoints=True,
+):
+    """Return a learner of ratings: biases and factors of users and items, see ``RatingNet``.
+
+    The weight decay of a fit pulls at the factors, and a tenth of it at the biases: an average is
+    known from fewer ratings than a taste. A ``weight_decay`` around 1 suits most tables.
+
+    Args:
+        data: what ``ck.ratings`` returns.
+        factors: how many numbers describe a user or an item.
+        span: (low, high), the range of the predictions, a little wider than that of the ratings.
+        metrics, callbacks, name, checkpoints: as for ``Learner``.
+
+    Raises:
+        CourseError: ratings lie outside of the span.
+    """
+    targets = data.train.targets
+    low, high = targets.min().item(), targets.max().item()
+    if not span[0] <= low <= high <= span[1]:
+        raise CourseError(
+            f"The ratings go from {low:g} to {high:g}, which span={span!r} does not hold; use "
+            f"span=({low - 0.5:g}, {high + 0.5:g}), say."
+        )
+    sizes, mean = (len(data.users), len(data.items)), targets.mean().item()
+    return Learner(
+        data,
+        RatingNet(*sizes, factors, span=span, mean=mean),
+        mean_squared_error,
+        metrics=list(metrics),
+        optimizer=spare_the_biases,
+        callbacks=callbacks,
+        name=name,
+        checkpoints=checkpoints,
+    )
+
+
+def spare_the_biases(groups):
+    """Return AdamW over groups of parameters; those of one column get a tenth of the decay."""
+    for group in groups:
+        if all(parameter.shape[-1] == 1 for parameter in group["params"]):
+            group["weight_decay"] = group["weight_decay"] / 10
+    return OPTIMIZERS["adamw"](groups)

@@ -1,0 +1,106 @@
+"""Embeddings: a map of named vectors, and which of them point the same way."""
+
+import numpy
+
+from coursekit.console import CourseError, nearest
+from coursekit.visuals.style import COLOURS, counted, fit, panels, say, use_style
+
+
+def principal_components(vectors, count=2):
+    """Return (places (N, count), shares (count,)): the widest directions and what they explain.
+
+    The sign of a direction is arbitrary; here the largest weight of each is positive.
+
+    Args:
+        vectors: (N, D) array or tensor.
+        count: directions wanted, at most D.
+    """
+    centred = _numpy(vectors) - _numpy(vectors).mean(0)
+    _, sizes, directions = numpy.linalg.svd(centred, full_matrices=False)
+    largest = numpy.abs(directions).argmax(1)
+    directions = directions * numpy.sign(directions[numpy.arange(len(largest)), largest])[:, None]
+    shares = sizes**2 / max((sizes**2).sum(), 1e-30)
+    return centred @ directions[:count].T, shares[:count]
+
+
+def most_similar(vectors, names, name, *, count=10):
+    """Return [(name, cosine)] of the vectors that point most nearly the way of ``name``'s.
+
+    Args:
+        vectors: (N, D) array or tensor.
+        names: N names.
+        name: one of them; it is left out of the answer.
+        count: how many are wanted.
+
+    Raises:
+        CourseError: there is no such name.
+    """
+    names = list(names)
+    if name not in names:
+        known = [one for one in names if isinstance(one, str)]
+        raise CourseError(
+            f"There is no {name!r} among the names; take one of them." + nearest(name, known)
+        )
+    long = _numpy(vectors)
+    unit = long / numpy.linalg.norm(long, axis=1, keepdims=True).clip(1e-12)
+    row = names.index(name)
+    cosines = unit @ unit[row]
+    order = [other for other in numpy.argsort(-cosines, kind="stable") if other != row]
+    return [(names[other], float(cosines[other])) for other in order[:count]]
+
+
+@use_style()
+def show_map(vectors, names, *, counts=None, labels=40, axes=None):
+    """Draw vectors on the plane of their two widest directions, with names that do not overlap.
+
+    Args:
+        vectors: (N, D) array or tensor.
+        names: N names, drawn short.
+        counts: (N,) how busy each one is: the busiest are named first; None keeps the order.
+        labels: names at most; one that would cover another is left out.
+        axes: the Axes to draw on; None for a new figure.
+    """
+    places, shares = principal_components(vectors)
+    order = numpy.argsort(-numpy.asarray(range(len(places), 0, -1) if counts is None else counts))
+    axis = panels(size=(10.0, 7.0), axes=axes)[0, 0]
+    axis.scatter(*places.T, s=14, color=COLOURS["sky"], alpha=0.7, linewidth=0)
+    axis.set(
+        xlabel=f"first direction ({shares[0]:.0%} of the differences)",
+        ylabel=f"second direction ({shares[1]:.0%})",
+    )
+    named = _write_names(axis, places, names, order, labels)
+    axis.scatter(*places[named].T, s=22, color=COLOURS["blue"])
+    ends = [names[named[pick(places[named, 0])]] for pick in (numpy.argmin, numpy.argmax)]
+    say(
+        f"{counted(len(places), 'point')}, {len(named)} of them named; along the first direction "
+        f"they go from {ends[0]!r} to {ends[1]!r}."
+    )
+    return axis
+
+
+def _write_names(axis, places, names, order, labels):
+    """Write names where there is room, in ``order``; return the rows that have one."""
+    axis.figure.canvas.draw()  # the layout has to stand before anything is measured
+    frame, taken, named = axis.get_window_extent(), [], []
+    for row in order:
+        if len(named) == labels:
+            break
+        text = axis.annotate(
+            fit(names[row], 1.6, size=8, lines=1),
+            places[row],
+            (4, 3),
+            textcoords="offset points",
+            size=8,
+        )
+        box = text.get_window_extent().padded(1)
+        inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y1)
+        if inside and not any(box.overlaps(other) for other in taken):
+            taken.append(box)
+            named.append(int(row))
+        else:
+            text.remove()
+    return named
+
+
+def _numpy(vectors):
+    return vectors.detach().cpu().numpy() if hasattr(vectors, "detach") else numpy.asarray(vectors)
