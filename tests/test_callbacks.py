@@ -329,6 +329,39 @@ def test_capture_records_and_leaves_nothing_behind():
     assert hooks(model) == 0
 
 
+def test_capture_records_tuples():
+    """Guards against a hook that dies on nn.LSTM, or keeps its graph alive."""
+    layer = torch.nn.LSTM(3, 5, batch_first=True)
+    with ck.capture(torch.nn.Sequential(layer), ["0"]) as outputs:
+        hidden, (last, cell) = layer(torch.randn(2, 4, 3))
+    kept, (kept_last, kept_cell) = outputs["0"]
+    for one, other in ((kept, hidden), (kept_last, last), (kept_cell, cell)):
+        assert torch.equal(one, other)
+        assert not one.requires_grad
+
+
+def test_activation_statistics_of_a_layer_that_gives_a_tuple():
+    """Guards against numbers of the wrong part: the cell instead of what the next layer gets."""
+
+    class Last(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.out = torch.nn.LSTM(6, 4, batch_first=True), torch.nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.out(self.layer(x[:, None])[0][:, -1])
+
+    model, x = Last(), torch.randn(9, 6)
+    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, size=9)] * 2)
+    with torch.no_grad():
+        first = model.layer(x[:, None])[0]
+    watch = ck.ActivationStatistics(["layer"])
+    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=[watch], checkpoints=False)
+    learn.fit(1, lr=0.1)
+    wanted = torch.stack([first.mean(), first.std(), torch.zeros(())])
+    assert torch.allclose(watch.statistics["layer"][0], wanted, atol=1e-6)
+
+
 def test_capture_leaves_nothing_behind_after_an_error():
     """Guards against hooks of the right names left behind by a wrong one."""
     model = net()

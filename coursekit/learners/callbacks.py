@@ -202,7 +202,8 @@ def capture(model, names):
         names: names of layers, as in ``model.named_modules()``.
 
     Yields:
-        dict from name to the last output of that layer, detached, on its device.
+        dict from name to the last output of that layer, detached, on its device; of a layer that
+        gives several tensors, as an ``nn.LSTM`` does, the same tuple.
 
     Raises:
         CourseError: the model has no layer of such a name.
@@ -214,10 +215,16 @@ def capture(model, names):
                 raise CourseError(f"There is no layer {name!r}; the first are {list(layers)[1:6]}.")
 
             def keep(_layer, _inputs, output, name=name):
-                outputs[name] = output.detach()
+                outputs[name] = _detached(output)
 
             hooks.callback(layers[name].register_forward_hook(keep).remove)
         yield outputs
+
+
+def _detached(output):
+    if isinstance(output, torch.Tensor):
+        return output.detach()
+    return tuple(map(_detached, output)) if isinstance(output, (tuple, list)) else output
 
 
 class ActivationStatistics(Callback):
@@ -245,6 +252,8 @@ class ActivationStatistics(Callback):
     def step_done(self, state):
         """Reduce the outputs of this step to three numbers a layer."""
         for name, output in self._outputs.items():
+            while isinstance(output, tuple):
+                output = output[0]  # of an nn.LSTM: what it gives at each position
             output = output.float()
             dead = (output.abs() < 1e-6).float().mean()
             self._rows[name].append(torch.stack([output.mean(), output.std(), dead]))

@@ -1,0 +1,86 @@
+"""A text with a number for each of its characters: what a unit does, how surprised a model is."""
+
+import numpy
+
+from coursekit.console import CourseError
+from coursekit.visuals.style import (
+    COLOURS,
+    WIDTH,
+    counted,
+    digits,
+    panels,
+    say,
+    sentence,
+    use_style,
+)
+
+
+def letter_grid(text, values, *, columns=72):
+    """Return a text and its numbers as they stand on a page.
+
+    Args:
+        text: str; a line longer than ``columns`` goes on in the next row.
+        values: one number a character, the end of a line included.
+        columns: of the page.
+
+    Returns:
+        (characters, numbers): arrays (rows, columns) of str and float; "" and NaN where nothing
+        stands; the end of a line is "↵".
+    """
+    values = numpy.asarray(values, float)
+    if not text or values.shape != (len(text),):
+        raise CourseError(
+            f"{counted(len(text), 'character')} and numbers of shape {values.shape} do not fit; "
+            "give one number for each character."
+        )
+    places, row, column = [], 0, 0
+    for character in text:
+        if column == columns:
+            row, column = row + 1, 0
+        places.append((row, column))
+        row, column = (row + 1, 0) if character == "\n" else (row, column + 1)
+    characters = numpy.full((places[-1][0] + 1, columns), "", dtype="<U1")
+    numbers = numpy.full(characters.shape, numpy.nan)
+    for place, character, value in zip(places, text, values, strict=True):
+        characters[place], numbers[place] = "↵" if character == "\n" else character, value
+    return characters, numbers
+
+
+@use_style()
+def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
+    """Draw a text, each character on a ground coloured by its number: blue low, orange high.
+
+    Args:
+        text: str, some hundred characters.
+        values: one number a character.
+        label: what the number is, for the colour bar and the sentence.
+        columns: characters in a row, at most.
+        middle: the number that stays white; by default half-way between lowest and highest.
+        axes: one Axes; None for a new figure.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    characters, numbers = letter_grid(text, values, columns=columns)
+    low, high = numpy.nanmin(numbers), numpy.nanmax(numbers)
+    middle = (low + high) / 2 if middle is None else middle
+    reach = max(high - middle, middle - low, 1e-9)
+    colours = [COLOURS["blue"], "#ffffff", COLOURS["orange"]]
+    colours = LinearSegmentedColormap.from_list("letters", colours)
+    rows = len(characters)
+    axis = panels(size=(WIDTH, 0.22 * rows + 0.9), axes=axes)[0, 0]
+    limits = {"vmin": middle - reach, "vmax": middle + reach}
+    image = axis.imshow(numbers, cmap=colours, aspect="auto", **limits)
+    for (row, column), character in numpy.ndenumerate(characters):
+        how = {"ha": "center", "va": "center", "size": 9, "family": "monospace"}
+        axis.text(column, row, character, parse_math=False, **how)
+    axis.axis("off")
+    bar = {"orientation": "horizontal", "shrink": 0.4, "aspect": 40, "pad": 0.03}
+    axis.figure.colorbar(image, ax=axis, label=label, **bar)
+    values = numpy.asarray(values, float)
+    ends = (("highest", high, values.argmax()), ("lowest", low, values.argmin()))
+    around = [
+        f"{what} of {digits(value)} at {text[max(0, at - 12) : at]!r} > {text[at]!r}"
+        for what, value, at in ends
+    ]
+    say(sentence(f"{label or 'value'} of {counted(len(text), 'character')}", *around))
+    return axis
