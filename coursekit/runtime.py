@@ -135,13 +135,16 @@ def edition():
     return asked, True
 
 
-def by_edition(path, *, full, sample):
+def by_edition(path, *, full, sample, trial=None):
     """Return ``full`` or ``sample``, whichever edition the data set in ``path`` is.
 
     Args:
         path: what ``ck.fetch`` returned.
         full, sample: the value for each edition, such as the size of the pictures.
+        trial: in place of ``full`` under the quick profile, where that would take too long.
     """
+    if trial is not None and quick():
+        full = trial
     return sample if Path(path).parent.name == "sample" else full
 
 

@@ -186,3 +186,27 @@ def test_light_moves_brightness_and_contrast_within_its_share():
 def test_it_says_what_it_does():
     """Guards against a fingerprint that cannot tell two augmentations apart."""
     assert repr(ck.side_on) != repr(ck.top_down) != repr(ck.Augment(light=0.2))
+
+
+def test_the_seven_versions_are_exact_and_all_others():
+    """Random draws in test-time augmentation, or one symmetry twice and another never."""
+    x = pictures(2)
+    found = [version(x) for version in ck.top_down.versions(7)]
+    for number in range(2):
+        wanted = eight(x[number])
+        seen = [next(k for k in range(8) if same(wanted[k], v[number])) for v in found]
+        assert sorted(seen) == [1, 2, 3, 4, 5, 6, 7]
+    assert ck.side_on.versions(3) == [ck.side_on] * 3
+
+
+@pytest.mark.parametrize("count", [8, 20])
+def test_no_more_versions_than_a_square_has(count):
+    """An average that counts some versions twice, in silence."""
+    with pytest.raises(CourseError, match=f"seven other symmetries, not {count}; use tta=7"):
+        ck.top_down.versions(count)
+
+
+def test_versions_of_a_picture_that_is_not_square():
+    """A quarter turn that returns another shape, and a crash far away."""
+    with pytest.raises(CourseError, match="Pictures of 9 x 7 have no eight symmetries"):
+        ck.top_down.versions(1)[0](pictures(2, height=7, width=9))

@@ -227,7 +227,7 @@ def test_predictions_belong_to_their_examples():
 
 
 def test_test_time_augmentation_averages_log_probabilities():
-    """Guards against an average of scores, or one that leaves out the picture as it is."""
+    """Guards against an average of probabilities, or without the picture as it is."""
     x, y = examples(20)
     train = ck.Batches(x, y, size=8, shuffle=True, augment=lambda part: part + 1)
     valid = ck.Batches(x, y, size=8)
@@ -235,9 +235,25 @@ def test_test_time_augmentation_averages_log_probabilities():
     said = learn.predict(tta=3)
     with torch.no_grad():
         plain, moved = (learn.model(part).log_softmax(1) for part in (x, x + 1))
-    torch.testing.assert_close(said.scores, (plain + 3 * moved) / 4)
+    averaged = ((plain + 3 * moved) / 4).log_softmax(1)
+    torch.testing.assert_close(said.log_probabilities, averaged)
     with pytest.raises(CourseError, match="tta="):
         learner().predict(tta=1)
+
+
+def test_test_time_augmentation_of_several_labels():
+    """Guards against sigmoids of log-probabilities: nothing would ever reach one half."""
+    x, labels = torch.randn(20, 4), torch.randint(0, 2, (20, 2)).float()
+    train = ck.Batches(x, labels, size=8, shuffle=True, augment=lambda part: part + 1)
+    data = ck.Data(train, ck.Batches(x, labels, size=8))
+    learn = ck.Learner(data, torch.nn.Linear(4, 2), ck.binary_cross_entropy, checkpoints=False)
+    said = learn.predict(tta=3)
+    with torch.no_grad():
+        plain, moved = (learn.model(part).sigmoid() for part in (x, x + 1))
+    yes = (plain.log() + 3 * moved.log()) / 4
+    no = ((1 - plain).log() + 3 * (1 - moved).log()) / 4
+    torch.testing.assert_close(said.probabilities, (yes.exp() / (yes.exp() + no.exp())))
+    assert torch.equal(said.targets, labels)
 
 
 def test_history_is_a_table_in_plain_text():

@@ -245,6 +245,11 @@ def test_values_by_edition(tmp_path, monkeypatch):
     sample, full = tmp_path / "sample" / "dogscats", tmp_path / "full" / "dogscats"
     assert runtime.by_edition(sample, full=224, sample=96) == 96
     assert runtime.by_edition(str(full), full=224, sample=96) == 224
+    assert runtime.by_edition(full, full=224, sample=96, trial=64) == 224
+    monkeypatch.setenv("COURSEKIT_QUICK", "1")
+    assert runtime.by_edition(full, full=224, sample=96, trial=64) == 64
+    assert runtime.by_edition(full, full=224, sample=96) == 224
+    assert runtime.by_edition(sample, full=224, sample=96, trial=64) == 96
     names = {"full": "resnet34", "sample": "drawings"}
     monkeypatch.delenv("COURSEKIT_ARCH", raising=False)
     assert runtime.architecture(sample, **names) == "drawings"

@@ -275,6 +275,7 @@ def test_batch_counts_classes_and_several_labels(capsys):
     many = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
     drawn = pictures.show_batch([(torch.rand(2, 3, 8, 8), many)], ["haze", "road", "water"])
     assert [axis.get_title() for axis in drawn] == ["haze, water", "no class"]
+    assert "1 haze, 1 water, 1 no class" in capsys.readouterr().out
 
 
 def test_versions_are_those_of_the_augmentation(capsys):

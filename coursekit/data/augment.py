@@ -1,11 +1,17 @@
 """Augmentation of a whole batch of pictures at once, on its device, a fresh draw per picture."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from coursekit.console import CourseError
+
+NOT_SQUARE = (
+    "Pictures of {} x {} have no eight symmetries; make them square, or use an augmentation "
+    "without symmetries."
+)
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,31 @@ class Augment:
             x = ((x - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
         return x
 
+    def versions(self, count):
+        """Return ``count`` functions of a batch, for test-time augmentation.
+
+        With symmetries they are the turns and mirrorings of a square that change it, each once and
+        nothing else; without, each is this augmentation with its random draws.
+
+        Raises:
+            CourseError: more than the seven versions of a square are asked for.
+        """
+        if not self.symmetries:
+            return [self] * count
+        if count > 7:
+            raise CourseError(
+                f"A square has seven other symmetries, not {count}; use tta=7, or fewer."
+            )
+        ways = [(number % 4, number >= 4) for number in range(1, count + 1)]
+        return [functools.partial(_turned, quarters=q, mirrored=m) for q, m in ways]
+
     @staticmethod
     def _draw(x):
         return torch.rand(len(x), 1, 1, 1, device=x.device)
 
     def _symmetry(self, x):
         if x.shape[-1] != x.shape[-2]:
-            raise CourseError(
-                f"Pictures of {x.shape[-1]} x {x.shape[-2]} have no eight symmetries; make them "
-                "square, or use an augmentation without symmetries."
-            )
+            raise CourseError(NOT_SQUARE.format(*x.shape[:-3:-1]))
         x = torch.where(self._draw(x) < 0.5, x.flip(-1), x)
         x = torch.where(self._draw(x) < 0.5, x.flip(-2), x)
         return torch.where(self._draw(x) < 0.5, x.transpose(-1, -2), x)
@@ -76,6 +97,13 @@ class Augment:
         )
         grid = F.affine_grid(theta, list(x.shape), align_corners=False)
         return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+def _turned(x, *, quarters, mirrored):
+    """Return (B, C, S, S) pictures mirrored left to right, then turned by quarters."""
+    if x.shape[-1] != x.shape[-2]:
+        raise CourseError(NOT_SQUARE.format(*x.shape[:-3:-1]))
+    return torch.rot90(x.flip(-1) if mirrored else x, quarters, (-2, -1))
 
 
 side_on = Augment()

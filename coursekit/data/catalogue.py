@@ -173,6 +173,7 @@ _DATA_SETS = (
                        rename, moves={"train": "train-jpg", "labels.csv": "train_v2.csv"}))
             for folder in (f"{_S3}/fast-ai-sample", f"{_FASTAI}/data/examples")
         ),
+        sample="tiles",
     ),
     DataSet(
         "rossmann", "daily sales of 1,115 shops, with weather and search trends",
@@ -181,6 +182,7 @@ _DATA_SETS = (
         dict.fromkeys(("train.csv", "test.csv", "store.csv", "store_states.csv", "state_names.csv",
                        "googletrend.csv", "weather.csv"), 1),
         sources=(Source(f"{_FASTAI}/part2/lesson14/rossmann.tgz"),),
+        sample="stores",
     ),
     DataSet(
         "aclImdb", "50,000 labelled and 50,000 unlabelled film reviews",
@@ -197,6 +199,7 @@ _DATA_SETS = (
                    arrange=functools.partial(
                        rename, moves={"unsup": "train/unsup"}, drop=("tmp_lm", "tmp_clas"))),
         ),
+        sample="reviews",
     ),
     DataSet(
         "ml-latest-small", "100,836 ratings of 9,742 films by 610 people",
@@ -209,16 +212,18 @@ _DATA_SETS = (
                    sha256="696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436")
             for scheme in ("https", "http")
         ),
+        sample="films",
     ),
     DataSet(
         "nietzsche", "600,893 characters of Nietzsche in English",
         "no licence stated, an old translation out of copyright in most countries",
         "Nietzsche: Beyond Good and Evil (1886)",
-        {"nietzsche.txt": 1},
+        {"*.txt": 1},  # one text, of whatever name
         sources=(
             Source(f"{_S3}/text-datasets/nietzsche.txt", 600_901,
                    sha256="23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647"),
         ),
+        sample="manual",
     ),
     DataSet(
         "cifar10", "60,000 pictures of 32 x 32 pixels in ten classes",
@@ -232,6 +237,7 @@ _DATA_SETS = (
             Source(f"{_S3}/fast-ai-sample/cifar10.tgz", 168_168_549,
                    md5_first="a5f8c31371b63a406b23368042812d3c", inside="cifar10"),
         ),
+        sample="miniatures",
     ),
 )
 # fmt: on

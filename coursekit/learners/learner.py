@@ -341,12 +341,13 @@ class Learner:
 
         Args:
             batches: ``Batches``; shuffled ones are taken in order, without augmentation.
-            tta: test-time augmentation: besides the picture as it is, so many versions of it, drawn
-                by the augmentation of the training part, are scored and the log-probabilities
-                averaged.
+            tta: test-time augmentation: besides the picture as it is, so many versions of it, made
+                by the augmentation of the training part, are scored and the scores averaged.
+                ``ck.top_down`` knows 7 versions, which turn and mirror and draw nothing at random.
 
         Raises:
-            CourseError: tta is asked for and the training data has no augmentation.
+            CourseError: tta is asked for and the training data has no augmentation, or fewer
+                versions.
         """
         augment = getattr(self.data.train, "augment", None)
         if tta and augment is None:
@@ -357,14 +358,11 @@ class Learner:
         batches = self.data.valid if batches is None else batches
         scores, targets = self._scores(model, _in_order(batches, None))
         if tta:
-            rounds = [self._scores(self.model, _in_order(batches, augment))[0] for _ in range(tta)]
-            scores = self._log_probabilities(scores)
-            scores = (scores + sum(self._log_probabilities(one) for one in rounds)) / (1 + tta)
+            versions = getattr(augment, "versions", lambda count: [augment] * count)(tta)
+            rounds = [self._scores(model, _in_order(batches, one))[0] for one in versions]
+            # Scores are log-probabilities but for a constant, of softmax and sigmoid alike.
+            scores = (scores + sum(rounds)) / (1 + tta)
         return Predictions(scores, targets, self.loss)
-
-    def _log_probabilities(self, scores):
-        transform = getattr(self.loss, "log_probabilities", None)
-        return scores if transform is None else transform(scores)
 
     @torch.no_grad()
     def _scores(self, model, batches):

@@ -1,6 +1,7 @@
 """Pictures as they are: grids, colour planes, numbers, mini-batches and augmented versions."""
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy
@@ -58,7 +59,7 @@ def as_array(picture):
     return numpy.broadcast_to(picture, (*picture.shape[:2], 3))
 
 
-def draw_picture(axes, picture, title="", *, size=10, frame=None):
+def draw_picture(axes, picture, title="", *, size=10, frame=None, lines=2):
     """Draw one picture without ticks, its title broken to the panel's width.
 
     Args:
@@ -67,6 +68,7 @@ def draw_picture(axes, picture, title="", *, size=10, frame=None):
         title: the text above it.
         size: size of the title in points.
         frame: colour of a frame around it; None for none.
+        lines: into how many lines each line of the title may be broken.
     """
     axes.set_axis_on()
     axes.imshow(as_array(picture))
@@ -75,7 +77,7 @@ def draw_picture(axes, picture, title="", *, size=10, frame=None):
         for spine in axes.spines.values():
             spine.set(visible=True, color=frame, linewidth=3)
     if title:
-        axes.set_title(fit(title, width_of(axes), size=size), fontsize=size)
+        axes.set_title(fit(title, width_of(axes), size=size, lines=lines), fontsize=size)
 
 
 def bare(axes):
@@ -142,7 +144,7 @@ def _grid(arrays, titles, *, columns=None, height=2.0, axes=None):
     else:
         drawn = panels(1, len(arrays), axes=axes).reshape(-1)
     for axis, array, title in zip(drawn, arrays, titles, strict=False):
-        draw_picture(axis, array, title)
+        draw_picture(axis, array, title, lines=4)
     for axis in drawn[len(arrays) :]:
         axis.axis("off")
     return drawn[: len(arrays)]
@@ -220,9 +222,12 @@ def show_batch(batches, classes, count=12, *, axes=None):
     x, y = next(iter(batches))
     size = len(x)
     x, y = x[:count], None if y is None else y[:count].cpu().numpy()
-    names = ["no label"] * len(x) if y is None else [_names(row, classes) for row in y]
-    drawn = _grid([as_array(one) for one in x], names, height=1.7, axes=axes)
-    tally = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+    names = [["no label"]] * len(x) if y is None else [_names(row, classes) for row in y]
+    titles = [", ".join(row) for row in names]
+    height = 1.7 if max(map(len, names)) == 1 else 2.4  # several names need room
+    drawn = _grid([as_array(one) for one in x], titles, height=height, axes=axes)
+    tally = Counter(name for row in names for name in row)
+    tally = ", ".join(f"{count} {name}" for name, count in tally.items())
     sizes = " x ".join(map(str, x.shape[1:]))
     say(
         f"{counted(len(names), 'picture')} of a mini-batch of {size}, each {sizes} numbers: "
@@ -234,8 +239,8 @@ def show_batch(batches, classes, count=12, *, axes=None):
 def _names(target, classes):
     """Return the name of class number ``target``, or the names that a row of 0 and 1 marks."""
     if target.ndim == 0:
-        return str(classes[int(target)])
-    return ", ".join(str(classes[place]) for place in numpy.flatnonzero(target)) or "no class"
+        return [str(classes[int(target)])]
+    return [str(classes[place]) for place in numpy.flatnonzero(target)] or ["no class"]
 
 
 @use_style()

@@ -1,0 +1,132 @@
+"""The sample world of tiles: every label can be drawn, the set lies as published, truth fits."""
+
+import csv
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coursekit.data.samples import tiles
+
+TINY = {"train": 12, "test": 4}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return a folder with a set of 16 tiles."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tiles.build(folder, counts=TINY)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Return 400 tiles as ``render`` returns them."""
+    return [tiles.render(np.random.default_rng([1, number])) for number in range(400)]
+
+
+def rows(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_layout_is_the_published_one(tiny):
+    """Names or columns that differ from planet, so that lesson and data set part ways."""
+    files = {file.relative_to(tiny).as_posix() for file in tiny.rglob("*") if file.is_file()}
+    pictures = {f"train-jpg/train_{i}.jpg" for i in range(12)}
+    pictures |= {f"test-jpg/test_{i}.jpg" for i in range(4)}
+    assert files == pictures | {"train_v2.csv", "truth/tiles.csv"}
+    table = rows(tiny / "train_v2.csv")
+    assert list(table[0]) == ["image_name", "tags"]
+    assert [row["image_name"] for row in table] == [f"train_{i}" for i in range(12)]
+    assert {word for row in table for word in row["tags"].split()} <= set(tiles.LABELS)
+    for name in pictures:
+        with Image.open(tiny / name) as picture:
+            assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (64, 64))
+
+
+def test_truth_agrees_with_the_table(tiny):
+    """A truth of other tiles, or one that lacks those of the test."""
+    truth = {row["image_name"]: row for row in rows(tiny / "truth" / "tiles.csv")}
+    assert len(truth) == 16
+    for row in rows(tiny / "train_v2.csv"):
+        assert truth[row["image_name"]]["tags"] == row["tags"]
+    for row in truth.values():
+        assert set(row["seen"].split()) <= set(row["tags"].split())
+        assert 0 <= float(row["cover"]) <= 1
+
+
+def test_labels_of_a_tile_make_sense(many):
+    """Two kinds of weather at once, or labels that the published set never joins."""
+    for _, tags, _, _ in many:
+        weather = set(tags) & set(tiles.WEATHER)
+        assert len(weather) == 1
+        assert tags == sorted(set(tags))
+        assert "cloudy" not in tags or tags == ["cloudy"]
+        assert "artisinal_mine" not in tags or "water" in tags
+        assert "conventional_mine" not in tags or "road" in tags
+
+
+def test_every_label_occurs_and_rare_ones_are_rare(many):
+    """Seventeen labels as published: some nearly everywhere, some on a tile in a hundred."""
+    count = Counter(label for _, tags, _, _ in many for label in tags)
+    assert set(count) == set(tiles.LABELS)
+    assert count["primary"] > 0.8 * len(many)
+    rare = [label for label in tiles.LABELS if count[label] < 0.06 * len(many)]
+    assert len(rare) >= 6
+    roads = Counter("habitation" in tags for _, tags, _, _ in many if "road" in tags)
+    houses = count["habitation"] / len(many)
+    assert roads[True] / roads.total() > 1.5 * houses
+
+
+def test_clouds_hide_and_clear_air_does_not(many):
+    """A truth by which things can be seen through clouds, or nothing is ever hidden."""
+    hidden = Counter(weather(tags) for _, tags, seen, _ in many if tags != seen)
+    assert not hidden["clear"]
+    assert hidden["partly_cloudy"] >= 5
+    for _, tags, seen, cover in many:
+        assert weather(tags) in seen
+        assert ("clear" in tags) <= (cover == 0)
+        assert ("cloudy" in tags) <= (cover > 0.9)
+
+
+def weather(tags):
+    return next(tag for tag in tags if tag in tiles.WEATHER)
+
+
+@pytest.mark.parametrize("label", tiles.PAINTERS)
+def test_what_is_labelled_is_painted(label):
+    """A label whose thing was never drawn, or drawn elsewhere than its mask says."""
+    for number in range(4):
+        facts = [3, number]
+        bare, _ = tiles._paint(np.random.default_rng(facts), ["primary"])
+        ground, masks = tiles._paint(np.random.default_rng(facts), ["primary", label])
+        changed = np.abs(ground - bare).max(2) > 12
+        assert masks[label].sum() >= 6
+        assert (changed & masks[label]).sum() > 0.4 * masks[label].sum()
+        assert (changed & ~masks[label]).sum() < 0.05 * changed.size
+
+
+def test_same_seed_same_bytes_another_seed_others(tiny, tmp_path):
+    """Tiles that depend on the clock, on the order, or on no seed at all."""
+    tiles.build(tmp_path / "again", counts={"train": 3, "test": 1})
+    tiles.build(tmp_path / "other", counts={"train": 3, "test": 1}, seed=1)
+    first = (tiny / "train-jpg" / "train_2.jpg").read_bytes()
+    assert (tmp_path / "again" / "train-jpg" / "train_2.jpg").read_bytes() == first
+    assert (tmp_path / "other" / "train-jpg" / "train_2.jpg").read_bytes() != first
+
+
+def test_a_broken_build_leaves_no_set(tmp_path, monkeypatch):
+    """Half a set that looks whole after a fault or Ctrl+C."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tiles, "_write_table", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tiles.build(tmp_path, counts={"train": 2, "test": 1})
+    assert not (tmp_path / "train-jpg").exists()
+    monkeypatch.undo()
+    tiles.build(tmp_path, counts={"train": 2, "test": 1})
+    assert len(list(tmp_path.glob("train-jpg/*.jpg"))) == 2
