@@ -1,6 +1,7 @@
 """Text -> numbers: rules for words, vocabulary, language-model batches, labelled texts."""
 
 import contextlib
+import copy
 import hashlib
 import itertools
 import json
@@ -22,7 +23,7 @@ CAPITAL, CAPITALS, REPEATED = "<cap>", "<up>", "<rep>"
 MARKS = (UNKNOWN, PAD, START, CAPITAL, CAPITALS, REPEATED)
 UNLABELLED = ("unsup",)  # folders beside those of the classes that hold texts without a label
 SIZES = {"words": 20_000, "subwords": 8_000, "characters": 65_000}  # of vocabularies, at most
-FEW = 300  # texts that are kept in the quick profile
+FEW, FEW_SIGNS = 200, 500  # in the quick profile: texts, and letters of each of many texts
 FEW_LETTERS = 60_000  # of one long text, in the quick profile
 
 _PIECE = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
@@ -163,6 +164,21 @@ class Vocabulary:
         kind = numpy.uint16 if len(self) <= 2**16 else numpy.int32
         flat = itertools.chain.from_iterable(found)
         return numpy.fromiter(flat, kind, int(lengths.sum())), lengths
+
+    def batch(self, texts, *, backward=False):
+        """Return (ids (B, T), lengths (B,)) of new texts, as the batches of ``ck.text`` have them.
+
+        Args:
+            texts: list of str.
+            backward: as in ``ck.text``.
+        """
+        start = [self.stoi[START]] if START in self.stoi else []
+        found = [torch.tensor(start + self.encode(text) or [self.unknown]) for text in texts]
+        found = [one.flip(0) for one in found] if backward else found
+        lengths = torch.tensor([len(one) for one in found])
+        padding = self.stoi.get(PAD, 0)
+        ids = torch.nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=padding)
+        return ids.to(runtime.device()), lengths.to(runtime.device())
 
     def decode(self, numbers):
         """Return the text of ``numbers`` (any iterable of whole numbers, or a tensor)."""
@@ -315,8 +331,7 @@ def language(
     Raises:
         CourseError: there is no text, it is too short, or an argument is out of range.
     """
-    if not 0 < valid < 1:
-        raise CourseError(f"valid={valid!r} is no share; give one between 0 and 1, like 0.1.")
+    _check_share(valid)
     for name, number in (("batch", batch), ("length", length)):
         if not isinstance(number, int) or number < 1:
             raise CourseError(f"{name}={number!r} is no number of tokens; use a whole number > 0.")
@@ -326,7 +341,8 @@ def language(
     else:
         held_out = max(1, round(valid * len(texts)))
         parts = texts[:-held_out], texts[-held_out:]
-    ids, lengths, vocabulary, identity = _numbered(parts, tokens, vocabulary)
+    mark = len(texts) > 1
+    ids, lengths, vocabulary, identity = _numbered(parts, tokens, vocabulary, mark=mark)
     cut = int(lengths[: len(parts[0])].sum())
     arrays = [ids[:cut], ids[cut:]]
     for part, array in zip(("training", "validation"), arrays, strict=True):
@@ -343,6 +359,207 @@ def language(
     ]
     options = {"vocabulary": vocabulary, "backward": backward, "length": length}
     return Data(*streams, path=path, options=options)
+
+
+# Labelled texts -------------------------------------------------------------------------------
+
+
+class Texts:
+    """Labelled texts in mini-batches ``((ids, lengths), y)`` of texts about equally long.
+
+    ids is (B, T) int64, T the longest text of the batch, the others padded after their end; lengths
+    and y are (B,) int64. Texts are kept sorted by length, so that there is little to pad.
+
+    Args:
+        ids: 1-D array with the numbers of all texts, one after another.
+        places: (N, 2) where each text starts in ``ids``, and its tokens.
+        targets: (N,) numbers of the classes.
+        size: texts in a batch.
+        shuffle: True draws other batches, in another order, for every epoch.
+        names: the file, or other name, of each text.
+        padding: the number that fills up.
+        identity: text that stands for the content of ``ids``.
+    """
+
+    prepare = augment = None
+
+    def __init__(
+        self, ids, places, targets, *, size=64, shuffle=False, names=None, padding=1, identity=None
+    ):
+        self.ids, self.size, self.shuffle, self.padding = ids, size, shuffle, padding
+        self.places, self.targets = torch.as_tensor(places), torch.as_tensor(targets)
+        self.names, self._identity = names, identity
+
+    @property
+    def examples(self):
+        """Return how many texts there are."""
+        return len(self.targets)
+
+    @property
+    def inputs(self):
+        """Return a list with the numbers of each text, in order."""
+        return [self.ids[start : start + length] for start, length in self.places.tolist()]
+
+    def __len__(self):
+        full, rest = divmod(self.examples, self.size)
+        return full + (rest > 0) - (rest == 1 and full > 0)  # a batch statistic needs two texts
+
+    def __iter__(self):
+        """Walk through all texts once, a mini-batch at a time."""
+        where, ids, count = runtime.device(), torch.from_numpy(self.ids), len(self)
+        rows, order = torch.arange(self.examples), range(count)
+        if self.shuffle:  # texts of nearly the same length find new companions each time
+            rows = (self.places[:, 1] * (0.9 + 0.2 * torch.rand(len(rows)))).argsort()
+            order = torch.randperm(count).tolist()
+        for number in order:
+            end = None if number == count - 1 else (number + 1) * self.size
+            index = rows[number * self.size : end]
+            starts, lengths = self.places[index].T
+            steps = torch.arange(int(lengths.max()))
+            inside = steps < lengths[:, None]  # (B, T)
+            x = ids[(starts[:, None] + steps).clamp(max=len(ids) - 1)].long()
+            x = x.masked_fill(~inside, self.padding)
+            yield (x.to(where), lengths.to(where)), self.targets[index].to(where)
+
+    def first(self):
+        """Return the first mini-batch ``((ids, lengths), y)``."""
+        return next(iter(self))
+
+    def subset(self, rows):
+        """Return the texts ``rows`` (whole numbers) as Texts over the same array, in that order."""
+        rows, other = torch.as_tensor(rows, dtype=torch.long), copy.copy(self)
+        other.places, other.targets = self.places[rows], self.targets[rows]
+        other.names = self.names and [self.names[row] for row in rows.tolist()]
+        return other
+
+    def in_order(self, *, augment=None):
+        """Return the same texts unshuffled."""
+        other = copy.copy(self)
+        other.shuffle = False
+        return other
+
+    def fingerprint(self):
+        """Return a short hash of content and order; equal means the same batches."""
+        parts = [_content(part.numpy()) for part in (self.places, self.targets)]
+        content = self._identity or _content(self.ids)
+        return _hash(content, self.size, self.shuffle, self.padding, *parts)
+
+    def __repr__(self):
+        return f"Texts({self.examples:,} texts, {len(self)} batches of {self.size})"
+
+
+def text(
+    source,
+    *,
+    labels="folders",
+    tokens="words",
+    batch=64,
+    valid=0.1,
+    vocabulary=None,
+    longest=None,
+    backward=False,
+    seed=42,
+):
+    """Return the ``Data`` of labelled texts, for ``ck.text_learner``.
+
+    Args:
+        source: a folder with ``train/<class>/*.txt``, and ``valid`` and ``test`` alike where there
+            are any; or a list of texts.
+        labels: "folders", or a list with the label of each text.
+        tokens: "words", "subwords" or "characters".
+        batch: texts in a mini-batch.
+        valid: share of the training texts that is set aside where there is no ``valid``.
+        vocabulary: as for ``ck.language``; to use an encoder, that of the data it was trained on.
+        longest: keep the last so many tokens of a text; by default all.
+        backward: True turns every text round, last token first.
+        seed: of the texts that are set aside.
+
+    Returns:
+        Data: ``train``, ``valid`` and ``test`` (or None) of ``Texts``, with their classes.
+
+    Raises:
+        CourseError: there are no texts of two classes, or an argument is out of range.
+    """
+    _check_share(valid)
+    if isinstance(labels, str) and labels == "folders":
+        path, parts = Path(source), _from_folders(Path(source))
+    else:
+        path, parts = None, {"train": _from_list(source, labels)}
+    if "valid" not in parts:
+        rows = parts["train"]
+        random.Random(seed).shuffle(rows)
+        cut = max(1, round(valid * len(rows)))
+        parts |= {"valid": rows[:cut], "train": rows[cut:]}
+    parts = {name: parts[name] for name in ("train", "valid", "test") if name in parts}
+    classes = sorted({label for label, _, _ in parts["train"]})
+    if len(classes) < 2:
+        raise CourseError(f"There is one class only ({', '.join(classes)}); give texts of two.")
+    texts = [[text for _, _, text in rows] for rows in parts.values()]
+    ids, lengths, vocabulary, identity = _numbered(texts, tokens, vocabulary, mark=True)
+    starts = numpy.cumsum(lengths) - lengths
+    kept = numpy.minimum(lengths, longest or lengths.max())
+    starts += lengths - kept
+    if backward:
+        ids, starts = numpy.ascontiguousarray(ids[::-1]), len(ids) - starts - kept
+    made, end = {}, 0
+    for name, rows in parts.items():
+        part = slice(end, end + len(rows))
+        end = part.stop
+        order = numpy.argsort(kept[part], kind="stable")
+        made[name] = Texts(
+            ids,
+            numpy.stack([starts[part], kept[part]], 1)[order],
+            [classes.index(rows[row][0]) for row in order],
+            size=batch,
+            shuffle=name == "train",
+            names=[rows[row][1] for row in order],
+            padding=vocabulary.stoi.get(PAD, 0),
+            identity=_hash(identity, backward),
+        )
+    options = {"vocabulary": vocabulary, "backward": backward, "longest": longest}
+    return Data(**made, classes=tuple(classes), path=path, options=options)
+
+
+def _from_folders(path):
+    """Return {part: [(class, name, text)]} of path/<part>/<class>/*.txt."""
+    parts = {}
+    for part in ("train", "valid", "test"):
+        files = [
+            file
+            for file in sorted((path / part).glob("*/*.txt"))
+            if file.parent.name not in UNLABELLED
+        ]
+        random.Random(0).shuffle(files)
+        rows = [(f.parent.name, str(f.relative_to(path)), _read(f)) for f in _few(files)]
+        empty = [name for _, name, text in rows if not text.strip()]
+        if empty:
+            note(f"left out {len(empty)} texts without a word, such as {empty[0]}.")
+        if rows:
+            parts[part] = [row for row in rows if row[2].strip()]
+    if "train" not in parts:
+        raise CourseError(
+            f"There are no texts in {path}/train/<class>/*.txt; check the path, or give a list of "
+            "texts and labels= a list of their labels."
+        )
+    odd = {label for rows in parts.values() for label, _, _ in rows}
+    odd -= {label for label, _, _ in parts["train"]}
+    if odd:
+        raise CourseError(f"There are no training texts of {', '.join(sorted(odd))}; add some.")
+    return parts
+
+
+def _from_list(texts, labels):
+    if isinstance(texts, (str, Path)) or isinstance(labels, str) or len(texts) != len(labels):
+        raise CourseError(
+            "labels= is 'folders', or a list with one label for each text of a list of texts."
+        )
+    rows = enumerate(zip(labels, texts, strict=True))
+    return _few([(str(label), str(row), str(text)) for row, (label, text) in rows if text.strip()])
+
+
+def _check_share(valid):
+    if not 0 < valid < 1:
+        raise CourseError(f"valid={valid!r} is no share; give one between 0 and 1, like 0.1.")
 
 
 # Reading --------------------------------------------------------------------------------------
@@ -395,16 +612,17 @@ def _halves(text, valid, *, whole_words):
     return [text[:cut]], [text[cut:]]
 
 
-def _numbered(parts, tokens, vocabulary, *, start=True):
+def _numbered(parts, tokens, vocabulary, *, mark):
     """Return (numbers of all texts, tokens in each, vocabulary, hash); kept for the next time.
 
     Args:
         parts: lists of texts; the vocabulary is learned from the first.
-        start: begin every text with a mark, where there are several.
+        mark: begin every text with ``START``, where the vocabulary has it.
     """
     vocabulary = getattr(vocabulary, "options", {}).get("vocabulary", vocabulary)
+    if runtime.quick() and mark:
+        parts = [[text[-FEW_SIGNS:] for text in part] for part in parts]
     texts = [text for part in parts for text in part]
-    mark = start and len(texts) > 2
     given = vocabulary.facts() if isinstance(vocabulary, Vocabulary) else vocabulary
     if not isinstance(vocabulary, (Vocabulary, int, type(None))):
         raise CourseError(f"vocabulary={vocabulary!r} is none; give a Data, a size, or nothing.")
