@@ -7,7 +7,8 @@ from coursekit.data.cleaning import Corrections, near_duplicates
 from coursekit.data.fetch import fetch
 from coursekit.data.images import images, read_picture
 from coursekit.data.ratings import ratings
-from coursekit.data.text import Vocabulary, language
+from coursekit.data.tables import Table, date_parts, elapsed, table
+from coursekit.data.text import Vocabulary, language, text
 from coursekit.doctor import doctor
 from coursekit.drive import keep_on_drive
 from coursekit.extension import load as load_ipython_extension
@@ -30,20 +31,43 @@ from coursekit.learners.losses import (
     cross_entropy,
     mean_squared_error,
 )
-from coursekit.learners.metrics import Metric, accuracy, f_beta, mean_metric, rmse
+from coursekit.learners.metrics import (
+    Metric,
+    accuracy,
+    f_beta,
+    mean_metric,
+    perplexity,
+    rmse,
+    rmspe,
+)
 from coursekit.learners.recipes import (
+    ActivityPenalty,
     PictureClassifier,
     image_learner,
+    language_learner,
     load_model,
     ratings_learner,
+    table_learner,
+    text_learner,
 )
 from coursekit.learners.schedules import OneCycle, constant, cosine, one_cycle, restarts
 from coursekit.models.pictures import PictureNet, architectures, picture_net
+from coursekit.models.summary import summary
+from coursekit.models.tables import TableNet, embedding_width
+from coursekit.models.text import (
+    AWDLSTM,
+    LanguageModel,
+    TextClassifier,
+    TextTransformer,
+    concat_pool,
+)
 from coursekit.runtime import architecture, by_edition, machine, seed
 from coursekit.visuals.curves import show_histories, show_history, show_schedules, show_sweep
 from coursekit.visuals.embeddings import most_similar, principal_components, show_map
+from coursekit.visuals.heatmaps import enlarge, heat_map, overlay, show_heat, show_heat_grid
 from coursekit.visuals.ideas import show_descent, show_kernel, show_kernel_step, show_relus
 from coursekit.visuals.layers import show_filters, show_layers
+from coursekit.visuals.letters import show_letters
 from coursekit.visuals.pictures import (
     show_batch,
     show_corner,
@@ -52,10 +76,14 @@ from coursekit.visuals.pictures import (
     show_versions,
 )
 from coursekit.visuals.results import Results, results
+from coursekit.visuals.tables import show_effect, what_if
+from coursekit.visuals.text import show_tokens
 
 __all__ = [
+    "AWDLSTM",
     "Accumulate",
     "ActivationStatistics",
+    "ActivityPenalty",
     "Augment",
     "Batches",
     "Callback",
@@ -68,6 +96,7 @@ __all__ = [
     "History",
     "KeepBest",
     "LabelSmoothing",
+    "LanguageModel",
     "Learner",
     "Loss",
     "Metric",
@@ -77,6 +106,10 @@ __all__ = [
     "PictureNet",
     "Predictions",
     "Results",
+    "Table",
+    "TableNet",
+    "TextClassifier",
+    "TextTransformer",
     "Vocabulary",
     "accuracy",
     "architecture",
@@ -84,16 +117,23 @@ __all__ = [
     "binary_cross_entropy",
     "by_edition",
     "capture",
+    "concat_pool",
     "constant",
     "cosine",
     "cross_entropy",
+    "date_parts",
     "doctor",
+    "elapsed",
+    "embedding_width",
+    "enlarge",
     "f_beta",
     "fetch",
+    "heat_map",
     "image_learner",
     "images",
     "keep_on_drive",
     "language",
+    "language_learner",
     "load_ipython_extension",
     "load_model",
     "machine",
@@ -102,6 +142,8 @@ __all__ = [
     "most_similar",
     "near_duplicates",
     "one_cycle",
+    "overlay",
+    "perplexity",
     "picture_net",
     "principal_components",
     "ratings",
@@ -110,23 +152,35 @@ __all__ = [
     "restarts",
     "results",
     "rmse",
+    "rmspe",
     "seed",
     "show_batch",
     "show_corner",
     "show_descent",
+    "show_effect",
     "show_filters",
+    "show_heat",
+    "show_heat_grid",
     "show_histories",
     "show_history",
     "show_kernel",
     "show_kernel_step",
     "show_layers",
+    "show_letters",
     "show_map",
     "show_pictures",
     "show_planes",
     "show_relus",
     "show_schedules",
     "show_sweep",
+    "show_tokens",
     "show_versions",
     "side_on",
+    "summary",
+    "table",
+    "table_learner",
+    "text",
+    "text_learner",
     "top_down",
+    "what_if",
 ]

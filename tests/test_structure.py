@@ -37,6 +37,7 @@ ARROWS = {
     "data.cleaning": ("console",),
     "data.batches": BASE,
     "data.images": (*BASE, "data.augment", "data.batches", "data.cleaning"),
+    "data.tables": (*BASE, "data.batches"),
     "data.text": (*BASE, "data.batches"),
     "data.ratings": (*BASE, "data.batches"),
     "models": (*BASE, "models"),

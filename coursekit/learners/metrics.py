@@ -1,9 +1,11 @@
 """Metrics: sums kept on the device, read once an epoch, weighted by examples."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 from coursekit.console import CourseError
 
@@ -65,6 +67,32 @@ def f_beta(beta, *, threshold=0.5):
 accuracy = mean_metric("accuracy", _right)
 _squares = mean_metric("mse", lambda scores, targets: (scores - targets) ** 2)
 rmse = Metric("rmse", _squares.sums, lambda totals: _squares.value(totals) ** 0.5)
+_surprise = mean_metric("nats", lambda scores, targets: _nats(scores, targets))
+perplexity = Metric(
+    "perplexity", _surprise.sums, lambda totals: math.exp(min(_surprise.value(totals), 700))
+)
+
+
+def _nats(scores, targets):
+    return F.cross_entropy(scores.flatten(0, -2), targets.flatten(), reduction="none")
+
+
+def _percentages(scores, targets):
+    counted = targets != 0  # a share of nothing has no size; the competition leaves them out too
+    shares = (targets - scores) / targets.where(counted, torch.ones_like(targets))
+    return torch.stack([(shares[counted] ** 2).sum(), counted.sum()])
+
+
+rmspe = Metric("rmspe", _percentages, lambda totals: (totals[0] / max(totals[1], 1)) ** 0.5)
+
+
+def of_logs(metric):
+    """Return the metric of the real scale for scores and targets that are logarithms."""
+
+    def sums(scores, targets):
+        return metric.sums(scores.exp(), targets.exp())
+
+    return Metric(metric.name, sums, metric.value)
 
 
 def as_metric(thing):

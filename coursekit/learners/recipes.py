@@ -1,22 +1,26 @@
 """Recipes: which model, loss, metric and freezing for which data."""
 
 import contextlib
+import copy
 import hashlib
 from pathlib import Path
 
 import torch
 
 from coursekit import runtime
-from coursekit.console import CourseError, note, progress, reason
+from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
 from coursekit.data.images import read_picture, to_floats
+from coursekit.learners.callbacks import CarryState, ClipGradients
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
 from coursekit.learners.identity import hash_weights
-from coursekit.learners.learner import OPTIMIZERS, Learner
+from coursekit.learners.learner import OPTIMIZERS, Callback, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
-from coursekit.learners.metrics import accuracy, f_beta, rmse
+from coursekit.learners.metrics import accuracy, as_metric, f_beta, of_logs, perplexity, rmse, rmspe
 from coursekit.models.pictures import picture_net
 from coursekit.models.ratings import RatingNet
+from coursekit.models.tables import TableNet
+from coursekit.models.text import AWDLSTM, LanguageModel, TextClassifier, TextTransformer
 
 
 def image_learner(
@@ -292,3 +296,185 @@ def spare_the_biases(groups):
         if all(parameter.shape[-1] == 1 for parameter in group["params"]):
             group["weight_decay"] = group["weight_decay"] / 10
     return OPTIMIZERS["adamw"](groups)
+
+
+def table_learner(
+    data,
+    *,
+    layers=(200, 100),
+    dropout=0.1,
+    embedding_dropout=0.05,
+    widths=None,
+    span=None,
+    metrics=(rmspe,),
+    optimizer="adamw",
+    callbacks=(),
+    name="table",
+    checkpoints=True,
+):
+    """Return a learner of a number from a table: embeddings and a few layers, see ``TableNet``.
+
+    Metrics are measured on the real scale, also where the target is learned as a logarithm.
+
+    Args:
+        data: what ``ck.table`` returns.
+        layers, dropout, embedding_dropout, widths: as for ``TableNet``.
+        span: (low, high) of the predictions, of the logarithm where the target is one; by default
+            a fifth wider on each side than the targets of the training part.
+        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+
+    Raises:
+        CourseError: a width is missing, or the span is empty.
+    """
+    if span is None:
+        low, high = (value.item() for value in torch.aminmax(data.train.targets))
+        room = 0.2 * (high - low) or 1.0
+        span = (low - room, high + room)
+    return Learner(
+        data,
+        TableNet(
+            [len(values) for values in data.categories.values()],
+            len(data.numbers),
+            layers=layers,
+            dropout=dropout,
+            embedding_dropout=embedding_dropout,
+            span=span,
+            widths=widths,
+        ),
+        mean_squared_error,
+        metrics=[of_logs(as_metric(one)) if data.log else one for one in metrics],
+        optimizer=optimizer,
+        callbacks=callbacks,
+        name=name,
+        checkpoints=checkpoints,
+    )
+
+
+# Text -----------------------------------------------------------------------------------------
+
+
+class ActivityPenalty(Callback):
+    """Keep the vectors of a language model small and slow to change (arXiv:1708.01009).
+
+    Args:
+        size: factor of the mean square of the vectors (AR).
+        change: factor of the mean square of their change from token to token (TAR).
+    """
+
+    def __init__(self, size=2.0, change=1.0):
+        self.size, self.change = size, change
+
+    def loss_ready(self, state):
+        """Add both penalties to the loss."""
+        dropped, whole = state.model.outputs
+        state.loss = state.loss + self.size * dropped.float().pow(2).mean()
+        if whole.shape[1] > 1:
+            slow = (whole[:, 1:] - whole[:, :-1]).float().pow(2).mean()
+            state.loss = state.loss + self.change * slow
+
+
+def language_learner(
+    data,
+    model=None,
+    *,
+    width=400,
+    hidden=1152,
+    layers=3,
+    dropout=1.0,
+    clip=0.4,
+    metrics=(accuracy, perplexity),
+    optimizer="adamw",
+    callbacks=(),
+    name=None,
+    checkpoints=True,
+):
+    """Return a learner for a language model: by default an AWD-LSTM (arXiv:1708.02182).
+
+    It clips gradients, penalises large and quickly changing vectors, and carries its state from
+    batch to batch.
+
+    Args:
+        data: what ``ck.language`` returns.
+        model: another ``LanguageModel``; the sizes below count only where there is none.
+        width, hidden, layers: numbers of an embedding, of an inner state; LSTM layers.
+        dropout: factor of all five dropouts.
+        clip: gradients longer than this are shortened.
+        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+    """
+    if model is None:
+        words = len(data.options["vocabulary"])
+        hidden = min(hidden, 128) if runtime.quick() else hidden
+        sizes = {"width": width, "hidden": hidden, "layers": layers}
+        model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
+    usual = [ClipGradients(clip), ActivityPenalty(), CarryState()]
+    return Learner(
+        data,
+        model,
+        cross_entropy,
+        metrics=list(metrics),
+        optimizer=optimizer,
+        callbacks=[*usual, *callbacks],
+        name=name or "language",
+        checkpoints=checkpoints,
+    )
+
+
+def text_learner(
+    data,
+    encoder="lstm",
+    *,
+    dropout=1.0,
+    sizes=None,
+    metrics=(accuracy,),
+    optimizer="adamw",
+    callbacks=(),
+    name=None,
+    checkpoints=True,
+):
+    """Return a learner for labelled texts: an encoder and a head that pools over all its vectors.
+
+    Args:
+        data: what ``ck.text`` returns.
+        encoder: a learner of a language model, whose encoder is copied and frozen at first; or
+            "lstm" or "transformer", from random weights.
+        dropout: factor of the five dropouts of an LSTM.
+        sizes: dict of sizes for a new encoder, such as ``{"width": 64, "layers": 2}``.
+        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+
+    Raises:
+        CourseError: the encoder is unknown, or knows another vocabulary.
+    """
+    vocabulary, pretrained = data.options["vocabulary"], not isinstance(encoder, str)
+    if pretrained:
+        known = encoder.data.options["vocabulary"]
+        if known.itos != vocabulary.itos:
+            raise CourseError(
+                f"The encoder knows {known} and the data {vocabulary}, which differ; make the "
+                "data by ck.text(..., vocabulary=language_data)."
+            )
+        if encoder.data.options["backward"] != data.options["backward"]:
+            raise CourseError("Encoder and data read in opposite directions; make backward= alike.")
+        body = copy.deepcopy(encoder.model.encoder)
+        body.set_dropout(dropout)
+    elif encoder == "lstm":
+        body = AWDLSTM(len(vocabulary), dropout=dropout, **(sizes or {}))
+    elif encoder == "transformer":
+        body = TextTransformer(len(vocabulary), **(sizes or {}))
+    else:
+        raise CourseError(
+            f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
+            "language model." + nearest(encoder, ["lstm", "transformer"])
+        )
+    learner = Learner(
+        data,
+        TextClassifier(body, len(data.classes)),
+        cross_entropy,
+        metrics=list(metrics),
+        optimizer=optimizer,
+        callbacks=callbacks,
+        name=name or "text",
+        checkpoints=checkpoints,
+    )
+    if pretrained:
+        learner.freeze()
+    return learner
