@@ -1,0 +1,882 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown] lang="en"
+# # Lesson 2 · What lies on this tile?
+#
+# {badges}
+#
+# By the end of this lesson you will have
+#
+# * trained a network that gives one picture *several* labels: forest, road, river, haze;
+# * written by hand the sigmoid, the binary cross-entropy and the F2 score, and checked them;
+# * chosen a threshold honestly, and measured how much a dishonest one would have claimed;
+# * trained on small pictures first and on larger ones later, with a rate for each layer group;
+# * averaged over turned pictures, over snapshots and over folds, and measured what each brings;
+# * looked at the rare labels and the worst tiles, and written a file to hand in.
+#
+# You need lesson 1. Without a graphics card the lesson works on 1,200 small tiles that the course
+# draws itself, and takes about three minutes of computing. With one (a free Colab GPU will do) it
+# works on pictures of the Amazon taken from space. Reading and thinking take about two hours.
+#
+# As before: where there is a question, answer it for yourself before you run the cell.
+
+# %%
+# {set_up}
+# %load_ext coursekit
+import coursekit as ck
+
+# %% [markdown] lang="en"
+# ## 1 · One picture, several labels
+#
+# A satellite flies over a forest and cuts what it sees into square *tiles*. Somebody has written down
+# what is on each of them. The folder `train-jpg` holds the tiles, and a table holds the labels:
+
+# %%
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+
+PATH = ck.fetch("planet")
+table = pd.read_csv(PATH / "train_v2.csv")
+table.head()
+
+# %% [markdown] lang="en"
+# In lesson 1 the folder was the label, so each picture had exactly one. Here `tags` holds several
+# words. How many? Let us look at one tile for each number of labels:
+
+# %%
+how_many = table["tags"].str.split().str.len()
+some = [table[how_many == n].iloc[0] for n in sorted(how_many.unique())[:6]]
+files = [PATH / "train-jpg" / f"{row.image_name}.jpg" for row in some]
+titles = ["\n".join(row.tags.split()) for row in some]  # a line for each label
+ck.show_pictures(files, titles, columns=3, height=3.2)
+print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of labels")
+
+# %% [markdown] lang="en"
+# Two kinds of question are mixed here. One is what lies on the ground, the other what the air is like.
+# "Which of the classes is it?" makes no sense any more. We have to ask of *each* label: is it there?
+#
+# **The whole game.** The four statements of lesson 1 do it, with two changes: the labels come from
+# the `table`, and `many=True` says that there may be several. (A third of the tiles is set aside for
+# validation. The three sizes will be of use later; we begin with the largest.)
+
+# %%
+architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
+small, middle, large = ck.by_edition(
+    PATH, full=(64, 128, 256), sample=(32, 48, 64), trial=(64, 96, 128)
+)
+
+
+def tiles(size, **options):
+    folder, third = PATH / "train-jpg", 1 / 3
+    return ck.images(folder, labels=table, many=True, size=size, valid=third, batch=32, **options)
+
+
+# %%
+data = tiles(large)
+learn = ck.image_learner(data, architecture, precompute=True)
+history = learn.fit(5, lr=0.01, name="whole-game")
+data
+
+# %% [markdown] lang="en"
+# That is a network that labels tiles. The column `f2` is new: a score between 0 and 1 that asks
+# whether the labels of a tile were found, all of them, without many wrong ones. You will compute it
+# by hand in section 4. Here are a few tiles as the network gets them:
+
+# %%
+ck.show_batch(data.train, data.classes, 8);
+
+# %% [markdown] lang="en"
+# ## 2 · Which labels, how often, which together?
+#
+# Some labels are on nearly every tile and some on nearly none. Which do you expect at the top, and by
+# what factor does the first beat the last?
+
+# %%
+marks = table["tags"].str.get_dummies(sep=" ")  # a column for each label, of zeros and ones
+counts = marks.sum().sort_values(ascending=False)
+print(pd.DataFrame({"tiles": counts, "share": (counts / len(marks)).round(3)}))
+
+# %% [markdown] lang="en"
+# Keep the last rows in mind: a label with a handful of tiles is hard to learn, and hard to *measure*.
+#
+# Labels also come together. In the next figure each row is a label, and the shade says how many of
+# the tiles with it have the label of the column as well. Where do you expect dark squares away from
+# the diagonal?
+
+# %%
+from coursekit.visuals.style import use_style
+
+order = list(counts.index)
+together = marks[order].T @ marks[order]
+share = together.to_numpy() / counts.to_numpy()[:, None]
+with use_style():
+    axes = plt.subplots(figsize=(8.2, 6.8), layout="constrained")[1]
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(order)), order, rotation=90)
+    axes.set_yticks(range(len(order)), order)
+    axes.grid(False)
+    plt.colorbar(image, label="share of the row's tiles that have the column's label")
+
+# %%
+off = np.where(np.eye(len(order), dtype=bool) | (counts.to_numpy() > len(marks) / 2), 0, share)
+row, column = np.unravel_index(off.argmax(), off.shape)
+print(f"most faithful, common labels aside: {off.max():.0%} of {order[row]} has {order[column]}")
+never = [(a, b) for a in order[:6] for b in order[:6] if a < b and together.loc[a, b] == 0]
+print("frequent labels that never meet:", never)
+
+# %% [markdown] lang="en"
+# So labels are no independent coins. Some exclude each other, others point at each other: where there
+# are houses there are roads. A network may use that, and so may we when we look for mistakes.
+
+# %% [markdown] lang="en"
+# ## 3 · Why not softmax?
+#
+# In lesson 1 the scores went through softmax, which makes probabilities that add up to one. What would
+# that do to a tile with many true labels? Take the validation tile that has the most of them:
+
+# %%
+classes = list(data.classes)
+predictions = learn.predict()
+busiest = int(data.valid.targets.sum(1).argmax())
+y, scores = data.valid.targets[busiest].double(), predictions.scores[busiest].double()
+softmax = scores.softmax(0)
+sigmoid = 1 / (1 + (-scores).exp())
+frame = {"true": y.int(), "score": scores, "softmax": softmax, "sigmoid": sigmoid}
+print(pd.DataFrame(frame, index=classes).round(3).sort_values("score", ascending=False).head(9))
+print(f"sums: softmax {softmax.sum():.2f}, sigmoid {sigmoid.sum():.2f}")
+
+# %% [markdown] lang="en"
+# Softmax makes the labels compete: with several true ones, none can come near 1, and the one with the
+# highest score takes the lion's share. The *sigmoid*, $1 / (1 + e^{-s})$, asks each label by itself.
+# Its values need not add up to anything; their sum is the number of labels that the network expects.
+#
+# Is a sigmoid something new? No: it is the softmax of two scores, the label's and a zero.
+
+# %%
+pairs = torch.stack([scores, torch.zeros_like(scores)], dim=1)
+assert torch.allclose(pairs.softmax(1)[:, 0], sigmoid, atol=1e-6)
+assert torch.allclose(sigmoid, torch.sigmoid(scores), atol=1e-6)
+assert torch.allclose(sigmoid, predictions.probabilities[busiest].double(), atol=1e-6)
+
+# %% [markdown] lang="en"
+# **The loss.** Each label is a yes-or-no question. Where the truth is yes, the loss is $-\log p$, as
+# in lesson 1. Where it is no, the probability of the truth is $1 - p$, so the loss is
+# $-\log(1 - p)$. The *binary cross-entropy* is the mean over all labels. Mind the minus sign: without
+# it, training would look for the worst network there is.
+
+# %%
+losses = -(y * sigmoid.log() + (1 - y) * (1 - sigmoid).log())
+print(f"by hand: {losses.mean():.5f}")
+assert torch.allclose(losses.mean(), F.binary_cross_entropy(sigmoid, y), atol=1e-5)
+assert torch.allclose(losses.mean(), F.binary_cross_entropy_with_logits(scores, y), atol=1e-5)
+assert torch.allclose(losses.mean(), predictions.losses[busiest].double(), atol=1e-5)
+assert abs(predictions.losses.mean().item() - learn.evaluate()["loss"]) < 1e-5
+
+# %% [markdown] lang="en"
+# Why does the library want the scores, and not the probabilities? Try a network that is very sure and
+# wrong: a score of 200 where the truth is no. What will the formula above say?
+
+# %% tags=["nbval-check-output"]
+sure, no = torch.tensor(200.0), torch.tensor(0.0)
+naive = -(1 - torch.sigmoid(sure)).log()
+careful = sure.clamp(min=0) - sure * no + (1 + (-sure.abs()).exp()).log()
+print(f"from the probability: {naive:.0f}; from the score: {careful:.0f}")
+assert torch.allclose(careful, F.binary_cross_entropy_with_logits(sure, no))
+
+# %% [markdown] lang="en"
+# The sigmoid of 200 is rounded to exactly 1, and the logarithm of zero is minus infinity: training
+# would be over. The second formula is the same one, written so that nothing overflows. That is all
+# that "with logits" means.
+
+# %% [markdown] lang="en"
+# ## 4 · F2: a score for sets of labels
+#
+# The network gives probabilities; an answer is a *set* of labels, those above a threshold. For one
+# tile, with a threshold of one half:
+
+# %%
+chosen, wanted = sigmoid > 0.5, y > 0.5
+hits = (chosen & wanted).sum().item()
+precision, recall = hits / max(chosen.sum().item(), 1), hits / wanted.sum().item()
+print(f"{hits} hits; of what it says {precision:.2f} is true, of what is there {recall:.2f} is said")
+
+# %% [markdown] lang="en"
+# *Precision*: how much of what it says is true. *Recall*: how much of what is there it says. Saying
+# everything gives full recall and poor precision, saying only the surest label the reverse. $F_2$
+# joins the two and counts recall twice as much. Written with hits, it becomes simple:
+#
+# $$F_2 = \frac{5\,P R}{4 P + R} = \frac{5 \cdot \text{hits}}{4 \cdot \text{wanted} + \text{chosen}}$$
+#
+# One more wrong label adds 1 below the line; one missed label costs a hit above it. F2 of a data set
+# is the mean over its tiles. Are the two forms equal, and equal to scikit-learn's?
+
+
+# %%
+def f2(chosen, wanted):
+    hits = (chosen & wanted).sum(1)  # (N,), one number a tile
+    return (5 * hits / (4 * wanted.sum(1) + chosen.sum(1)).clamp(min=1)).mean().item()
+
+
+if hits:
+    joined = 5 * precision * recall / (4 * precision + recall)
+    assert abs(joined - f2(chosen[None], wanted[None])) < 1e-5
+
+# %%
+from sklearn.metrics import fbeta_score
+
+probabilities, wanted = predictions.probabilities, predictions.targets > 0.5
+ours = f2(probabilities > 0.5, wanted)
+theirs = fbeta_score(
+    wanted.numpy(), (probabilities > 0.5).numpy(), beta=2, average="samples", zero_division=0
+)
+print(f"by hand {ours:.5f}, scikit-learn {theirs:.5f}, table {history[-1]['f2']:.5f}")
+assert abs(ours - theirs) < 1e-5
+assert abs(ours - learn.evaluate()["f2"]) < 1e-5
+
+# %% [markdown] lang="en"
+# **Baselines.** A number needs something to stand beside. Two answers that need no network:
+#
+# 1. Give *every* tile the same labels, the frequent ones. How frequent a label has to be is chosen on
+#    the training part.
+# 2. Shrink the tiles to 8 by 8 dots and run a logistic regression for each label; the threshold is
+#    chosen on the training part too.
+#
+# Labels go together so well here that the first is no fool. What F2 do you expect of it?
+
+# %%
+grid = torch.linspace(0.02, 0.9, 89)  # thresholds to choose from
+
+
+def best_threshold(p, wanted):
+    return grid[np.argmax([f2(p > t, wanted) for t in grid])].item()
+
+
+learned = data.train.targets > 0.5
+frequency = learned.float().mean(0)
+share = best_threshold(frequency.expand(len(learned), -1), learned)
+always = (frequency > share).expand(len(wanted), -1)
+print("every tile gets:", [name for name, one in zip(classes, always[0]) if one])
+
+# %%
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+
+
+def thumbnails(part):
+    shrunk = [F.adaptive_avg_pool2d(x, 8).flatten(1).cpu() for x, _ in part.in_order()]
+    return torch.cat(shrunk).numpy()
+
+
+varies = learned.any(0) & ~learned.all(0)  # a label on all tiles, or on none, needs no model
+simple = OneVsRestClassifier(LogisticRegression(max_iter=500, C=0.3))
+simple.fit(thumbnails(data.train), learned[:, varies]);
+
+
+# %%
+def simple_chances(part):
+    chances = frequency.repeat(len(part.targets), 1)
+    chances[:, varies] = torch.tensor(simple.predict_proba(thumbnails(part))).float()
+    return chances
+
+
+on_train = best_threshold(simple_chances(data.train), learned)
+baseline = {
+    "always the same labels": f2(always, wanted),
+    "thumbnails, logistic regression": f2(simple_chances(data.valid) > on_train, wanted),
+    "network, threshold 0.5": ours,
+}
+print(pd.Series(baseline).round(4).to_string())
+
+# %% [markdown] lang="en"
+# Both baselines chose their threshold; the network's 0.5 came from nowhere. Before we compare, it has
+# to have the same chance.
+
+# %% [markdown] lang="en"
+# ## 5 · The threshold
+#
+# F2 punishes a missed label more than a wrong one. So should the threshold be above or below one half?
+# And if we choose it by trying many and keeping the best, on which tiles may we then report the
+# score? We cut the validation part into two halves: one to choose on, one to report on.
+
+# %%
+shuffled = np.random.default_rng(0).permutation(len(wanted))
+first, second = (torch.tensor(half) for half in np.array_split(shuffled, 2))
+curves = [[f2(probabilities[half] > t, wanted[half]) for t in grid] for half in (first, second)]
+threshold = best_threshold(probabilities[first], wanted[first])
+at = int(np.argmax(curves[0]))
+
+# %%
+with use_style():
+    axes = plt.subplots(figsize=(7.5, 3.6), layout="constrained")[1]
+    axes.plot(grid, curves[0], label="half to choose on")
+    axes.plot(grid, curves[1], "--", label="half to report on")
+    axes.axvline(threshold, color="black", linestyle=":", label="chosen threshold")
+    axes.set(xlabel="threshold", ylabel="F2")
+    axes.legend()
+print(f"chosen {threshold:.2f}: {curves[0][at]:.4f} where it was chosen,", end=" ")
+print(f"{curves[1][at]:.4f} on the other half, which is the number to report")
+
+# %% [markdown] lang="en"
+# The best threshold lies well below one half, and the top of the curve is flat: it matters that you
+# choose one, not so much which. Was the number on the first half too good? On a single cut, luck
+# decides which half is the easier one. So cut a hundred times and take the mean. With one threshold
+# for all labels there is little to tune. What if each label gets a threshold of its own?
+
+
+# %%
+def own_thresholds(p, wanted):
+    """Return the threshold for each label that is best for its own F2 on these tiles."""
+    chosen = p > grid[:, None, None]  # (thresholds, N, labels)
+    hits = (chosen & wanted).sum(1)
+    each = 5 * hits / (4 * wanted.sum(0) + chosen.sum(1)).clamp(min=1)
+    common = torch.tensor(best_threshold(p, wanted))
+    return torch.where(wanted.any(0), grid[each.argmax(0)], common)
+
+
+def halves(p, wanted, choose, cuts):
+    """Return (cuts, 2): F2 where the threshold was chosen, and F2 on the other half."""
+    found = []
+    for cut in range(cuts):
+        rows = torch.tensor(np.random.default_rng(cut).permutation(len(p)))
+        a, b = rows[: len(p) // 2], rows[len(p) // 2 :]
+        t = choose(p[a], wanted[a])
+        found.append([f2(p[half] > t, wanted[half]) for half in (a, b)])
+    return np.array(found)
+
+
+# %%
+for label, choose in {"one for all": best_threshold, "one a label": own_thresholds}.items():
+    tuned = halves(probabilities, wanted, choose, 100)
+    claimed, true = tuned.mean(0)
+    print(f"{label}: claimed {claimed:.4f}, true {true:.4f}, too good by {claimed - true:.4f}")
+
+# %% [markdown] lang="en"
+# That is the *optimism* of a number reported on the tiles that it was tuned on. The more there is to
+# tune and the fewer tiles there are, the larger it grows, and it always points the same way. Many a
+# published score holds such a gift. From here on, each score in this lesson is one from the other
+# half, the mean over twenty cuts:
+
+
+# %%
+def report(p, wanted=wanted):
+    """Return the mean F2 on halves that the threshold was not chosen on."""
+    return halves(p, wanted, best_threshold, 20)[:, 1].mean()
+
+
+baseline["network, threshold chosen"] = report(probabilities)
+print(pd.Series(baseline).round(4).to_string())
+
+# %% [markdown] lang="en"
+# And over seeds? The body of the network is frozen; what it says of each tile was computed once and
+# kept. So training another head takes a second. `features` is a data set like any other, and the head
+# a model like any other:
+
+# %%
+features = learn.training_view()[1]
+
+
+def train_head(seed, name, data=features, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
+    ck.seed(seed)
+    head = ck.picture_net(architecture, len(classes), pretrained=False, size=large).head
+    learner = ck.Learner(data, head, loss, metrics=[ck.f_beta(2)], name="lesson2-heads")
+    learner.fit(epochs, lr, name=f"{name}-{seed}")
+    return learner
+
+
+# %%
+# %%capture
+heads = [train_head(seed, "head") for seed in (1, 2, 3)]
+
+# %%
+of_heads = [head.predict().probabilities for head in heads]
+runs = [report(p) for p in of_heads]
+print(f"frozen body, three seeds: {np.mean(runs):.4f} ± {np.std(runs):.4f}")
+for label, choose in {"one for all": best_threshold, "one a label": own_thresholds}.items():
+    gifts = [-np.diff(halves(p, wanted, choose, 100)).mean() for p in of_heads]
+    print(f"optimism, {label}: {np.mean(gifts):.4f} ± {np.std(gifts):.4f}")
+
+# %% [markdown] lang="en"
+# **Softmax once more.** Could one train with softmax after all, share the probability out among the
+# true labels, and leave the rest to the threshold? Predict, then see: the same head, the same
+# epochs.
+
+
+# %%
+def shared_out(scores, targets):
+    return F.cross_entropy(scores, targets / targets.sum(1, keepdim=True).clamp(min=1))
+
+
+# %%
+# %%capture
+soft = [train_head(seed, "softmax", loss=shared_out) for seed in (1, 2, 3)]
+
+# %%
+softs = [report(head.predict().scores.softmax(1)) for head in soft]
+print(f"trained with softmax: {np.mean(softs):.4f} ± {np.std(softs):.4f}")
+print(f"trained with sigmoid: {np.mean(runs):.4f} ± {np.std(runs):.4f}")
+
+# %% [markdown] lang="en"
+# Compare the difference with the spread. The threshold rescues much of it. What it cannot rescue: a
+# share of 0.3 means one thing on a tile with three labels and another on a tile with seven, and
+# nothing says how many labels there are. A sigmoid means the same on every tile.
+
+# %% [markdown] lang="en"
+# ## 6 · Turned tiles
+#
+# In lesson 1 we mirrored left and right, and never upside down: cats do not walk on ceilings. A
+# satellite looks straight down, and which side of a tile is up was decided by the flight. So a tile
+# may be turned by quarters and mirrored. How many different versions are there? Count before you run.
+
+# %%
+one = data.train.in_order().first()[0][:1]  # (1, 3, H, W)
+mine = [one.rot90(quarters, (-2, -1)) for quarters in range(4)]
+mine += [turned.flip(-1) for turned in mine]
+again = [version.flip(-2) for version in mine]  # upside down: is there anything new?
+print(len(mine), "versions;", sum(any(a.equal(m) for m in mine) for a in again), "of 8 known")
+ck.show_pictures([version[0] for version in mine], columns=8);
+
+# %% [markdown] lang="en"
+# Eight: the *symmetries of a square*. Any further turn or mirroring leads back to one of them.
+# `ck.top_down` draws one for each tile, and changes light, angle and zoom a little as well:
+
+# %%
+theirs = [one, *(version(one) for version in ck.top_down.versions(7))]
+assert all(any(t.equal(m) for m in mine) for t in theirs)
+ck.show_versions(ck.top_down, one[0]);
+
+# %% [markdown] lang="en"
+# ## 7 · Small pictures first, and how fast each layer may learn
+#
+# Half the side means a quarter of the dots, and about a quarter of the time. So we try things out on
+# small tiles, and go on to larger ones with the same weights: *progressive resizing*. A convolution
+# does not mind the size of the picture it moves over.
+#
+# **Freeze, then unfreeze.** First the head alone, as always. Then all three layer groups, each with a
+# rate of its own. In lesson 1 the early layers got a hundredth of the head's rate, since the body
+# knew such pictures. What did it learn from here? From photographs (or drawings) of *things*, seen
+# from the side. Fields and clouds from above are none of that. Should the rate of the body be lower
+# or higher than in lesson 1?
+
+# %%
+careful, bold = ck.by_edition(
+    PATH,
+    full=([1e-6, 1e-5, 1e-4], [1e-4, 3e-4, 1e-3]),
+    sample=([1e-5, 1e-4, 1e-3], [1e-3, 1e-3, 3e-3]),
+)
+
+
+def fine_tune(rates, name):
+    ck.seed()
+    learner = ck.image_learner(tiles(small), architecture, precompute=True)
+    learner.fit(3, lr=0.01, name="small-head")
+    learner.set_data(tiles(small, augment=ck.top_down))
+    learner.unfreeze()
+    learner.fit(3, lr=rates, name=name)
+    return learner
+
+
+# %%
+gentle = fine_tune(careful, "small-careful")
+
+# %%
+learn = fine_tune(bold, "small-bold")
+
+# %%
+steps = {}
+for label, learner in {"careful rates": gentle, "bold rates": learn}.items():
+    steps[f"{small} px, {label}"] = report(learner.predict().probabilities)
+print(pd.Series(steps).round(4).to_string())
+
+# %% [markdown] lang="en"
+# The further your pictures are from those the body knows, the more its layers have to change, and
+# the higher their rate may be. The more alike they are, the more there is to lose. This is something
+# to try, not to believe, and on small tiles trying is cheap.
+#
+# **Larger.** `set_data` exchanges the data under the same network. Watch the seconds:
+
+# %%
+learn.set_data(tiles(middle, augment=ck.top_down))
+learn.fit(2, lr=bold, name="middle")
+steps[f"{middle} px"] = report(learn.predict().probabilities)
+
+# %% [markdown] lang="en"
+# For the largest size we use cosine with restarts: the rate falls to nothing three times, and at the
+# end of each fall the network sits in a valley of its own. We keep the weights of all three, for
+# the next section. A *callback* of a few lines does it: methods with the names of events, called
+# while the training runs. (The last two methods keep the copies in the checkpoint, so that a training
+# that is cut off loses nothing.)
+
+
+# %%
+class Snapshots(ck.Callback):
+    def fit_start(self, state):
+        self._kept = []
+
+    def epoch_done(self, state):  # a cycle is one epoch long here
+        weights = state.model.state_dict().items()
+        self._kept.append({name: value.clone() for name, value in weights})
+
+    def state_dict(self):
+        return {f"{n}/{k}": v for n, kept in enumerate(self._kept) for k, v in kept.items()}
+
+    def load_state_dict(self, tensors):
+        numbers = sorted({key.split("/")[0] for key in tensors})
+        parts = [{k: v for k, v in tensors.items() if k.split("/")[0] == n} for n in numbers]
+        self._kept = [{k.split("/")[1]: v for k, v in part.items()} for part in parts]
+
+
+# %%
+snapshots = Snapshots()
+learn.set_data(tiles(large, augment=ck.top_down))
+three = ck.restarts(3)
+cycles = learn.fit(3, lr=bold, schedule=three, callbacks=[snapshots], name="large-cycles")
+
+# %%
+single = learn.predict()
+steps[f"{large} px"] = report(single.probabilities)
+print(pd.Series(steps).round(4).to_string())
+ck.show_history(cycles);
+
+# %% [markdown] lang="en"
+# Read the curves aloud. Does the training loss still fall, does the validation loss? While both do, the
+# network learns what holds for other tiles as well, and more epochs would bring more.
+#
+# ## 8 · Averages: turned tiles, snapshots, folds
+#
+# **Test-time augmentation.** The network has an opinion of each of the eight versions of a tile. They
+# show the same ground, so their answers should agree. Where they do not, the mean is the better
+# guess. `tta=7` adds the seven other versions; nothing is drawn at random:
+
+# %%
+averaged = learn.predict(tta=7)
+steps["eight symmetries"] = report(averaged.probabilities)
+
+
+# %% [markdown] lang="en"
+# **Snapshots.** Three valleys, three networks, for the price of one training (arXiv 1704.00109). The
+# last of them has trained the longest. Will the mean of all three beat it?
+
+
+# %%
+def scores_of(weights):
+    learn.model.load_state_dict(weights)
+    return learn.predict().scores
+
+
+of_snapshots = torch.stack([scores_of(weights) for weights in snapshots._kept])
+alone = [report(scores.sigmoid()) for scores in of_snapshots]
+steps["snapshots averaged"] = report(of_snapshots.mean(0).sigmoid())
+print("each snapshot alone:", [f"{score:.4f}" for score in alone])
+print(pd.Series(steps).round(4).to_string())
+
+# %% [markdown] lang="en"
+# A mean helps where its members are about equally good and make *different* mistakes. The eight
+# versions of a tile fulfil the first condition by design. The first snapshots of so short a training
+# may lag behind, and then they pull the mean down; with longer cycles they come closer together. So
+# measure it, as we did, before you believe it.
+#
+# **Folds.** With little data it hurts to set a third aside. *Cross-validation* cuts the training part
+# into five folds; five networks each learn from four of them and are checked on the fifth, so that
+# each tile is checked once. That also shows how much the score depends on the cut, and the five may
+# vote in the end. We do it with heads on the frozen body, which has seen none of the tiles.
+
+# %%
+# %%capture
+rows = np.random.default_rng(0).permutation(features.train.examples)
+folds, voters = np.array_split(rows, 5), []
+for number, fold in enumerate(folds):
+    rest = np.concatenate([other for other in folds if other is not fold])
+    parts = features.train.subset(rest), features.train.subset(fold)
+    voters.append(train_head(0, f"fold{number}", ck.Data(*parts, classes=data.classes)))
+
+# %%
+scored = []
+for head in voters:
+    held_out = head.predict()
+    scored.append(f2(held_out.probabilities > threshold, held_out.targets > 0.5))
+votes = torch.stack([head.predict(features.valid).scores for head in voters])
+print("each fold:", [f"{score:.3f}" for score in scored], f"spread {np.std(scored):.4f}")
+ones = [report(vote.sigmoid()) for vote in votes]
+print(f"on the validation part: one head {np.mean(ones):.4f} ± {np.std(ones):.4f}", end=", ")
+print(f"mean of five {report(votes.mean(0).sigmoid()):.4f}, all data {np.mean(runs):.4f}")
+
+# %% [markdown] lang="en"
+# Set the spread over the folds beside the steps of the table above: which of them are larger?
+# Remember it when somebody shows you a gain in the third decimal, measured once.
+#
+# ## 9 · Label by label
+#
+# One number for all labels hides the rare ones: they hardly move the mean. So look at each. Precision
+# and recall of a label go over all tiles; for the first label by hand, for all by scikit-learn:
+
+# %%
+from sklearn.metrics import precision_recall_fscore_support
+
+learn.model.load_state_dict(snapshots._kept[-1])
+best = averaged.probabilities
+threshold = best_threshold(best[first], wanted[first])
+chosen = best > threshold
+each = precision_recall_fscore_support(wanted.numpy(), chosen.numpy(), zero_division=0)
+per_label = pd.DataFrame(np.array(each[:2]).T, classes, ["precision", "recall"])
+per_label["tiles"] = each[3]
+hits = (chosen[:, 0] & wanted[:, 0]).sum().item()
+assert abs(per_label["recall"].iloc[0] * wanted[:, 0].sum().item() - hits) < 1e-5
+print(per_label.round(3).sort_values("tiles", ascending=False))
+
+# %%
+lines = per_label.sort_values("tiles")
+with use_style():
+    axes = plt.subplots(figsize=(7.5, 5.2), layout="constrained")[1]
+    axes.barh(range(len(lines)), lines["recall"], color="#56B4E9", label="recall")
+    axes.plot(lines["precision"], range(len(lines)), "D", color="black", label="precision")
+    axes.set_yticks(range(len(lines)), [f"{a} ({n})" for a, n in lines["tiles"].items()])
+    axes.set(xlim=(0, 1.02), xlabel="share (in brackets: validation tiles with the label)")
+    axes.grid(axis="y", visible=False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+rare = per_label["tiles"] < len(wanted) / 20
+print(f"mean recall of the rare labels {per_label['recall'][rare].mean():.2f},", end=" ")
+print(f"of the others {per_label['recall'][~rare].mean():.2f}")
+
+# %% [markdown] lang="en"
+# A label that was on three validation tiles can have a recall of 0, 1/3, 2/3 or 1 and nothing in
+# between. Whoever needs the rare ones (an illegal mine, say) collects more tiles of them first.
+#
+# **The worst tiles.** The highest losses, with what was missed and what was too much. What do they
+# have in common?
+
+# %%
+worst = averaged.losses.argsort(descending=True)[:6].tolist()
+
+
+def names(flags):
+    return ", ".join(name for name, flag in zip(classes, flags) if flag) or "nothing"
+
+
+titles = [
+    f"missed {names(wanted[row] & ~chosen[row])}\nadded {names(chosen[row] & ~wanted[row])}"
+    for row in worst
+]
+ck.show_pictures([data.valid.inputs[row] for row in worst], titles, columns=3, height=3);
+
+# %% [markdown] lang="en"
+# **The ceiling.** No one can name what lies under a cloud. So how good could the *best* answer be? In
+# the drawn tiles we know the truth: what lies where, and what can be seen. Imagine a reader who names
+# without fail whatever can be seen, and who knows how often each label hides, given all that is in
+# sight. Even the threshold for these guesses is granted on the very tiles that are scored.
+
+# %%
+from pathlib import Path
+
+
+def flags(column, part):
+    rows = truth.loc[[Path(name).stem for name in part.names], column]
+    seen = rows.str.get_dummies(sep=" ").reindex(columns=classes, fill_value=0)
+    return torch.tensor(seen.to_numpy() > 0)
+
+
+def hidden_chances(seen, present, asked):
+    """Return how likely each label is on the tiles ``asked`` where it is not seen."""
+    chances = torch.zeros(asked.shape)
+    for label in range(len(classes)):
+        unseen = ~seen[:, label]
+        if 0 < present[unseen, label].sum() < unseen.sum():
+            model = LogisticRegression(C=1.0, max_iter=500)
+            model.fit(seen[unseen].float(), present[unseen, label])
+            chances[:, label] = torch.tensor(model.predict_proba(asked.float())[:, 1]).float()
+    return chances
+
+
+# %%
+ceiling = None
+if (PATH / "truth" / "tiles.csv").is_file():
+    truth = pd.read_csv(PATH / "truth" / "tiles.csv").set_index("image_name")
+    seen = flags("seen", data.valid)
+    guesses = hidden_chances(flags("seen", data.train), learned, seen)
+    ceiling = max(f2(seen | (guesses > t), wanted) for t in [*grid, 1.0])
+    print(f"only what is seen: {f2(seen, wanted):.4f}; ceiling: {ceiling:.4f}")
+else:
+    print("Of photographs nobody knows the whole truth, so there is no ceiling to compute.")
+print(f"our network: {steps['eight symmetries']:.4f}")
+
+# %% [markdown] lang="en"
+# Between the network and the ceiling lies what more training, more tiles or a better network could
+# still bring. Above the ceiling lies nothing but luck: whoever reports more has a leak.
+#
+# ## 10 · What goes wrong
+#
+# **The learning rate**, a hundred times too high and too low. The sweep first:
+
+# %%
+ck.seed()
+untrained = ck.image_learner(data, architecture, precompute=True)
+sweep = untrained.find_lr()
+ck.show_sweep(sweep);
+
+# %%
+# %%capture
+rates = {"lr 1 (too high)": 1.0, "lr 0.01": 0.01, "lr 0.0001 (too low)": 0.0001}
+tried = {label: train_head(0, f"rate-{rate:g}", lr=rate) for label, rate in rates.items()}
+
+# %%
+ck.show_histories({label: head.history for label, head in tried.items()}, value="valid_loss")
+print({label: f"F2 {report(head.predict().probabilities):.3f}" for label, head in tried.items()})
+
+# %% [markdown] lang="en"
+# The F2 of the too low rate may look half decent: frequent labels are soon learned, and those alone
+# gave a good score in section 4. Judge by the loss.
+#
+# **Too many epochs.** A hundred tiles, and sixty rounds. What will the two losses do?
+
+# %%
+# %%capture
+some_rows = np.random.default_rng(1).permutation(features.train.examples)[:100]
+few = ck.Data(features.train.subset(some_rows), features.valid, classes=data.classes)
+overfitted = train_head(0, "sixty", few, epochs=60, lr=0.003)
+
+# %%
+ck.show_history(overfitted.history);
+
+# %% [markdown] lang="en"
+# The training loss goes on falling while the validation loss has turned: overfitting, as in lesson 1.
+#
+# **A leak.** A strip of pictures from space may be cut into tiles that *overlap*. Split at random, and
+# most of a validation tile lies in the training part too, a few dots further along. We imitate that
+# for the *first* half of the validation tiles: shifted copies of them slip into training. The second
+# half stays unknown. One head learns with the copies and one without. What do you expect of the
+# four scores?
+
+# %%
+body = untrained.model.eval()
+spied = data.valid.subset(first)
+with torch.no_grad():
+    shifted = [x.roll((large // 20, large // 20), (-2, -1)) for x, _ in spied.in_order()]
+    inputs = torch.cat([features.train.inputs, *(body.features(x).float().cpu() for x in shifted)])
+targets = torch.cat([features.train.targets, spied.targets])
+overlapping = ck.Batches(inputs, targets, size=32, shuffle=True)
+
+# %%
+# %%capture
+leaky = ck.Data(overlapping, features.valid, classes=data.classes)
+with_leak = train_head(0, "overlapping", leaky, epochs=40)
+without = train_head(0, "apart", epochs=40)
+
+# %%
+for label, head in {"without copies": without, "with copies": with_leak}.items():
+    p = head.predict().probabilities > threshold
+    scores = [f2(p[half], wanted[half]) for half in (first, second)]
+    print(f"{label:15} copied half {scores[0]:.4f}, unknown half {scores[1]:.4f}")
+
+# %% [markdown] lang="en"
+# (The halves differ a little by luck, so compare downwards, not across.) The head never saw those very
+# tiles, and yet it knew them. Of its gain on the copied half little or nothing is there on the
+# unknown one. So split by place: what lies side by side belongs in the same part.
+#
+# ## 11 · A file to hand in
+#
+# Competitions give out tiles without labels, in `test-jpg`, and ask for a table: a row a tile, the
+# labels separated by spaces. (Where there is no such folder, we take the validation part instead.)
+
+# %%
+folder = PATH / "test-jpg"
+data = tiles(large, augment=ck.top_down, test=folder if folder.is_dir() else None)
+learn.set_data(data)
+part = data.test or data.valid
+answer = learn.predict(part, tta=7).probabilities > threshold
+submission = pd.DataFrame(
+    {
+        "image_name": [Path(name).stem for name in part.names],
+        "tags": [" ".join(np.array(classes)[row.numpy()]) for row in answer],
+    }
+)
+submission.head()
+
+# %%
+file = PATH.parent.parent / "lesson2_submission.csv"
+submission.to_csv(file, index=False)
+again = pd.read_csv(file, keep_default_na=False)
+assert list(again.columns) == list(table.columns)
+assert again["image_name"].is_unique
+assert set(" ".join(again["tags"]).split()) <= set(classes)
+print(f"{file.name}: {len(again)} rows, {(again['tags'] == '').sum()} of them without a label")
+
+# %% [markdown] lang="en"
+# Nobody outside knows the labels of the test tiles, except where we drew them ourselves:
+
+# %%
+if ceiling is not None and data.test is not None:
+    print(f"F2 on the test tiles: {f2(answer, flags('tags', part)):.4f}")
+
+# %% [markdown] lang="en"
+# **One new tile.** Keep the model, load it as a stranger would, and show it a file:
+
+# %%
+models = PATH.parent.parent / "models"
+learn.export(models / "tiles.safetensors")
+classify = ck.load_model(models / "tiles.safetensors")
+new = PATH / "train-jpg" / part.names[0]
+ck.show_pictures([new])
+print({label: f"{p:.2f}" for label, p in classify(new).items() if p > threshold})
+
+# %% [markdown] lang="en"
+# ## 12 · Before you go on
+#
+# **Exercises.** Predict first, then run.
+#
+# * **2.1** A tile has the labels *clear, primary, road* and the network says *clear, primary, water,
+#   agriculture*. What is its F2? Give three decimals.
+# * **2.2** Which wins on that tile: saying only *clear* and *primary*, or those two with five wrong
+#   labels and *road*? Give the higher of the two F2 values.
+# * **2.3** Write `f_beta(chosen, wanted, beta)` for any beta. What does it give at beta = 1 for the
+#   tile of 2.1?
+# * **2.4** Give the number of different pictures that the eight symmetries make of a plain grey tile,
+#   of a tile with one upright road through its middle, and of a tile with one square house in a corner.
+# * **2.5** With F1 in place of F2, is the best threshold higher or lower? Change `f2` and
+#   `own_thresholds`, run section 5 again, and give the answer in one word.
+#
+# **Do you know it?** Answer first, then open.
+#
+# <details><summary>Why does softmax not suit several labels?</summary>
+# It makes them compete: the probabilities add up to one, so with four true labels none can be
+# near one, and no threshold suits tiles with few and with many labels.</details>
+#
+# <details><summary>The binary cross-entropy of a network that always says 0.5?</summary>
+# The logarithm of 2, about 0.693, whatever the truth is.</details>
+#
+# <details><summary>Why is the best threshold for F2 below one half?</summary>
+# A missed label costs more than a wrong one, so that it pays to name labels that are less likely
+# than not.</details>
+#
+# <details><summary>Somebody tunes 17 thresholds on the validation part and reports F2 there. What do
+# you say?</summary>
+# That the number is too good, by more the fewer tiles there are; it belongs on tiles that were not
+# used for the tuning.</details>
+#
+# <details><summary>Why is a tile turned upside down still a good example, and a cat not?</summary>
+# A satellite has no up and down, so such tiles occur; photographs of cats on the ceiling do
+# not.</details>
+#
+# <details><summary>Somebody cuts overlapping tiles, then splits at random. What is wrong?</summary>
+# Most of each validation tile lies in the training part too, so that the score is too good: a
+# leak. Split by place first, cut afterwards.</details>
+#
+# **On your own data.** All that it needs is a folder of pictures and a table with two columns, file
+# name and labels separated by spaces: `ck.images(folder, labels=table, many=True)`. Rooms and what
+# stands in them, songs and their moods as spectrograms, X-ray pictures and their findings. Ask before
+# you start: may it be mirrored, may it be turned? Which costs more, a missed label or a wrong one?
+#
+# **Sources.** The tiles of the full edition: Planet, Understanding the Amazon from Space, Kaggle 2017.
+# Snapshots: arXiv 1704.00109; cosine with restarts: 1608.03983. Rates by layer and gradual
+# unfreezing: 1801.06146. Sizes that grow while a classifier trains: 2104.00298.
+# Thresholds that maximise F-scores: 1402.1892. The topics follow
+# fast.ai, Practical Deep Learning for Coders, 2018.
+#
+# The text of this lesson is under CC BY 4.0, its code under the MIT licence.

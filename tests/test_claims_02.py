@@ -1,0 +1,309 @@
+"""What lesson 2 claims, on the sample whose truth is known (three seeds) and on real tiles."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import fbeta_score
+from sklearn.multiclass import OneVsRestClassifier
+
+import coursekit as ck
+
+SEEDS = (1, 2, 3)
+BOLD, CAREFUL = [1e-3, 1e-3, 3e-3], [1e-5, 1e-4, 1e-3]  # as in the lesson
+GRID = torch.linspace(0.02, 0.9, 45)
+
+
+def f2(chosen, wanted):
+    """Return the mean F2 of sets of labels, both (N, labels) bool, as the lesson computes it."""
+    hits = (chosen & wanted).sum(1)
+    return (5 * hits / (4 * wanted.sum(1) + chosen.sum(1)).clamp(min=1)).mean().item()
+
+
+def best_threshold(p, wanted):
+    return GRID[np.argmax([f2(p > t, wanted) for t in GRID])].item()
+
+
+def own_thresholds(p, wanted):
+    chosen = p > GRID[:, None, None]
+    hits = (chosen & wanted).sum(1)
+    each = 5 * hits / (4 * wanted.sum(0) + chosen.sum(1)).clamp(min=1)
+    return torch.where(wanted.any(0), GRID[each.argmax(0)], best_threshold(p, wanted))
+
+
+def halves(p, wanted, choose, cuts=20):
+    """Return mean F2 where the threshold was chosen, and on the other half."""
+    found = []
+    for cut in range(cuts):
+        rows = torch.tensor(np.random.default_rng(cut).permutation(len(p)))
+        a, b = rows[: len(p) // 2], rows[len(p) // 2 :]
+        t = choose(p[a], wanted[a])
+        found.append([f2(p[half] > t, wanted[half]) for half in (a, b)])
+    return np.mean(found, 0)
+
+
+def report(p, wanted):
+    return halves(p, wanted, best_threshold)[1]
+
+
+def show(capsys, **figures):
+    """Print mean and spread over the seeds of each figure, also where the test passes."""
+    with capsys.disabled():
+        told = [f"{n} {np.mean(v):.4f} ± {np.std(v):.4f}" for n, v in figures.items()]
+        print(f"\n{'; '.join(told)}")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return ck.fetch("planet", edition="sample")
+
+
+def tiles(path, size, **options):
+    folder = path / "train-jpg"
+    labels = path / "train_v2.csv"
+    return ck.images(folder, labels=labels, many=True, size=size, valid=1 / 3, batch=32, **options)
+
+
+@pytest.fixture(scope="module")
+def data(sample):
+    return tiles(sample, 64)
+
+
+@pytest.fixture(scope="module")
+def wanted(data):
+    return data.valid.targets > 0.5
+
+
+@pytest.fixture(scope="module")
+def features(data):
+    """Return what the frozen body says of every tile, as the lesson's ``features``."""
+    return ck.image_learner(data, "drawings", precompute=True, checkpoints=False).training_view()[1]
+
+
+def train_head(features, seed, part=None, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
+    ck.seed(seed)
+    head = ck.picture_net("drawings", 17, pretrained=False, size=64).head
+    learn = ck.Learner(part or features, head, loss, metrics=[ck.f_beta(2)], checkpoints=False)
+    learn.fit(epochs, lr)
+    return learn
+
+
+@pytest.fixture(scope="module")
+def heads(features):
+    return [train_head(features, seed) for seed in SEEDS]
+
+
+class Snapshots(ck.Callback):
+    """Keep a copy of the weights after each epoch, a cycle here."""
+
+    def __init__(self):
+        self.kept = []
+
+    def epoch_done(self, state):
+        """Copy."""
+        weights = state.model.state_dict().items()
+        self.kept.append({name: value.clone() for name, value in weights})
+
+
+@pytest.fixture(scope="module")
+def tuned(sample, wanted):
+    """Return, for each seed, F2 after every step of sections 7 and 8, at 32 and 48 pixels."""
+    found = []
+    for seed in SEEDS:
+        ck.seed(seed)
+        steps, snapshots = {}, Snapshots()
+        for name, rates in {"careful": CAREFUL, "bold": BOLD}.items():
+            ck.seed(seed)
+            learn = ck.image_learner(tiles(sample, 32), "drawings", precompute=True,
+                                     checkpoints=False)  # fmt: skip
+            learn.fit(3, lr=0.01)
+            learn.set_data(tiles(sample, 32, augment=ck.top_down))
+            learn.unfreeze()
+            learn.fit(2, lr=rates)
+            steps[name] = report(learn.predict().probabilities, wanted)
+        learn.set_data(tiles(sample, 48, augment=ck.top_down))
+        learn.fit(2, lr=BOLD, schedule=ck.restarts(2), callbacks=[snapshots])
+        steps["larger"] = report(learn.predict().probabilities, wanted)
+        steps["symmetries"] = report(learn.predict(tta=7).probabilities, wanted)
+        scores = []
+        for weights in snapshots.kept:
+            learn.model.load_state_dict(weights)
+            scores.append(learn.predict().scores)
+        steps["first snapshot"] = report(scores[0].sigmoid(), wanted)
+        steps["snapshots"] = report(torch.stack(scores).mean(0).sigmoid(), wanted)
+        found.append(steps)
+    return {name: np.array([steps[name] for steps in found]) for name in found[0]}
+
+
+@pytest.fixture(scope="module")
+def baselines(data, wanted):
+    """Return F2 of the two answers that need no network."""
+    learned = data.train.targets > 0.5
+    often = learned.float().mean(0)
+    share = best_threshold(often.expand(len(learned), -1), learned)
+
+    def thumbnails(part):
+        shrunk = [F.adaptive_avg_pool2d(x, 8).flatten(1) for x, _ in part.in_order()]
+        return torch.cat(shrunk).numpy()
+
+    simple = OneVsRestClassifier(LogisticRegression(max_iter=500, C=0.3))
+    simple.fit(thumbnails(data.train), learned)
+    p, q = (torch.tensor(simple.predict_proba(thumbnails(d))) for d in (data.train, data.valid))
+    return {
+        "always": f2((often > share).expand(len(wanted), -1), wanted),
+        "thumbnails": f2(q > best_threshold(p, learned), wanted),
+    }
+
+
+@pytest.fixture(scope="module")
+def ceiling(sample, data, wanted):
+    """Return F2 of a reader who names all that can be seen, and guesses best at what cannot."""
+    truth = pd.read_csv(sample / "truth" / "tiles.csv").set_index("image_name")
+
+    def seen(part):
+        rows = truth.loc[[Path(name).stem for name in part.names], "seen"]
+        marks = rows.str.get_dummies(sep=" ").reindex(columns=data.classes, fill_value=0)
+        return torch.tensor(marks.to_numpy() > 0)
+
+    known, asked, present = seen(data.train), seen(data.valid), data.train.targets > 0.5
+    assert not (asked & ~wanted).any()
+    chances = torch.zeros(asked.shape)
+    for label in range(len(data.classes)):
+        unseen = ~known[:, label]
+        if present[unseen, label].any():
+            model = LogisticRegression(max_iter=500).fit(known[unseen], present[unseen, label])
+            chances[:, label] = torch.tensor(model.predict_proba(asked)[:, 1]).float()
+    return max(f2(asked | (chances > t), wanted) for t in [*GRID, 1.0])
+
+
+def test_the_network_lies_between_baselines_and_ceiling(
+    heads, tuned, baselines, ceiling, wanted, capsys
+):
+    """A sample that needs no network, a network that learns nothing, or one that knows too much."""
+    frozen = [report(head.predict().probabilities, wanted) for head in heads]
+    show(capsys, **baselines, frozen=frozen, symmetries=tuned["symmetries"], ceiling=ceiling)
+    assert baselines["always"] < baselines["thumbnails"] < min(frozen)
+    assert min(frozen) > baselines["thumbnails"] + 0.04
+    assert tuned["symmetries"].min() > baselines["thumbnails"] + 0.06
+    assert max(*frozen, *tuned["symmetries"]) < ceiling < 1
+
+
+def test_f2_and_bce_by_hand(heads, wanted):
+    """Formulas of the lesson that are almost the library's."""
+    for head in heads:
+        said = head.predict()
+        p, y = said.scores.double().sigmoid(), wanted.double()
+        chosen = said.probabilities > 0.2
+        theirs = fbeta_score(wanted, chosen, beta=2, average="samples", zero_division=0)
+        assert f2(chosen, wanted) == pytest.approx(theirs, abs=1e-5)
+        metric = ck.f_beta(2, threshold=0.2)(said.scores, wanted.float())
+        assert metric == pytest.approx(theirs, abs=1e-5)
+        by_hand = -(y * p.log() + (1 - y) * (1 - p).log()).mean(1)
+        torch.testing.assert_close(said.losses.double(), by_hand, atol=1e-5, rtol=1e-4)
+
+
+def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, capsys):
+    """A lesson on optimism in which there is none to be seen."""
+    thresholds, gifts = [], {"one": [], "own": []}
+    for head in heads:
+        p = head.predict().probabilities
+        thresholds.append(best_threshold(p, wanted))
+        for name, choose in {"one": best_threshold, "own": own_thresholds}.items():
+            claimed, true = halves(p, wanted, choose, 50)
+            gifts[name].append(claimed - true)
+        assert report(p, wanted) > f2(p > 0.5, wanted) + 0.01
+    show(capsys, threshold=thresholds, **gifts)
+    assert max(thresholds) < 0.4
+    assert np.mean(gifts["one"]) < 0.008
+    assert min(gifts["own"]) > 0.01
+    assert min(gifts["own"]) > 2 * max(gifts["one"])
+
+
+def test_bold_rates_suit_pictures_unlike_those_of_the_body(tuned, capsys):
+    """Advice on rates that the sample does not bear out."""
+    show(capsys, **{name: tuned[name] for name in ("careful", "bold", "larger")})
+    assert (tuned["bold"] > tuned["careful"] + 0.01).all()
+    assert (tuned["larger"] > tuned["bold"]).all()
+
+
+def test_the_eight_symmetries_help(tuned, capsys):
+    """Averages of which nobody knows whether they are worth their time."""
+    names = ("larger", "symmetries", "first snapshot", "snapshots")
+    show(capsys, **{name: tuned[name] for name in names})
+    assert (tuned["symmetries"] > tuned["larger"]).all()
+    assert (tuned["snapshots"] > tuned["first snapshot"]).all()
+
+
+def test_five_folds_vote(features, heads, wanted, capsys):
+    """A vote of five that is worse than one of them."""
+    rows = np.random.default_rng(0).permutation(features.train.examples)
+    folds, gains, spreads = np.array_split(rows, 5), [], []
+    for seed in SEEDS:
+        votes, scored = [], []
+        for fold in folds:
+            rest = np.setdiff1d(rows, fold)
+            parts = features.train.subset(rest), features.train.subset(fold)
+            head = train_head(features, seed, ck.Data(*parts))
+            said = head.predict()
+            scored.append(f2(said.probabilities > 0.2, said.targets > 0.5))
+            votes.append(head.predict(features.valid).scores)
+        alone = np.mean([report(vote.sigmoid(), wanted) for vote in votes])
+        gains.append(report(torch.stack(votes).mean(0).sigmoid(), wanted) - alone)
+        spreads.append(np.std(scored))
+    show(capsys, gain=gains, spread=spreads)
+    assert min(gains) > 0
+    assert max(spreads) < 0.05
+
+
+def test_overlapping_tiles_are_a_leak(data, features, wanted, capsys):
+    """A leak of section 10 that leaks nothing."""
+    rows = torch.tensor(np.random.default_rng(0).permutation(len(wanted)))
+    copied, unknown = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    body = ck.image_learner(data, "drawings", checkpoints=False).model.eval()
+    spied = data.valid.subset(copied)
+    with torch.no_grad():
+        shifted = [body.features(x.roll((3, 3), (-2, -1))) for x, _ in spied.in_order()]
+    inputs = torch.cat([features.train.inputs, *shifted])
+    targets = torch.cat([features.train.targets, spied.targets])
+    leaky = ck.Data(ck.Batches(inputs, targets, size=32, shuffle=True), features.valid)
+    gains = []
+    for seed in SEEDS:
+        found = [train_head(features, seed, part, epochs=40) for part in (None, leaky)]
+        p = [head.predict().probabilities > 0.2 for head in found]
+        gain = [f2(p[1][half], wanted[half]) - f2(p[0][half], wanted[half])
+                for half in (copied, unknown)]  # fmt: skip
+        gains.append(gain)
+    gains = np.array(gains)
+    show(capsys, copied=gains[:, 0], unknown=gains[:, 1])
+    assert gains[:, 0].min() > 0.02
+    assert (gains[:, 0] > gains[:, 1] + 0.02).all()
+
+
+@pytest.mark.real
+def test_real_tiles_with_several_labels(real_home, monkeypatch, capsys):
+    """Code that is good at drawings only: aerial photographs, trained end to end."""
+    for name, folder in real_home.items():
+        monkeypatch.setenv(name, folder)
+    path = ck.fetch("planet", edition="full")
+    data = tiles(path, 128)
+    wanted, learned = data.valid.targets > 0.5, data.train.targets > 0.5
+    often = learned.float().mean(0)
+    share = best_threshold(often.expand(len(learned), -1), learned)
+    always = f2((often > share).expand(len(wanted), -1), wanted)
+    reached, fine = [], []
+    for seed in SEEDS:
+        ck.seed(seed)
+        learn = ck.image_learner(data, "squeezenet1_0", precompute=True)
+        learn.fit(8, lr=0.005)
+        reached.append(report(learn.predict().probabilities, wanted))
+    learn.set_data(tiles(path, 64, augment=ck.top_down))
+    learn.unfreeze()
+    learn.fit(2, lr=[1e-4, 3e-4, 1e-3])
+    fine.append(report(learn.predict(tta=7).probabilities, wanted))
+    show(capsys, always=always, frozen=reached, **{"tuned at 64 px": fine})
+    assert min(reached) > always + 0.10
+    assert fine[0] > always + 0.10
