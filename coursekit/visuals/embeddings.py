@@ -86,7 +86,7 @@ def _write_names(axis, places, names, order, labels):
         if len(named) == labels:
             break
         text = axis.annotate(
-            fit(names[row], 1.6, size=8, lines=1),
+            fit(names[row], 2.4, size=8, lines=1),
             places[row],
             (4, 3),
             textcoords="offset points",

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 VERSION = 1  # raised when the world changes: a folder built by another version is built anew
-RATERS, FILMS, RATINGS = 700, 600, 100_000
+RATERS, FILMS, RATINGS = 700, 800, 105_000
 TASTES = ("pace", "lightness", "imagination", "tenderness")
-WORLD = {"mean": 3.3, "noise": 0.7, "mood": 0.08, "trend": 0.15, "first": 1_483_228_800}
+WORLD = {"mean": 3.1, "noise": 0.7, "mood": 0.08, "trend": 0.15, "first": 1_483_228_800}
 YEARS = 8  # from the first rating, in January 2017, to the last; all films are older
 SECONDS = YEARS * 365 * 86_400
 
@@ -117,7 +117,7 @@ def make_films(random, count):
     place = (place - place.mean(0)) / place.std(0)
     quality = 0.42 * random.standard_normal(count)
     rank = random.permutation(count)  # a long tail: few films that all have seen
-    appeal = 1.2 * quality - 1.1 * np.log(rank + 15)
+    appeal = 1.2 * quality - 0.8 * np.log(rank + 15) - 4 * (rank / count) ** 3
     years = 2016 - np.floor(random.gamma(1.4, 12.0, count)).astype(int)
     return {
         "id": np.sort(random.choice(np.arange(1, 4 * count), count, replace=False)),
@@ -152,7 +152,7 @@ def make_raters(random, count):
     return {
         "id": np.arange(1, count + 1),
         "bias": 0.38 * random.standard_normal(count),
-        "slope": 0.3 * random.standard_normal(count),
+        "slope": 0.45 * random.standard_normal(count),
         "tastes": 0.38 * random.standard_normal((count, len(TASTES))),
         "begin": random.beta(1.0, 1.4, count) * 0.92,
         "stay": 0.03 + random.gamma(1.2, 0.25, count),
@@ -163,14 +163,14 @@ def make_raters(random, count):
 def choose(random, film, rater, ratings):
     """Return a dict of arrays, one row a rating, by rater: who, what, when (0..1), which evening.
 
-    People watch what is popular and, a little, what they like; nobody rates a film twice.
+    People watch what is popular and what they like; nobody rates a film twice.
     """
     who, what, when, evening = [], [], [], []
     room = len(film["id"]) // 2
     counts = rater["share"] / rater["share"].sum() * (ratings - 20 * len(rater["id"]))
     counts = np.minimum(20 + np.maximum(counts, 0).astype(int), room)
     for number, count in enumerate(counts):
-        wish = film["appeal"] + 0.5 * film["tastes"] @ rater["tastes"][number]
+        wish = film["appeal"] + film["tastes"] @ rater["tastes"][number]
         wish = wish + random.gumbel(size=len(wish))
         seen = np.argsort(-wish, kind="stable")[:count]
         evenings = 1 + count // 12

@@ -1,0 +1,1246 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown] lang="en"
+# # Lesson 5 · Which film would you like?
+#
+# {badges}
+#
+# By the end of this lesson you will have
+#
+# * trained a model that predicts what people think of films they have not seen, in four statements;
+# * built it by hand, from a product of two short lists of numbers to a small network;
+# * seen what weight decay does, and why a split at random promises too much;
+# * read off which films are better than their average says, and drawn a map of all films;
+# * asked a new rater about five films and recommended ten;
+# * measured a ranking, and trained a model that never sees a rating;
+# * watched a recommender change the very data that it learns from.
+#
+# You need lesson 1, or to know what an epoch, a loss and a learning rate are. A graphics card is of
+# little use here: everything together takes about two minutes of computing on two processor cores.
+# Reading and thinking take about two hours.
+
+# %%
+# {set_up}
+# %load_ext coursekit
+import coursekit as ck
+
+# %%
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from coursekit.visuals.style import COLOURS, use_style
+
+# %% [markdown] lang="en"
+# ## 1 · Look at the data first
+#
+# People have given films between half a star and five stars. One table holds the ratings, another
+# one the titles. In the full edition these are the votes of 610 real people, published by GroupLens; in the
+# sample the films are invented, and so are the people: we know their tastes, and can check later
+# whether the model has found them.
+
+# %%
+PATH = ck.fetch("ml-latest-small")
+films = pd.read_csv(PATH / "movies.csv")
+table = pd.read_csv(PATH / "ratings.csv").merge(films, on="movieId", how="left")
+print(f"{len(table):,} ratings by {table.userId.nunique()} raters of {table.title.nunique():,} films")
+print(table.drop(columns="genres").head().to_string(index=False))
+
+# %% [markdown] lang="en"
+# A film's *title* serves as its name here. Titles are sorted as in a library, so an article stands
+# behind: `Matrix, The (1999)`. For figures we want them short, without the year:
+
+
+# %% tags=["nbval-check-output"]
+def short(title):
+    name = title.rsplit(" (", 1)[0]
+    for article in ("The", "A", "An"):
+        if name.endswith(f", {article}"):
+            name = f"{article} {name.removesuffix(f', {article}')}"
+    return name
+
+
+short("Matrix, The (1999)"), short("Oh, Brother (2001)")
+
+# %% [markdown] lang="en"
+# How does the table look from the raters' side? Here are the ten busiest raters and the eight most
+# rated films. A dot is a film that this person has not rated. Who has a taste like whose?
+
+# %%
+busy_raters = table.userId.value_counts().index[:10]
+busy_films = table.title.value_counts().index[:8]
+some = table[table.userId.isin(busy_raters) & table.title.isin(busy_films)]
+crossed = some.pivot_table("rating", "title", "userId").rename(index=lambda t: short(t)[:30])
+print(crossed.to_string(na_rep="·", float_format="%.1f"))
+
+# %% [markdown] lang="en"
+# The task of *collaborative filtering* is: fill in the dots. Nobody tells the model what a film is
+# about, who plays in it, or how old the rater is. All it gets is this table. Among the busiest there
+# are few dots, if any. What share of the whole table is filled? Guess a percentage.
+
+# %%
+raters, titles = table.userId.nunique(), table.title.nunique()
+print(f"{len(table) / (raters * titles):.1%} of the {raters * titles:,} pairs have a rating")
+per_film, per_rater = table.title.value_counts(), table.userId.value_counts()
+print(f"ratings a film: half have {per_film.median():.0f} or fewer, the busiest has {per_film.max()}")
+print(f"ratings a rater: half gave {per_rater.median():.0f} or fewer, the busiest {per_rater.max()}")
+tenth = per_film[: len(per_film) // 10].sum() / len(table)
+print(f"the busiest tenth of the films has {tenth:.0%} of all ratings")
+
+# %%
+with use_style():
+    _, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+    stars = table.rating.value_counts().sort_index()
+    left.bar(stars.index, stars, width=0.4, color=COLOURS["blue"])
+    left.set(xlabel="stars", ylabel="ratings")
+    right.plot(np.arange(1, len(per_film) + 1), per_film, color=COLOURS["blue"])
+    right.set(xlabel="films, the busiest first", ylabel="ratings (log scale)", yscale="log");
+
+# %% [markdown] lang="en"
+# On the left: people mostly rate what they expect to like, so there are more high ratings than low
+# ones. On the right: a *long tail*. A few films are rated by nearly everybody and most by few. What
+# we learn about a film in the tail rests on a handful of votes; keep that in mind.
+#
+# ## 2 · The whole game in four statements
+#
+# `ck.ratings` sets a fifth of the ratings aside, at random, as the validation part. The learner then
+# gets for each rater and each film a few numbers, the *factors*, and finds values for them such that
+# they explain the ratings. `span` is the range that predictions may take. (`weight_decay` has a
+# section of its own.) By how many stars will it be off? Guess before you run it.
+
+# %%
+factors, lr, decay = ck.by_edition(PATH, full=(50, 0.01, 1.0), sample=(10, 0.02, 0.2))
+
+# %%
+PATH = ck.fetch("ml-latest-small")
+data = ck.ratings(table, user="userId", item="title")
+learn = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+history = learn.fit(5, lr=lr, weight_decay=decay, name="whole-game")
+
+# %% [markdown] lang="en"
+# The loss is the *mean squared error*: the mean of (prediction - rating)². `rmse` is its square root,
+# the *root mean squared error*, which is in stars and therefore easier to read: it is about how far
+# off the model typically is. The same as a picture:
+
+# %%
+print(data)
+ck.show_history(history);
+
+# %% [markdown] lang="en"
+# Read the two curves. Both fall at first. The training loss goes on falling while the validation loss
+# comes to rest: from there on the model learns votes by heart rather than tastes.
+#
+# Is that good? A number alone means nothing. **What does one get without any learning?** Three
+# answers, each a bit cleverer than the one before:
+#
+# 1. always the mean of all ratings;
+# 2. the mean, plus what this film usually gets above it, plus what this rater usually gives above it;
+# 3. that, plus what the *nearest neighbours* of the rater said about the film.
+
+# %%
+train, valid = (table.iloc[data.rows[part]] for part in ("train", "valid"))
+truth = torch.tensor(valid.rating.to_numpy(), dtype=torch.float32)
+
+
+def rmse(predicted, truth=truth):
+    return float(((torch.as_tensor(predicted) - truth) ** 2).mean() ** 0.5)
+
+
+errors = {"mean of all ratings": rmse(np.full(len(valid), train.rating.mean()))}
+
+# %% [markdown] lang="en"
+# For the second one, a film with one rating of five stars should not count as a five-star film. So
+# we divide by the number of ratings *plus five*, which pulls films with few ratings towards the mean:
+
+
+# %%
+def means(train, valid, extra=5):
+    above = train.rating - train.rating.mean()
+    by_film = above.groupby(train.title)
+    film = by_film.sum() / (by_film.count() + extra)
+    by_rater = (above - train.title.map(film)).groupby(train.userId)
+    rater = by_rater.sum() / (by_rater.count() + extra)
+    return lambda rows: (
+        train.rating.mean() + rows.title.map(film).fillna(0) + rows.userId.map(rater).fillna(0)
+    ).to_numpy("float32")
+
+
+expected = means(train, valid)
+errors["means of rater and film"] = rmse(expected(valid))
+
+# %% [markdown] lang="en"
+# For the third, take what is left over when the means are subtracted, one row a rater. Two raters are
+# alike where their rows point the same way; that is the *cosine* of the angle between them. Then
+# forty neighbours vote, the more alike the louder:
+
+# %%
+x, y = data.train.inputs, torch.tensor(train.rating.to_numpy(), dtype=torch.float32)
+rest, seen = (torch.zeros(len(data.users), len(data.items)) for _ in range(2))
+rest[x] = y - torch.tensor(expected(train))
+seen[x] = 1
+unit = F.normalize(rest, dim=1)
+alike = (unit @ unit.T).fill_diagonal_(0)  # (raters, raters)
+fortieth = alike.topk(min(40, len(alike) - 1)).values[:, -1:]
+votes = torch.where(alike >= fortieth, alike, 0).clamp(min=0)
+neighbours = (votes @ rest) / (votes @ seen + 1)
+errors["nearest neighbours"] = rmse(torch.tensor(expected(valid)) + neighbours[data.valid.inputs])
+
+# %% [markdown] lang="en"
+# And the model, over three seeds. Each seed draws another validation part and other starting values,
+# so the spread holds both kinds of luck:
+
+
+# %%
+def whole_game(seed, held_out=0.2, name="random"):
+    ck.seed(seed)
+    data = ck.ratings(table, valid=held_out, seed=seed)
+    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    learner.fit(5, lr, weight_decay=decay, name=f"{name} {seed}")
+    return learner
+
+
+# %%
+# %%capture
+runs = [whole_game(seed).history[-1]["rmse"] for seed in (1, 2, 3)]
+
+# %%
+for what, error in errors.items():
+    print(f"{what:26} {error:.3f}")
+print(f"{'our model, three seeds':26} {np.mean(runs):.3f} ± {np.std(runs):.3f}")
+
+# %% [markdown] lang="en"
+# (`%%capture` keeps the tables of the three fits from filling the page.) The means do a good part of
+# the work: some people are generous and some films are good, and that needs no network. What the
+# model finds beyond that is *taste*: this person, this film.
+#
+# One prediction, for one pair. A code stands for each rater and each film; what they are is the next
+# section's business.
+
+# %%
+row = valid.iloc[0]
+x = data.valid.inputs[0][:1], data.valid.inputs[1][:1]
+with torch.no_grad():
+    guess = learn.model.cpu()(*x).item()
+print(f"rater {row.userId} on {short(row.title)}: predicted {guess:.2f}, given {row.rating}")
+
+# %% [markdown] lang="en"
+# ## 3 · By hand: from two tastes to a network
+#
+# **A dot product.** Suppose that all there is to a film is how funny it is and how exciting, and all
+# there is to a rater is how much they care for each. Two raters, two films:
+
+# %% tags=["nbval-check-output"]
+raters_2 = torch.tensor([[2.0, 0.5], [-1.0, 1.5]])  # cares for fun, for excitement
+films_2 = torch.tensor([[1.5, 1.0], [0.0, 2.0]])  # how funny, how exciting
+by_hand = torch.zeros(2, 2)
+for rater in range(2):
+    for film in range(2):
+        by_hand[rater, film] = sum(raters_2[rater, k] * films_2[film, k] for k in range(2))
+print(by_hand)
+assert torch.equal(by_hand, raters_2 @ films_2.T)
+
+# %% [markdown] lang="en"
+# Multiply taste by taste and add up: that is a *dot product*. The first rater, who loves to laugh,
+# gets a large number for the funny film. The second dislikes comedies, and the two parts cancel out.
+# All four numbers at once are a product of two matrices, as the last line asserts.
+#
+# We do not know the tastes. But we know some of the results, the ratings! So: start with random
+# numbers and let gradient descent change them until the products fit. Nobody names the tastes; the
+# model finds whatever explains the ratings best.
+#
+# **From names to codes.** Rater 4711 has to become a row of a matrix. Number the names in order; 0 is
+# kept for names that the training part does not know:
+
+# %%
+names = sorted(train.title.unique())
+code_of = {name: code for code, name in enumerate(names, start=1)}
+codes = valid.title.map(code_of).fillna(0).to_numpy()
+assert (codes == data.valid.inputs[1].numpy()).all()
+print(f"{len(names):,} films have a code; {(codes == 0).sum()} validation ratings are of unknown films")
+
+# %% [markdown] lang="en"
+# **A look-up is a product, too.** Picking row 2 of a table of factors is the same as multiplying the
+# table by a list that is 1 at place 2 and 0 elsewhere (*one-hot*). Looking up is just quicker. Such a
+# table with a gradient is called an *embedding*:
+
+# %% tags=["nbval-check-output"]
+table_of_factors = torch.arange(8.0).reshape(4, 2)
+one_hot = F.one_hot(torch.tensor([2, 0]), num_classes=4).float()
+assert torch.equal(one_hot @ table_of_factors, table_of_factors[[2, 0]])
+assert torch.equal(F.embedding(torch.tensor([2, 0]), table_of_factors), table_of_factors[[2, 0]])
+print(one_hot @ table_of_factors)
+
+# %% [markdown] lang="en"
+# **Your own model.** A model in torch is a class with two methods: `__init__` makes the weights, and
+# `forward` computes. This is the whole of it:
+
+
+# %%
+class DotProduct(nn.Module):
+    def __init__(self, users, items, factors):
+        super().__init__()
+        self.user_factors = nn.Parameter(0.1 * torch.randn(users, factors))
+        self.item_factors = nn.Parameter(0.1 * torch.randn(items, factors))
+
+    def forward(self, users, items):  # two lists of B codes
+        return (self.user_factors[users] * self.item_factors[items]).sum(1)  # (B,)
+
+
+# %%
+def train_net(kind, name, *more, decay=decay, data=data, lr=lr, epochs=5):
+    ck.seed()
+    net = kind(len(data.users), len(data.items), factors, *more)
+    learner = ck.Learner(data, net, ck.mean_squared_error, metrics=[ck.rmse], name="lesson5")
+    learner.fit(epochs, lr, weight_decay=decay, name=name)
+    return learner
+
+
+dot = train_net(DotProduct, "dot")
+errors["1 dot product"] = dot.history[-1]["rmse"]
+
+# %% [markdown] lang="en"
+# Compare it with the table above. It has learned something, but is it better than the means? A dot
+# product that starts near zero has to build up even the mean of all ratings out of products. Let us
+# hand it what it needs.
+#
+# **Biases.** A number for each rater (how generous) and for each film (how good), added to the mean:
+
+
+# %%
+class Biased(DotProduct):
+    mean = float(train.rating.mean())
+
+    def __init__(self, users, items, factors):
+        super().__init__(users, items, factors)
+        self.user_bias = nn.Parameter(torch.zeros(users))
+        self.item_bias = nn.Parameter(torch.zeros(items))
+
+    def forward(self, users, items):
+        biases = self.user_bias[users] + self.item_bias[items]
+        return self.mean + biases + super().forward(users, items)
+
+
+errors["2 with biases"] = train_net(Biased, "biased").history[-1]["rmse"]
+
+# %% [markdown] lang="en"
+# **A range.** Nothing keeps this model from predicting six stars. The *sigmoid* is a curve that
+# flattens out at 0 and 1; stretched, it runs from `low` to `high`. Since it never quite reaches its
+# ends, the range goes half a star further than the ratings at the top:
+
+
+# %%
+class Squeezed(Biased):
+    low, high = 0.5, 5.5
+
+    def forward(self, users, items):
+        score = super().forward(users, items) - self.mean
+        middle = (self.mean - self.low) / (self.high - self.low)
+        share = 1 / (1 + torch.exp(-(np.log(middle / (1 - middle)) + score)))
+        return self.low + (self.high - self.low) * share
+
+
+squeezed = train_net(Squeezed, "squeezed")
+errors["3 with a range"] = squeezed.history[-1]["rmse"]
+
+# %% [markdown] lang="en"
+# This is what `ck.ratings_learner` trains. To be sure, copy our weights into its net; both must say
+# the same of every validation rating whose rater and film are known. (For an unknown one, code 0,
+# its net uses the mean of all others.)
+
+# %%
+theirs = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5)).model.cpu().eval()
+with torch.no_grad():
+    for name, weights in squeezed.model.cpu().named_parameters():
+        getattr(theirs, name).weight.copy_(weights.reshape(len(weights), -1))
+    known = (data.valid.inputs[0] > 0) & (data.valid.inputs[1] > 0)
+    pairs = [codes[known] for codes in data.valid.inputs]
+    assert torch.allclose(theirs(*pairs), squeezed.model(*pairs), atol=1e-5)
+
+# %% [markdown] lang="en"
+# One thing differs in training: `ck.ratings_learner` lets the weight decay pull ten times less at the
+# biases than at the factors. Why that is wise, section 4 shows.
+#
+# **A network.** Why multiply at all? Put the two lists of factors side by side and let a small network
+# of two layers (an *MLP*) find out what to do with them. It can express more than a dot product. Will
+# it be better?
+
+
+# %%
+class Network(Squeezed):
+    def __init__(self, users, items, factors, hidden=64):
+        super().__init__(users, items, factors)
+        self.layers = nn.Sequential(nn.Linear(2 * factors, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, users, items):
+        both = torch.cat([self.user_factors[users], self.item_factors[items]], dim=1)
+        score = self.layers(both).squeeze(1) + self.user_bias[users] + self.item_bias[items]
+        middle = (self.mean - self.low) / (self.high - self.low)
+        return self.low + (self.high - self.low) * torch.sigmoid(np.log(middle / (1 - middle)) + score)
+
+
+network = train_net(Network, "network", epochs=8, decay=decay / 4)  # more time, looser reins
+errors["4 network"] = network.history[-1]["rmse"]
+
+# %%
+errors["5 ck.ratings_learner"] = history[-1]["rmse"]
+for what, error in errors.items():
+    print(f"{what:26} {error:.3f}")
+
+# %% [markdown] lang="en"
+# Each line is one step of this lesson, all on the same validation ratings. Which step brought most?
+# And the network, does it beat the plain product? It got more epochs and less decay, which suits it
+# better. But more freedom is no gain by itself: a product is a very good guess at how tastes work,
+# and a network has to find out about multiplication first (arXiv 2005.09683 looks into this).
+#
+# ## 4 · Weight decay
+#
+# A film with three ratings and ten factors or more: three votes cannot pin down that many numbers. The
+# model can fit these votes perfectly and know nothing. *Weight decay* prevents it: at each step, all
+# weights shrink by a small share. A factor stays large only if many ratings keep pushing it. By hand,
+# one step on a weight whose gradient is zero, and the same by torch:
+
+# %% tags=["nbval-check-output"]
+weight = torch.tensor([2.0], requires_grad=True)
+optimizer = torch.optim.AdamW([weight], lr=0.1, weight_decay=0.3)
+weight.grad = torch.zeros(1)
+optimizer.step()
+by_hand = 2.0 * (1 - 0.1 * 0.3)
+print(f"by hand {by_hand:.4f}, by torch {weight.item():.4f}")
+assert abs(weight.item() - by_hand) < 1e-6
+
+# %% [markdown] lang="en"
+# How much is right? Train with none, a little, and a lot. Which curve will have a lowest point, that
+# of the training error or that of the validation error?
+
+# %%
+# %%capture
+decays = [decay * times for times in (0.03, 0.1, 0.3, 1, 3, 10)]
+decayed = []
+for value in decays:
+    ck.seed()
+    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    learner.fit(5, lr, weight_decay=value, name=f"decay {value:g}")
+    decayed.append(learner)
+
+# %%
+ends = [(learner.history[-1]["train_loss"] ** 0.5, learner.history[-1]["rmse"]) for learner in decayed]
+with use_style():
+    _, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for label, values, dash in zip(("training", "validation"), zip(*ends), ("--", "-")):
+        axis.plot(decays, values, dash, marker="o", label=label)
+    axis.set(xlabel="weight decay (log scale)", ylabel="rmse (stars)", xscale="log")
+    axis.legend()
+best = min(range(len(decays)), key=lambda n: ends[n][1])
+print(f"lowest validation error {ends[best][1]:.3f} at a weight decay of {decays[best]:g}")
+
+# %% [markdown] lang="en"
+# The training error only ever grows with the decay: it holds the model back. The validation error is
+# high on the left, where votes are learned by heart, and on the right, where nothing is learned at
+# all. The best value lies between.
+#
+# What does it do to the single films? The *length* of a film's list of factors says how strongly the
+# model thinks that tastes differ about it. Against the number of ratings, with a little and with
+# much decay:
+
+# %%
+with use_style():
+    _, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
+    for axis, number in zip(panels, (1, 4)):
+        lengths = decayed[number].model.item_factors.weight.detach().cpu().norm(dim=1)[1:]
+        axis.scatter(data.counts[1:], lengths, s=8, color=COLOURS["blue"], alpha=0.5, linewidth=0)
+        axis.set(title=f"weight decay {decays[number]:g}", xlabel="ratings of the film (log scale)")
+        axis.set_xscale("log")
+    panels[0].set_ylabel("length of its factors");
+
+# %% [markdown] lang="en"
+# Each point is a film. With little decay even films with few ratings have strong opinions attached to
+# them; with much, a film has to earn its factors by many ratings. A bias is a mere mean and needs
+# fewer votes, so it should be pulled less: that is the factor of ten from above.
+#
+# ## 5 · A split at random, and a split in time
+#
+# Our validation ratings were drawn at random. So the model may have seen what a rater said on Tuesday
+# and predict what they said on Monday. In real use there is only the past. Three ways to hold out a
+# fifth: at random; the newest fifth of each rater; everything after a certain day. Which one will be
+# hardest?
+
+# %%
+newest = table.groupby("userId").timestamp.rank(pct=True, method="first") > 0.8
+splits = {"at random": 0.2, "newest fifth of each": np.flatnonzero(newest), "after a day": "time"}
+
+# %%
+# %%capture
+timed = {name: whole_game(0, held_out, name) for name, held_out in splits.items()}
+
+# %%
+for name, learner in timed.items():
+    rows = [table.iloc[learner.data.rows[part]] for part in ("train", "valid")]
+    truth_there = torch.tensor(rows[1].rating.to_numpy(), dtype=torch.float32)
+    plain = rmse(means(*rows)(rows[1]), truth_there)
+    new = (learner.data.valid.inputs[0] == 0).float().mean()
+    error = learner.history[-1]["rmse"]
+    print(f"{name:22} rmse {error:.3f}, means {plain:.3f}, {new:.0%} by raters never seen before")
+
+# %% [markdown] lang="en"
+# The same model, the same table, and the last number is far from the first. Two things are behind it.
+# There are *new raters*, about whom nothing is known yet; section 9 takes care of them. And there is
+# *drift*: people change, and so does what is rated. The middle line has drift without new raters: is
+# it worse than the first by more than the spread of the three seeds? When somebody reports an error,
+# ask how they split. Whoever wants to know how a recommender will do next month should hold out the
+# last month.
+
+# %% [markdown] lang="en"
+# ## 6 · Prediction against truth
+#
+# A number hides where the errors are. Draw all validation ratings: what was predicted against what was
+# given. There are thousands of points on top of each other, so count them in little six-sided boxes:
+
+# %%
+predicted = learn.predict().scores
+with use_style():
+    figure, axis = plt.subplots(figsize=(6.5, 4.6), layout="constrained")
+    boxes = axis.hexbin(truth, predicted, gridsize=(18, 20), bins="log", cmap="Blues")
+    levels = sorted(valid.rating.unique())
+    middle = [predicted[truth == level].mean() for level in levels]
+    axis.plot(levels, middle, "o-", color=COLOURS["red"], label="mean prediction")
+    axis.plot((0.5, 5), (0.5, 5), "--", color=COLOURS["black"], label="perfect")
+    axis.set(xlabel="stars given", ylabel="stars predicted", ylim=(0.5, 5.5))
+    axis.legend(loc="upper left")
+    figure.colorbar(boxes, label="ratings (log scale)")
+print(f"given {levels[0]:g}: predicted {middle[0]:.2f} on average; given 5: {middle[-1]:.2f}")
+
+# %% [markdown] lang="en"
+# The red line is flatter than the dashed one: the model is careful. It predicts neither half a star nor
+# five, because to be wrong there costs most. That is no mistake; it is what the squared error asks
+# for when one cannot be sure. Now the worst ones:
+
+# %%
+off = valid.assign(predicted=predicted.numpy().round(2), miss=(predicted - truth).abs().numpy())
+worst = off.sort_values("miss", ascending=False).head(8)
+print(worst[["userId", "title", "rating", "predicted"]].to_string(index=False))
+
+# %% [markdown] lang="en"
+# Would you have known better? A favourite film that suddenly gets the lowest mark may be a slip of the
+# mouse, another person at the keyboard, or a bad evening. Nobody can predict these, so no model
+# reaches zero. How low one could get at all is usually unknown; section 11 will show it for the
+# sample, where we made the noise ourselves.
+
+# %% [markdown] lang="en"
+# ## 7 · Which films are good?
+#
+# The simplest list of best films goes by the mean of the ratings. What will be wrong with it?
+
+# %%
+by_title = train.groupby("title").rating.agg(["mean", "count"])
+bias = pd.Series(learn.model.item_bias.weight.detach().cpu()[1:, 0].numpy(), data.items[1:])
+by_title["bias"] = bias
+by_mean = by_title.sort_values("mean", ascending=False)
+print(by_mean.head(15).round(2).to_string())
+
+# %% [markdown] lang="en"
+# Look at the counts. A mean of very few ratings is mostly luck, and the luckiest stand on top. The *bias*
+# of a film is better in two ways. It has to earn its height by its ratings, since weight decay pulls it
+# back; and it is what remains after the raters' generosity and their tastes are accounted for. A film
+# that only its fans watch has a high mean, but not a high bias.
+
+# %%
+by_bias = by_title.sort_values("bias", ascending=False)
+print(by_bias.head(15).round(2).to_string())
+middle = [one["count"].head(15).median() for one in (by_mean, by_bias)]
+print(f"half of the fifteen best have more ratings than {middle[0]:.0f} by mean, {middle[1]:.0f} by bias")
+
+# %%
+print(by_bias.tail(15)[::-1].round(2).to_string())
+
+# %% [markdown] lang="en"
+# These last fifteen are films that people dislike *even though* their taste should suit them. Find one
+# whose mean is higher than that of its neighbours in the list: it was mostly rated by generous people.
+
+# %% [markdown] lang="en"
+# ## 8 · A map of the films
+#
+# Each film is a list of factors, a point in a space of many dimensions. To see it we need two.
+# *Principal components* are the directions in which the points differ most. By hand: subtract the
+# mean, take the singular value decomposition, keep the first two directions; equal to scikit-learn's,
+# up to the sign, which is arbitrary:
+
+# %%
+from sklearn.decomposition import PCA
+
+busy = np.argsort(-data.counts[1:])[:300] + 1
+vectors = learn.model.item_factors.weight.detach().cpu()[busy]
+centred = vectors - vectors.mean(0)
+directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]
+places = centred @ directions.T  # (300, 2)
+theirs = PCA(2, svd_solver="full").fit_transform(vectors.double().numpy())
+assert np.allclose(places.abs().numpy(), np.abs(theirs), atol=1e-4)
+
+# %%
+labels = [short(data.items[code]) for code in busy]
+ck.show_map(vectors, labels, counts=data.counts[busy], labels=45);
+
+# %% [markdown] lang="en"
+# Nobody told the model what the films are about. Look at both ends of each direction: what do the films
+# on one side have in common? (In the sample, the titles give a hint of the kind of film.) The genres
+# were never used, so they make a fair check: the mean place of the films of each genre.
+
+# %%
+genre = films.drop_duplicates("title").set_index("title").genres
+rows = [(g, *place) for code, place in zip(busy, places.tolist()) for g in genre[data.items[code]].split("|")]
+by_genre = pd.DataFrame(rows, columns=["genre", "first", "second"]).groupby("genre")
+summary = by_genre.mean().assign(films=by_genre.size()).query("films >= 10")
+print(summary.sort_values("first").round(2).to_string())
+
+# %% [markdown] lang="en"
+# If the factors were noise, all genres would lie at about the same place. Do they?
+#
+# **Nearest films.** Two films are alike where their lists point the same way, whatever their length.
+# The *cosine* measures that: the dot product of both, each divided by its length; 1 is the same
+# direction, 0 nothing in common, -1 the opposite:
+
+# %%
+from sklearn.metrics.pairwise import cosine_similarity
+
+length = vectors.norm(dim=1, keepdim=True)
+cosines = (vectors / length) @ (vectors / length).T
+assert np.allclose(cosines.numpy(), cosine_similarity(vectors.numpy()), atol=1e-5)
+for row in (0, 1, 2):
+    likes = ck.most_similar(vectors, labels, labels[row], count=4)
+    print(f"{labels[row]}: " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in likes))
+
+# %% [markdown] lang="en"
+# "People who liked this also liked": you know it from every shop. Do the neighbours share a genre with
+# the film? Count it, for all three hundred, and compare it with pairs drawn at random:
+
+# %%
+kinds = [set(genre[data.items[code]].split("|")) for code in busy]
+nearest = cosines.clone().fill_diagonal_(-2).argmax(1).tolist()
+shared = np.mean([bool(kinds[row] & kinds[other]) for row, other in enumerate(nearest)])
+chance = np.mean([bool(one & other) for one in kinds for other in kinds if one is not other])
+print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other film in {chance:.0%}")
+
+# %% [markdown] lang="en"
+# ## 9 · A new rater
+#
+# The model knows nothing about somebody who came today: a *cold start*. Training it again for
+# each new rater would be too slow. But the factors of the films are known. If we hold them fixed,
+# then finding the rater's own numbers is a linear regression, and that has a solution in one line.
+#
+# Start from the mean rater (code 0). Near there, the prediction changes by `slope` times each change
+# of the score. So for the films that were rated, look for changes `w` of bias and factors such that
+# `slope * (1, factors) @ w` explains how far the ratings lie from the prediction. With five ratings
+# and more unknowns than that, we must add what we know: how raters *usually* differ from the mean,
+# the covariance of all known raters. This is *ridge regression*, and all of it is this:
+
+
+# %%
+def new_rater(model, codes, stars, noise):
+    with torch.no_grad():
+        start = model(torch.zeros_like(codes), codes)
+        share = (start - model.low) / (model.high - model.low)
+        slope = (model.high - model.low) * share * (1 - share)
+        factors = model.item_factors.weight[codes]
+        A = slope[:, None] * torch.cat([torch.ones(len(codes), 1), factors], 1)  # (films, 1 + K)
+        raters = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
+        C = torch.cov(raters.T) + 1e-6 * torch.eye(A.shape[1])
+        inverse = torch.linalg.inv(A @ C @ A.T + noise * torch.eye(len(codes)))
+        return C @ A.T @ inverse @ (stars - start)  # (1 + K,)
+
+
+# %% [markdown] lang="en"
+# Is it the same as scikit-learn's ridge regression? That one knows a plain penalty only, so the
+# covariance goes into the inputs (its *Cholesky* root):
+
+# %%
+from sklearn.linear_model import Ridge
+
+model, noise = learn.model.cpu().eval(), learn.evaluate()["loss"]
+five = torch.as_tensor(np.sort(busy[:40:8].copy()))
+stars = torch.tensor([5.0, 2.0, 4.5, 1.0, 3.0])
+w = new_rater(model, five, stars, noise)
+with torch.no_grad():
+    start = model(torch.zeros_like(five), five)
+    slope = (start - 0.5) * (5.5 - start) / 5.0
+    A = slope[:, None] * torch.cat([torch.ones(5, 1), model.item_factors.weight[five]], 1)
+    raters = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
+    root = torch.linalg.cholesky(torch.cov(raters.T) + 1e-6 * torch.eye(A.shape[1]))
+ridge = Ridge(alpha=noise, fit_intercept=False, solver="svd").fit((A @ root).numpy(), (stars - start).numpy())
+assert np.allclose(root.numpy() @ ridge.coef_, w.numpy(), atol=1e-4)
+
+# %% [markdown] lang="en"
+# Now rate five films yourself. Change the stars in the cell after next, and run it again. The five
+# are well known and differ from each other as much as possible, so that each answer tells a lot:
+
+# %%
+known = busy[:100]
+units = F.normalize(model.item_factors.weight.detach()[known], dim=1)
+chosen = [0]
+while len(chosen) < 5:  # next, the film that is least like all those chosen so far
+    chosen.append((units @ units[chosen].T).abs().max(1).values.argmin().item())
+five = torch.as_tensor(known[chosen])
+print(*[f"{data.items[code]}: {genre[data.items[code]]}" for code in five.tolist()], sep="\n")
+
+
+# %%
+def recommend(stars, count=10):
+    w = new_rater(model, five, torch.tensor(stars), noise)
+    with torch.no_grad():
+        items = torch.arange(1, len(data.items))
+        start = model(torch.zeros_like(items), items)
+        scores = ((start - 0.5) / (5.5 - start)).log() + w[0]
+        scores = scores + model.item_factors.weight[items] @ w[1:]
+    scores[five - 1] = -torch.inf  # these you have seen
+    best = scores.topk(count)
+    stars = (0.5 + 5 * best.values.sigmoid()).tolist()
+    return [(short(data.items[row + 1]), star) for row, star in zip(best.indices.tolist(), stars)]
+
+
+# %%
+yours = [5.0, 1.0, 4.0, 2.0, 3.0]  # your stars here, in the order of the five films
+print(pd.DataFrame(recommend(yours), columns=["film", "stars expected"]).round(2).to_string(index=False))
+
+# %% [markdown] lang="en"
+# And the opposite taste? How many of the ten will be in both lists? How many of the first hundred?
+
+# %%
+for count in (10, 100):
+    mine, opposite = (dict(recommend(one, count)) for one in (yours, [6 - s for s in yours]))
+    print(f"of the first {count}, {len(mine.keys() & opposite.keys())} are in both lists")
+print("first for the opposite taste:", ", ".join(list(opposite)[:3]))
+
+# %% [markdown] lang="en"
+# A film in both lists is simply good; the others are a matter of taste.
+
+# %% [markdown] lang="en"
+# **Does it work?** The split after a day has raters that the model has never seen. Give it the first
+# `n` ratings of each, and let it predict their others. How fast will the error fall?
+
+# %%
+late = timed["after a day"]
+net, codes, y = late.model.cpu().eval(), late.data.valid.inputs[1], late.data.valid.targets
+who = table.userId.to_numpy()[late.data.rows["valid"]]
+fresh = [np.flatnonzero(who == one) for one in np.unique(who[(late.data.valid.inputs[0] == 0).numpy()])]
+fresh = [np.random.default_rng(0).permutation(rows) for rows in fresh if len(rows) >= 40]
+
+
+def error_after(n):
+    misses = []
+    for rows in fresh:
+        w = new_rater(net, codes[rows[:n]], y[rows[:n]], noise)
+        items = codes[rows[20:]]  # the same ones for every n
+        with torch.no_grad():
+            start = net(torch.zeros_like(items), items)
+            score = ((start - 0.5) / (5.5 - start)).log() + w[0] + net.item_factors.weight[items] @ w[1:]
+        misses.append(0.5 + 5 * score.sigmoid() - y[rows[20:]])
+    return float((torch.cat(misses) ** 2).mean() ** 0.5)
+
+
+# %%
+print(f"{len(fresh)} new raters with 40 ratings or more; the error on all but their first 20:")
+for n in (0, 1, 2, 5, 10, 20):
+    print(f"{n:3} films rated: rmse {error_after(n):.3f}" if fresh else "no new raters here")
+
+# %% [markdown] lang="en"
+# The first few ratings help most: they tell how generous somebody is. The taste takes a bit longer.
+# That is why a service asks you to pick a few films when you sign up.
+#
+# ## 10 · Ranking
+#
+# A recommender shows ten films. Whether it would have predicted 2.1 or 2.4 stars for a film that it
+# does not show is of no matter. What counts is the *order at the top*. So for each rater: sort all
+# films that are not in their training part, and look where those they did watch later (the validation
+# part) come out. Two measures:
+#
+# * *recall at k*: the share of these films that are among the first k;
+# * *NDCG at k*: each hit among the first k counts, at rank r, 1 / log2(r + 1), so the first place
+#   most; divided by the best that could be had.
+
+# %%
+x, held = data.train.inputs, data.valid.inputs
+watched, later = (torch.zeros(len(data.users), len(data.items)) for _ in range(2))
+watched[x], later[held] = 1, 1
+later[:, 0] = watched[:, 0] = 0
+asked = (later.sum(1) > 0) & (torch.arange(len(data.users)) > 0)
+
+
+def rank_measures(scores, k=10):
+    scores = torch.where(watched.bool(), -1e9, scores)[asked]
+    hits = later[asked].gather(1, scores.topk(k).indices)  # (raters, k), 1 is a hit
+    worth = 1 / torch.log2(torch.arange(k) + 2.0)
+    count = later[asked].sum(1)
+    ideal = torch.stack([worth[: int(n)].sum() for n in count])
+    return (hits.sum(1) / count).mean().item(), ((hits * worth).sum(1) / ideal).mean().item()
+
+
+# %% [markdown] lang="en"
+# Equal to scikit-learn's? And who ranks best: chance, the most watched films, or our model, which
+# knows everybody's taste? Predict the order of the three first.
+
+# %%
+from sklearn.metrics import ndcg_score
+
+ck.seed()
+popularity = watched.sum(0).expand_as(watched) + 1e-3 * torch.rand(len(data.items))  # no ties
+ours = torch.where(watched.bool(), -1e9, popularity)[asked]
+reference = ndcg_score(later[asked].numpy(), ours.double().numpy(), k=10, ignore_ties=True)
+assert abs(rank_measures(popularity)[1] - reference) < 1e-5
+with torch.no_grad():
+    u, i = model.user_factors.weight, model.item_factors.weight
+    stars_for_all = model.user_bias.weight + model.item_bias.weight.T + u @ i.T
+ranks = {"chance": torch.rand_like(watched), "most watched": popularity, "our model": stars_for_all}
+ranks = {name: rank_measures(scores) for name, scores in ranks.items()}
+
+# %%
+for name, (recall, ndcg) in ranks.items():
+    print(f"{name:14} recall at 10: {recall:.3f}   NDCG at 10: {ndcg:.3f}")
+
+# %% [markdown] lang="en"
+# Surprised? The model predicts how much somebody *would like* a film *if* they watched it. The
+# measure asks what they *will watch*, and people watch what is known. Two different questions; a
+# good error in stars says little about the second.
+#
+# **Learn from watching alone.** Most services have no stars at all, only who watched or bought what:
+# *implicit* feedback. There are no negative examples in it. The trick of *Bayesian personalised
+# ranking* (BPR): take a film that the rater watched and another one drawn at random, and train such
+# that the first gets the higher score. The loss is minus the logarithm of the probability that it
+# does:
+
+
+# %%
+class Preference(nn.Module):
+    def __init__(self, users, items, factors):
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(items))
+        self.users = nn.Parameter(0.1 * torch.randn(users, factors))
+        self.items = nn.Parameter(0.1 * torch.randn(items, factors))
+
+    def scores(self, users, items):
+        return self.bias[items] + (self.users[users] * self.items[items]).sum(1)
+
+    def forward(self, users, watched, other):
+        return self.scores(users, watched) - self.scores(users, other)
+
+
+def bpr(difference, _):
+    return -torch.sigmoid(difference).log().mean()
+
+
+# %%
+def with_another(x):
+    users, items = x
+    return users, items, torch.randint(1, len(data.items), items.shape, device=items.device)
+
+
+def unrated(part, **options):
+    ones = torch.ones(part.examples)
+    return ck.Batches(part.inputs, ones, size=512, prepare=with_another, **options)
+
+
+check = torch.tensor([0.3, -1.2, 2.0])
+assert torch.allclose(bpr(check, None), F.binary_cross_entropy_with_logits(check, torch.ones(3)))
+ck.seed()
+preferred = Preference(len(data.users), len(data.items), 16)
+pairs = ck.Data(unrated(data.train, shuffle=True), unrated(data.valid))
+liker = ck.Learner(pairs, preferred, bpr, name="lesson5")
+
+# %% [markdown] lang="en"
+# (The line with `check` says: this is the binary cross-entropy of lesson 2, with "the first one is
+# preferred" as the answer that is always right.)
+
+# %%
+liker.fit(8, 0.02, weight_decay=0.3, name="bpr")
+with torch.no_grad():
+    net = liker.model.cpu()
+    ranks["BPR"] = rank_measures(net.bias + net.users @ net.items.T)
+for name, (recall, ndcg) in ranks.items():
+    print(f"{name:14} recall at 10: {recall:.3f}   NDCG at 10: {ndcg:.3f}")
+
+# %% [markdown] lang="en"
+# It has never seen a star, and ranks what people will watch best of all. Ask what a model was trained
+# *for* before you use it.
+
+# %% [markdown] lang="en"
+# ## 11 · A world whose tastes are known
+#
+# Has the model found real tastes, or numbers that merely fit? With real people nobody can say. So we
+# take the sample now, whichever edition you are working on: there each film was given its place on four
+# scales (pace, lightness, imagination, tenderness), and each rater a liking for each of them. Then
+# noise was added, and all of it was rounded to half stars. The truth was written to a folder that
+# the model never sees.
+
+# %%
+WORLD = ck.fetch("ml-latest-small", edition="sample")
+titles_of = pd.read_csv(WORLD / "movies.csv")
+world = pd.read_csv(WORLD / "ratings.csv").merge(titles_of, on="movieId", how="left")
+best_possible = pd.read_csv(WORLD / "truth" / "ratings.csv").best.to_numpy()
+scales = ["pace", "lightness", "imagination", "tenderness"]
+true_films = pd.read_csv(WORLD / "truth" / "films.csv").merge(titles_of, on="movieId")
+
+
+def world_game(seed):
+    ck.seed(seed)
+    learner = ck.ratings_learner(ck.ratings(world, seed=seed), factors=10, span=(0.5, 5.5))
+    learner.fit(5, 0.02, weight_decay=0.2, name=f"world {seed}")
+    return learner
+
+
+# %%
+# %%capture
+found = [world_game(seed) for seed in (1, 2, 3)]
+
+# %% [markdown] lang="en"
+# **How low could the error get?** Somebody who knew everything, tastes, moods and drift, would still
+# not know the noise of the single vote. For each rating, the truth holds the best prediction there is.
+
+# %%
+for learner in found:
+    rows = learner.data.rows["valid"]
+    lowest = np.mean((best_possible[rows] - world.rating.to_numpy()[rows]) ** 2) ** 0.5
+    error = learner.history[-1]["rmse"]
+    print(f"model {error:.3f}, best possible {lowest:.3f}: {error / lowest - 1:.1%} above it")
+
+# %% [markdown] lang="en"
+# **Are the factors the tastes?** Not one to one: the model may turn and stretch its space as it likes.
+# But if it has found the tastes, then each of the four scales must be a weighted sum of the learned
+# factors. So fit a linear regression from the ten factors to the four scales, for films with twenty
+# ratings or more. To be fair, each film's place is predicted by a regression fitted on *other* films.
+# R² says how much of the differences that explains; 1 is all, 0 nothing.
+
+# %%
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_val_predict
+
+by_name = true_films.set_index("title")
+
+
+def read_back(learner, least=20):
+    codes = np.flatnonzero(learner.data.counts >= least)
+    learned = learner.model.item_factors.weight.detach().cpu().numpy()[codes]
+    true = by_name.loc[[learner.data.items[code] for code in codes], scales].to_numpy()
+    folds = KFold(5, shuffle=True, random_state=0)
+    return true, cross_val_predict(LinearRegression(), learned, true, cv=folds)
+
+
+# %%
+for learner in found:
+    each = r2_score(*read_back(learner), multioutput="raw_values")
+    print(", ".join(f"{scale} {value:.2f}" for scale, value in zip(scales, each)), f"mean {each.mean():.2f}")
+true, learned = read_back(found[0])
+with use_style():
+    _, panels = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True, layout="constrained")
+    for axis, scale, one, other in zip(panels, scales, true.T, learned.T):
+        axis.scatter(one, other, s=6, color=COLOURS["blue"], alpha=0.5, linewidth=0)
+        axis.set(title=scale, xlabel="true place")
+    panels[0].set_ylabel("read from the factors");
+
+# %% [markdown] lang="en"
+# Each point is a film: to the right its true place, upwards the place read from the learned factors. From
+# nothing but stars the model has worked out how fast and how light each film is, without a word
+# for it. What about films with fewer ratings?
+
+# %%
+for low, high in ((1, 9), (10, 29), (30, 99), (100, 10_000)):
+    every = np.flatnonzero(found[0].data.counts >= 1)
+    counts = found[0].data.counts[every]
+    true, learned = (part[(counts >= low) & (counts <= high)] for part in read_back(found[0], 1))
+    missed = ((true - learned) ** 2).sum() / (true**2).sum() if len(true) else np.nan
+    print(f"{low:4} to {high:6,} ratings: {len(true):3} films, R² {1 - missed:.2f}")
+
+# %% [markdown] lang="en"
+# ## 12 · The recommender changes what it learns from
+#
+# So far the data lay still. In real use, people watch what is recommended, rate it, and the next model
+# learns from that. Does it go well? With known tastes it can be tried: we know what everybody would
+# say of every film, so we can play a whole service.
+#
+# We begin with fifteen ratings of each rater. Then, round after round: train, recommend ten films to
+# everybody that they have not seen, let them watch and rate these, and put the ratings into the table.
+
+# %%
+facts = json.loads((WORLD / "truth" / "world.json").read_text("utf-8"))
+true_raters = pd.read_csv(WORLD / "truth" / "raters.csv")
+likes = torch.tensor(true_raters[scales].to_numpy() @ true_films[scales].to_numpy().T)
+opinion = facts["mean"] + torch.tensor(true_raters.bias.to_numpy())[:, None] + likes
+opinion = (opinion + torch.tensor(true_films.quality.to_numpy())).float()  # (raters, films)
+
+
+def ask(who, what):
+    said = opinion[who, what] + facts["noise"] * torch.randn(len(who))
+    return (said * 2).round().div(2).clamp(0.5, 5)
+
+
+number_of = pd.Series(np.arange(len(true_films)), true_films.movieId)
+begin = world.groupby("userId").sample(15, random_state=0)
+begin = (torch.tensor(begin.userId.to_numpy() - 1), torch.tensor(number_of[begin.movieId].to_numpy()))
+
+# %% [markdown] lang="en"
+# One model of the service, trained on the ratings so far; it scores every film for every rater. A film
+# that nobody has rated yet has code 0, the mean film:
+
+
+# %%
+def scores_from(who, what, stars, name):
+    frame = pd.DataFrame({"who": who.numpy(), "what": what.numpy(), "stars": stars.numpy()})
+    data = ck.ratings(frame, user="who", item="what", rating="stars", valid=0.1)
+    learner = ck.ratings_learner(data, factors=10, span=(0.5, 5.5))
+    learner.fit(5, 0.02, weight_decay=0.3, name=name)
+    users, items = torch.zeros(len(opinion), dtype=torch.long), torch.zeros(opinion.shape[1], dtype=torch.long)
+    users[list(data.users[1:])] = torch.arange(1, len(data.users))
+    items[list(data.items[1:])] = torch.arange(1, len(data.items))
+    pairs = users.repeat_interleave(len(items)), items.repeat(len(users))
+    with torch.no_grad():
+        return learner.model.cpu()(*pairs).reshape(opinion.shape)
+
+
+# %%
+def play(policy, rounds=6):
+    ck.seed()
+    who, what = begin
+    stars, told = ask(who, what), []
+    count = torch.bincount(what, minlength=opinion.shape[1]).float()
+    busiest = count.topk(len(count) // 10).indices
+    for number in range(rounds):
+        scores = scores_from(who, what, stars, f"{policy} {number}")
+        seen = torch.zeros(opinion.shape, dtype=torch.bool)
+        seen[who, what] = True
+        ten = choose(policy, scores, seen)  # (raters, 10)
+        told.append(measure(scores, seen, ten, busiest))
+        new = torch.arange(len(ten)).repeat_interleave(10), ten.flatten()
+        who, what, stars = torch.cat([who, new[0]]), torch.cat([what, new[1]]), torch.cat([stars, ask(*new)])
+    return pd.DataFrame(told)
+
+
+# %% [markdown] lang="en"
+# Three ways to choose: the ten with the highest prediction; the ten that most people have seen; seven by
+# prediction and three by chance. And four numbers a round: how much people like what they get; how
+# many different films anybody gets at all; which share goes to the tenth of the films that was
+# busiest at the start; and how wrong the model is about films drawn at random, not about those it
+# chose itself.
+
+
+# %%
+def choose(policy, scores, seen):
+    wish = scores if policy != "most seen" else seen.sum(0).float() + torch.rand(opinion.shape)
+    ten = wish.masked_fill(seen, -torch.inf).topk(10).indices
+    if policy == "seven and three":
+        left = seen.clone().scatter_(1, ten, True)
+        ten[:, 7:] = torch.rand(opinion.shape).masked_fill(left, -1).topk(3).indices
+    return ten
+
+
+def measure(scores, seen, ten, busiest):
+    return {
+        "liking": opinion.gather(1, ten).clamp(0.5, 5).mean().item(),
+        "films shown": len(ten.unique()),
+        "to the busiest": torch.isin(ten, busiest).float().mean().item(),
+        "error on any film": (scores - opinion.clamp(0.5, 5))[~seen].square().mean().sqrt().item(),
+    }
+
+
+# %%
+# %%capture
+policies = ("predicted best", "most seen", "seven and three")
+played = {policy: play(policy) for policy in policies}
+
+# %%
+with use_style():
+    _, panels = plt.subplots(1, 4, figsize=(10, 3.2), layout="constrained")
+    for axis, what in zip(panels, played["most seen"].columns):
+        for (policy, told), dash in zip(played.items(), ("-", "--", "-.")):
+            axis.plot(np.arange(1, len(told) + 1), told[what], dash, label=policy)
+        axis.set(title=what, xlabel="round")
+    panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+for policy, told in played.items():
+    print(policy)
+    print(told.iloc[[0, -1]].round(2).to_string(index=False))
+
+# %% [markdown] lang="en"
+# Read the four panels one by one.
+#
+# * *Liking*: people like what is predicted for them better than what everybody else has seen. Does it
+#   rise over the rounds? Each round teaches the model more about each rater; but the films that a rater
+#   would like best are also used up. "Most seen" has only the second of the two, and falls.
+# * *Films shown*: "most seen" shows the same few films to everyone; whoever is in the tail stays there.
+# * *To the busiest*: the same from the other side. Where does the model start, and where does it get to?
+# * *Error on any film*: a model that only gets ratings of films that it chose itself knows less about the
+#   others. Three films by chance cost a bit of liking, and buy knowledge about all films.
+#
+# **Popularity bias.** Give everybody the ten films that they would truly like best, by the known
+# truth, and compare: which share goes to the busiest tenth?
+
+# %%
+seen = torch.zeros(opinion.shape, dtype=torch.bool)
+seen[begin] = True
+count = torch.bincount(begin[1], minlength=opinion.shape[1]).float()
+busiest = count.topk(len(count) // 10).indices
+truly = opinion.masked_fill(seen, -torch.inf).topk(10).indices
+deserved = torch.isin(truly, busiest).float().mean().item()
+given = played["predicted best"]["to the busiest"]
+print(f"the busiest tenth deserves {deserved:.0%} of the places and gets {given[0]:.0%} in the first round")
+print(f"the truly best films of everybody are {len(truly.unique())} different ones")
+
+# %% [markdown] lang="en"
+# The model begins by preferring films that it knows well, because weight decay keeps it from being
+# enthusiastic about the others. That is careful, and unfair to films in the tail: who is not shown gets
+# no ratings, and who gets no ratings is not shown. Here it passes, since every rater takes ten new films
+# a round and soon runs out of famous ones. "Most seen" never leaves the circle. Real services
+# therefore keep some places for chance, as in our third way of choosing (arXiv 1710.11214 studies the
+# loop).
+#
+# ## 13 · What goes wrong
+#
+# **The learning rate.** First the sweep of lesson 1, then a hundred times too high and too low:
+
+# %%
+ck.seed()
+fresh_learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+ck.show_sweep(fresh_learner.find_lr());
+
+# %%
+# %%capture
+tried = {}
+for label, rate in {"too high": 100 * lr, "right": lr, "too low": lr / 100}.items():
+    ck.seed()
+    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    tried[f"{label}, {rate:g}"] = learner.fit(5, rate, weight_decay=decay, name=f"rate {label}")
+
+# %%
+ck.show_histories(tried, value="rmse");
+
+# %% [markdown] lang="en"
+# Too low: after five epochs it has hardly left the mean of all ratings. Too high: the scores shoot so
+# far out that the sigmoid is flat there, its slope nearly zero, and little can be learned until the
+# schedule has brought the rate down. No error is shown, the loss is a number; only the comparison
+# with the means of section 2 gives both away.
+#
+# **Too many epochs.** Twenty of them, without weight decay. What will the two curves do?
+
+# %%
+# %%capture
+ck.seed()
+long = ck.ratings_learner(data, factors=50, span=(0.5, 5.5))
+by_heart = long.fit(20, 0.01, weight_decay=0, name="twenty")
+
+# %%
+ck.show_history(by_heart);
+
+# %% [markdown] lang="en"
+# With fifty numbers for each film and nothing to hold them back, the training error goes on falling, and
+# the validation error turns and rises: the model knows the votes by heart.
+#
+# **A leak.** Two exports of the same service were put into one table, and a third of the votes is in there
+# twice. Nobody notices. What will the error on the validation part say?
+
+# %%
+# %%capture
+twice = pd.concat([table, table.sample(frac=0.33, random_state=0)], ignore_index=True)
+ck.seed()
+leaky = ck.ratings_learner(ck.ratings(twice), factors=50, span=(0.5, 5.5))
+leaky.fit(8, 0.01, weight_decay=0.1, name="leak")
+ck.seed()
+clean = ck.ratings_learner(ck.ratings(twice.drop_duplicates(["userId", "movieId"])), factors=50)
+clean.fit(8, 0.01, weight_decay=0.1, name="no leak")
+
+# %%
+for label, learner in {"with the copies": leaky, "without them": clean}.items():
+    row = learner.history[-1]
+    print(f"{label:16} training {row['train_loss'] ** 0.5:.3f}, validation {row['rmse']:.3f}")
+
+# %% [markdown] lang="en"
+# The number with the copies looks better, and the model is none the better for it. Always count the
+# pairs of rater and item before you split: `table.duplicated(["userId", "title"]).sum()`.
+#
+# ## 14 · Keep it, and use it on your own data
+#
+# Save the weights, load them into a new net, and predict for one pair that nobody has rated yet:
+
+# %%
+file = learn.save(PATH.parent.parent / "models" / "lesson5-films.safetensors")
+again = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+again.load(file)
+film = data.items[int(busy[0])]
+pair = torch.tensor([0]), torch.tensor([data.code(film)])
+with torch.no_grad():
+    stars = again.model.cpu().eval()(*pair).item()
+    assert stars == model(*pair).item()
+print(f"{short(film)}: a rater of whom nothing is known is expected to give {stars:.2f} stars")
+
+# %% [markdown] lang="en"
+# **Your own table** needs three columns: who, what, how much. Stars of recipes, scores of wines, grades of
+# pupils in exercises. Replace `mine` below by `pd.read_csv("...")`, name your columns, and set
+# `span` a little wider than your marks. To show that it works, here is a made-up class of thirty pupils,
+# each with a talent, and twenty exercises, each with a difficulty:
+
+# %%
+random = np.random.default_rng(0)
+pupil, exercise = (part.ravel() for part in np.meshgrid(np.arange(30), np.arange(20)))
+talent, hard = random.normal(6, 1.5, 30), random.normal(0, 1.5, 20)
+marks = (talent[pupil] - hard[exercise] + random.normal(0, 0.8, 600)).round().clip(0, 10)
+mine = pd.DataFrame({"pupil": pupil, "exercise": exercise, "mark": marks})
+my_data = ck.ratings(mine, user="pupil", item="exercise", rating="mark", batch=64)
+my_learn = ck.ratings_learner(my_data, factors=2, span=(-0.5, 10.5))
+my_learn.fit(10, 0.1, weight_decay=0.1, name="mine");
+
+# %% [markdown] lang="en"
+# ## 15 · Before you go on
+#
+# **Try it.** Each exercise has one answer that can be checked. Predict first.
+#
+# * **5.1** Write `dot(a, b)` for two lists of numbers, without torch. What is `dot([2, -1, 0.5], [1, 3, 4])`?
+# * **5.2** A rater whose score is 0 gets a prediction in the middle of the span. With `span=(0.5, 5.5)`,
+#   which score gives a prediction of exactly 5 stars?
+# * **5.3** A weight is 1. After 100 steps of AdamW with `lr=0.01`, `weight_decay=0.5` and no gradient at
+#   all, how large is it?
+# * **5.4** A film has two ratings, both 5; the mean of all is 3.5 and everybody is equally generous. What
+#   does `means` with `extra=5` predict for it?
+# * **5.5** A rater watched two films, and the recommender put them on places 1 and 4. What is the NDCG
+#   at 10?
+# * **5.6** Train `ck.ratings_learner(ck.ratings(world), factors=k)` with `k` = 1, 2, 4 and 8, at `lr=0.02`,
+#   weight decay 0.2, five epochs. From which `k` on does the error fall by less than 0.01?
+#
+# **Do you know it?** Answer first, then open.
+#
+# <details><summary>What does the model know about a film before it has seen a rating?</summary>
+# Nothing. All it ever learns about it comes from the ratings; neither title nor genre is used.</details>
+#
+# <details><summary>Why is a bias better than a mean?</summary>
+# It is pulled to zero where ratings are few, and it is free of the generosity and the taste of those
+# who happened to rate the film.</details>
+#
+# <details><summary>Two models: one has the lower RMSE, the other the higher recall at 10. Which one is
+# better?</summary>
+# It depends on what it is for. Stars to be shown under a film need the first, a list of ten needs the
+# second; they are different questions.</details>
+#
+# <details><summary>Somebody reports an error that is much lower than yours. What do you ask
+# first?</summary>
+# How they split: at random or in time, with or without raters that are new; and whether a pair could
+# be in both parts.</details>
+#
+# <details><summary>Why does a new rater not need a new training?</summary>
+# The factors of the films are known. The rater's own few numbers follow from a ridge regression,
+# which has a solution in one line.</details>
+#
+# <details><summary>A service shows only what its model predicts to be best. What will it never
+# learn?</summary>
+# Whether it was wrong about the films that it does not show.</details>
+#
+# **Sources.** Matrix factorisation with biases: Koren, Bell and Volinsky, IEEE Computer 42 (8), 2009.
+# Weight decay apart from the gradient: arXiv 1711.05101. Dot product against network: 2005.09683. BPR:
+# 1205.2618. NDCG: Järvelin and Kekäläinen, doi 10.1145/582415.582418. Feedback loops: 1710.11214 and
+# 2007.13019. The ratings: Harper and Konstan, The MovieLens Datasets, doi 10.1145/2827872. The course
+# whose topics these lessons follow: fast.ai, Practical Deep Learning for Coders, 2018.
+#
+# The text of this lesson is under CC BY 4.0, its code under the MIT licence.
