@@ -48,4 +48,12 @@ def test_a_flat_line_can_be_drawn():
     """A division by the reach of numbers that are all alike."""
     axis = ck.show_letters("same", [3, 3, 3, 3], middle=3)
     axis.figure.canvas.draw()
-    assert axis.images[0].get_clim()[0] < 3 < axis.images[0].get_clim()[1]
+    low, high = axis.images[0].get_clim()
+    assert low == 3 < high
+
+
+def test_nothing_below_the_middle_leaves_no_half_of_the_colours_unused():
+    """Surprise, never negative, on a scale that is half blue."""
+    axis = ck.show_letters("ab", [0, 4], middle=0)
+    assert axis.images[0].get_clim() == (0, 4)
+    assert axis.images[0].get_cmap()(0.0)[:3] == (1, 1, 1)

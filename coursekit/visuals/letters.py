@@ -65,10 +65,11 @@ def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
     middle = (low + high) / 2 if middle is None else middle
     reach = max(high - middle, middle - low, 1e-9)
     colours = [COLOURS["blue"], "#ffffff", COLOURS["orange"]]
+    lowest, colours = (middle, colours[1:]) if low >= middle else (middle - reach, colours)
     colours = LinearSegmentedColormap.from_list("letters", colours)
     rows = len(characters)
     axis = panels(size=(WIDTH, 0.22 * rows + 0.9), axes=axes)[0, 0]
-    limits = {"vmin": middle - reach, "vmax": middle + reach}
+    limits = {"vmin": lowest, "vmax": middle + reach}
     image = axis.imshow(numbers, cmap=colours, aspect="auto", **limits)
     for (row, column), character in numpy.ndenumerate(characters):
         how = {"ha": "center", "va": "center", "size": 9, "family": "monospace"}
