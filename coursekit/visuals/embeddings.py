@@ -59,7 +59,15 @@ def show_map(vectors, names, *, counts=None, labels=40, axes=None):
         counts: (N,) how busy each one is: the busiest are named first; None keeps the order.
         labels: names at most; one that would cover another is left out.
         axes: the Axes to draw on; None for a new figure.
+
+    Raises:
+        CourseError: there are not even two vectors of two numbers.
     """
+    if min(vectors.shape) < 2:
+        raise CourseError(
+            f"Vectors of shape {tuple(vectors.shape)} make no map; it takes two vectors of two "
+            "numbers at least."
+        )
     places, shares = principal_components(vectors)
     order = numpy.argsort(-numpy.asarray(range(len(places), 0, -1) if counts is None else counts))
     axis = panels(size=(10.0, 7.0), axes=axes)[0, 0]

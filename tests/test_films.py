@@ -1,0 +1,119 @@
+"""Tests of the invented films: the published layout, the same bytes, a truth that is true."""
+
+import json
+
+import numpy
+import pandas
+import pytest
+
+from coursekit.data.samples import films
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("films")
+    films.build(folder, seed=3, raters=120, films=150, ratings=6_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(small):
+    names = ("ratings", "movies", "truth/ratings", "truth/films", "truth/raters")
+    return {name: pandas.read_csv(small / f"{name}.csv") for name in names}
+
+
+def test_layout_is_the_published_one(small, tables):
+    """A lesson that works on the sample and fails on the real files, or the other way round."""
+    first = {name: (small / name).read_bytes() for name in ("ratings.csv", "movies.csv")}
+    assert first["ratings.csv"].startswith(b"userId,movieId,rating,timestamp\r\n1,")
+    assert first["movies.csv"].startswith(b"movieId,title,genres\r\n")
+    for content in first.values():
+        assert content.count(b"\n") == content.count(b"\r\n")
+    ratings, movies = tables["ratings"], tables["movies"]
+    assert set(ratings.rating) <= set(numpy.arange(1, 11) / 2)
+    assert ratings.sort_values(["userId", "movieId"]).index.equals(ratings.index)
+    assert not ratings.duplicated(["userId", "movieId"]).any()
+    assert set(ratings.movieId) <= set(movies.movieId)
+    assert ratings.userId.value_counts().min() >= 20
+    assert ratings.timestamp.between(1_483_228_800, 1_483_228_800 + films.SECONDS).all()
+
+
+def test_titles_read_like_published_ones(tables):
+    """Two films of one name, an article in front, a film from the future, a genre misspelt."""
+    movies = tables["movies"]
+    assert movies.title.is_unique
+    assert movies.title.str.fullmatch(r".+ \((19|20)\d\d\)").all()
+    assert not movies.title.str.match(r"(The|A) ").any()
+    assert movies.title.str.contains(", The (", regex=False).any()
+    assert movies.title.str.extract(r"\((\d+)\)")[0].astype(int).max() <= 2016
+    assert set("|".join(movies.genres).split("|")) <= set(films.GENRES)
+    lists = movies.genres.str.split("|")
+    assert lists.map(lambda genres: len(set(genres)) == len(genres) <= 3).all()
+
+
+@pytest.mark.real
+def test_no_title_is_a_real_film(real_data, tmp_path):
+    """An invented film that exists, with ratings that nobody gave."""
+    films.build(tmp_path)
+    made, real = (
+        set(
+            pandas.read_csv(folder / "movies.csv").title.str.replace(
+                r" \(\d+\)\s*$", "", regex=True
+            )
+        )
+        for folder in (tmp_path, real_data / "ml-latest-small")
+    )
+    assert len(made) > 700
+    assert not made & real
+
+
+def test_the_same_seed_gives_the_same_bytes(small, tmp_path):
+    """A stored notebook that talks about films which another machine does not build."""
+    for name, seed in (("same", 3), ("other", 4)):
+        films.build(tmp_path / name, seed=seed, raters=120, films=150, ratings=6_000)
+    files = [file.relative_to(small) for file in small.rglob("*") if file.is_file()]
+    assert len(files) == 6
+    for file in files:
+        assert (small / file).read_bytes() == (tmp_path / "same" / file).read_bytes()
+    assert (small / "ratings.csv").read_bytes() != (tmp_path / "other/ratings.csv").read_bytes()
+
+
+def test_truth_explains_the_ratings(small, tables):
+    """A truth of another world, or one whose rows are in another order."""
+    world = json.loads((small / "truth" / "world.json").read_text("utf-8"))
+    ratings, truth = tables["ratings"], tables["truth/ratings"]
+    film = tables["truth/films"].set_index("movieId").loc[ratings.movieId]
+    rater = tables["truth/raters"].set_index("userId").loc[ratings.userId]
+    scales = list(films.TASTES)
+    when = (ratings.timestamp - world["first"]).to_numpy() / world["seconds"] - 0.5
+    opinion = world["mean"] + (world["trend"] + film.slope.values + rater.slope.values) * when
+    opinion += rater.bias.values + film.quality.values
+    opinion += (film[scales].to_numpy() * rater[scales].to_numpy()).sum(1) + truth.mood.values
+    assert abs(opinion - truth.opinion).max() < 1e-3
+    misses = ratings.rating - truth.best
+    assert abs(misses.mean()) < 0.04
+    assert abs((misses * truth.best).mean()) < 0.1, "what is best possible leaves nothing to learn"
+    assert misses.std() == pytest.approx(world["noise"], abs=0.08)
+
+
+@pytest.mark.parametrize("opinion", [-0.3, 0.8, 2.6, 3.25, 4.9, 6.0])
+def test_best_prediction_is_the_mean_of_what_is_said(opinion):
+    """A noise floor without rounding and range, which no model could reach or which is too high."""
+    noise = films.WORLD["noise"]
+    said = opinion + noise * numpy.random.default_rng(0).standard_normal(200_000)
+    given = numpy.clip(numpy.round(2 * said) / 2, 0.5, 5)
+    assert films.mean_rating(opinion) == pytest.approx(given.mean(), abs=0.01)
+
+
+def test_people_watch_what_is_known_and_what_they_like(tables):
+    """A world without a long tail, or in which taste does not decide what is watched."""
+    ratings, film = tables["ratings"], tables["truth/films"].set_index("movieId")
+    counts = ratings.movieId.value_counts().reindex(film.index, fill_value=0)
+    assert counts.nlargest(len(film) // 10).sum() > 0.2 * len(ratings)
+    assert numpy.corrcoef(counts, film.appeal)[0, 1] > 0.7
+    scales = list(films.TASTES)
+    rater = tables["truth/raters"].set_index("userId")
+    fit = (
+        film.loc[ratings.movieId, scales].to_numpy() * rater.loc[ratings.userId, scales].to_numpy()
+    ).sum(1)
+    assert fit.mean() > 0.1
