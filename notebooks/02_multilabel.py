@@ -155,9 +155,10 @@ print(pd.DataFrame(frame, index=classes).round(3).sort_values("score", ascending
 print(f"sums: softmax {softmax.sum():.2f}, sigmoid {sigmoid.sum():.2f}")
 
 # %% [markdown] lang="en"
-# Softmax makes the labels compete: with several true ones, none can come near 1, and the one with the
-# highest score takes the lion's share. The *sigmoid*, $1 / (1 + e^{-s})$, asks each label by itself.
-# Its values need not add up to anything; their sum is the number of labels that the network expects.
+# Softmax makes the labels compete: the one with the highest score takes the lion's share, and labels
+# that are just as true get next to nothing. The *sigmoid*, $1 / (1 + e^{-s})$, asks each label by
+# itself. Its values need not add up to anything: their sum is the number of labels that the network
+# expects on this tile.
 #
 # Is a sigmoid something new? No: it is the softmax of two scores, the label's and a zero.
 
@@ -519,19 +520,19 @@ steps[f"{middle} px"] = report(learn.predict().probabilities)
 # %%
 class Snapshots(ck.Callback):
     def fit_start(self, state):
-        self._kept = []
+        self.kept = []
 
     def epoch_done(self, state):  # a cycle is one epoch long here
         weights = state.model.state_dict().items()
-        self._kept.append({name: value.clone() for name, value in weights})
+        self.kept.append({name: value.clone() for name, value in weights})
 
     def state_dict(self):
-        return {f"{n}/{k}": v for n, kept in enumerate(self._kept) for k, v in kept.items()}
+        return {f"{n}/{k}": v for n, kept in enumerate(self.kept) for k, v in kept.items()}
 
     def load_state_dict(self, tensors):
         numbers = sorted({key.split("/")[0] for key in tensors})
         parts = [{k: v for k, v in tensors.items() if k.split("/")[0] == n} for n in numbers]
-        self._kept = [{k.split("/")[1]: v for k, v in part.items()} for part in parts]
+        self.kept = [{k.split("/")[1]: v for k, v in part.items()} for part in parts]
 
 
 # %%
@@ -572,7 +573,7 @@ def scores_of(weights):
     return learn.predict().scores
 
 
-of_snapshots = torch.stack([scores_of(weights) for weights in snapshots._kept])
+of_snapshots = torch.stack([scores_of(weights) for weights in snapshots.kept])
 alone = [report(scores.sigmoid()) for scores in of_snapshots]
 steps["snapshots averaged"] = report(of_snapshots.mean(0).sigmoid())
 print("each snapshot alone:", [f"{score:.4f}" for score in alone])
@@ -621,7 +622,7 @@ print(f"mean of five {report(votes.mean(0).sigmoid()):.4f}, all data {np.mean(ru
 # %%
 from sklearn.metrics import precision_recall_fscore_support
 
-learn.model.load_state_dict(snapshots._kept[-1])
+learn.model.load_state_dict(snapshots.kept[-1])
 best = averaged.probabilities
 threshold = best_threshold(best[first], wanted[first])
 chosen = best > threshold
@@ -650,8 +651,8 @@ print(f"of the others {per_label['recall'][~rare].mean():.2f}")
 # A label that was on three validation tiles can have a recall of 0, 1/3, 2/3 or 1 and nothing in
 # between. Whoever needs the rare ones (an illegal mine, say) collects more tiles of them first.
 #
-# **The worst tiles.** The highest losses, with what was missed and what was too much. What do they
-# have in common?
+# **The worst tiles.** The highest losses, with what was missed and what was added wrongly. What do they
+# have in common? Would you have seen it?
 
 # %%
 worst = averaged.losses.argsort(descending=True)[:6].tolist()
@@ -783,7 +784,8 @@ for label, head in {"without copies": without, "with copies": with_leak}.items()
 # ## 11 · A file to hand in
 #
 # Competitions give out tiles without labels, in `test-jpg`, and ask for a table: a row a tile, the
-# labels separated by spaces. (Where there is no such folder, we take the validation part instead.)
+# labels separated by spaces. (Where the data set has no such folder, we take the validation part
+# instead, to practise.)
 
 # %%
 folder = PATH / "test-jpg"
@@ -809,20 +811,22 @@ assert set(" ".join(again["tags"]).split()) <= set(classes)
 print(f"{file.name}: {len(again)} rows, {(again['tags'] == '').sum()} of them without a label")
 
 # %% [markdown] lang="en"
-# Nobody outside knows the labels of the test tiles, except where we drew them ourselves:
+# How good is it? Whoever runs a competition keeps the labels of the test tiles to himself. Only where
+# we drew the tiles ourselves can we look them up:
 
 # %%
 if ceiling is not None and data.test is not None:
     print(f"F2 on the test tiles: {f2(answer, flags('tags', part)):.4f}")
 
 # %% [markdown] lang="en"
-# **One new tile.** Keep the model, load it as a stranger would, and show it a file:
+# **One new tile.** Keep the model, load it as a stranger would, and show it a file, the one with the most
+# labels in our answer:
 
 # %%
 models = PATH.parent.parent / "models"
 learn.export(models / "tiles.safetensors")
 classify = ck.load_model(models / "tiles.safetensors")
-new = PATH / "train-jpg" / part.names[0]
+new = PATH / "train-jpg" / part.names[int(answer.sum(1).argmax())]
 ck.show_pictures([new])
 print({label: f"{p:.2f}" for label, p in classify(new).items() if p > threshold})
 
@@ -845,8 +849,8 @@ print({label: f"{p:.2f}" for label, p in classify(new).items() if p > threshold}
 # **Do you know it?** Answer first, then open.
 #
 # <details><summary>Why does softmax not suit several labels?</summary>
-# It makes them compete: the probabilities add up to one, so with four true labels none can be
-# near one, and no threshold suits tiles with few and with many labels.</details>
+# It makes them compete: the probabilities add up to one, so four true labels cannot all be near
+# one, and no single threshold suits tiles with few and tiles with many labels.</details>
 #
 # <details><summary>The binary cross-entropy of a network that always says 0.5?</summary>
 # The logarithm of 2, about 0.693, whatever the truth is.</details>
