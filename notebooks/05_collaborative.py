@@ -54,7 +54,8 @@ from coursekit.visuals.style import COLOURS, use_style
 PATH = ck.fetch("ml-latest-small")
 films = pd.read_csv(PATH / "movies.csv")
 table = pd.read_csv(PATH / "ratings.csv").merge(films, on="movieId", how="left")
-print(f"{len(table):,} ratings by {table.userId.nunique()} raters of {table.title.nunique():,} films")
+raters, titles = table.userId.nunique(), table.title.nunique()
+print(f"{len(table):,} ratings by {raters} raters of {titles:,} films")
 print(table.drop(columns="genres").head().to_string(index=False))
 
 # %% [markdown] lang="en"
@@ -90,11 +91,10 @@ print(crossed.to_string(na_rep="·", float_format="%.1f"))
 # are few dots, if any. What share of the whole table is filled? Guess a percentage.
 
 # %%
-raters, titles = table.userId.nunique(), table.title.nunique()
 print(f"{len(table) / (raters * titles):.1%} of the {raters * titles:,} pairs have a rating")
 per_film, per_rater = table.title.value_counts(), table.userId.value_counts()
-print(f"ratings a film: half have {per_film.median():.0f} or fewer, the busiest has {per_film.max()}")
-print(f"ratings a rater: half gave {per_rater.median():.0f} or fewer, the busiest {per_rater.max()}")
+for what, counts in {"film": per_film, "rater": per_rater}.items():
+    print(f"ratings a {what}: half have {counts.median():.0f} or fewer, the busiest {counts.max()}")
 tenth = per_film[: len(per_film) // 10].sum() / len(table)
 print(f"the busiest tenth of the films has {tenth:.0%} of all ratings")
 
@@ -267,7 +267,7 @@ names = sorted(train.title.unique())
 code_of = {name: code for code, name in enumerate(names, start=1)}
 codes = valid.title.map(code_of).fillna(0).to_numpy()
 assert (codes == data.valid.inputs[1].numpy()).all()
-print(f"{len(names):,} films have a code; {(codes == 0).sum()} validation ratings are of unknown films")
+print(f"{len(names):,} films have a code; {(codes == 0).sum()} validation ratings are of others")
 
 # %% [markdown] lang="en"
 # **A look-up is a product, too.** Picking row 2 of a table of factors is the same as multiplying the
@@ -310,9 +310,10 @@ dot = train_net(DotProduct, "dot")
 errors["1 dot product"] = dot.history[-1]["rmse"]
 
 # %% [markdown] lang="en"
-# Compare it with the table above. It has learned something, but is it better than the means? A dot
-# product that starts near zero has to build up even the mean of all ratings out of products. Let us
-# hand it what it needs.
+# Compare it with the table above. The error fell from epoch to epoch, so it learns. But is it better
+# than the means of rater and film? Is it even better than always saying the mean? A dot product that
+# starts near zero has to build up the mean of all ratings out of products, while the weight decay pulls
+# it back to zero. Let us hand it what it needs.
 #
 # **Biases.** A number for each rater (how generous) and for each film (how good), added to the mean:
 
@@ -386,7 +387,8 @@ class Network(Squeezed):
         both = torch.cat([self.user_factors[users], self.item_factors[items]], dim=1)
         score = self.layers(both).squeeze(1) + self.user_bias[users] + self.item_bias[items]
         middle = (self.mean - self.low) / (self.high - self.low)
-        return self.low + (self.high - self.low) * torch.sigmoid(np.log(middle / (1 - middle)) + score)
+        share = torch.sigmoid(np.log(middle / (1 - middle)) + score)
+        return self.low + (self.high - self.low) * share
 
 
 network = train_net(Network, "network", epochs=8, decay=decay / 4)  # more time, looser reins
@@ -434,7 +436,8 @@ for value in decays:
     decayed.append(learner)
 
 # %%
-ends = [(learner.history[-1]["train_loss"] ** 0.5, learner.history[-1]["rmse"]) for learner in decayed]
+last = [learner.history[-1] for learner in decayed]
+ends = [(row["train_loss"] ** 0.5, row["rmse"]) for row in last]
 with use_style():
     _, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for label, values, dash in zip(("training", "validation"), zip(*ends), ("--", "-")):
@@ -494,8 +497,8 @@ for name, learner in timed.items():
 
 # %% [markdown] lang="en"
 # The same model, the same table, and the last number is far from the first. Two things are behind it.
-# There are *new raters*, about whom nothing is known yet; section 9 takes care of them. And there is
-# *drift*: people change, and so does what is rated. The middle line has drift without new raters: is
+# There are *new raters*, about whom nothing is known yet: for them no model has more to say than the
+# means of the films, and section 9 takes care of them. And there is *drift*: people change, and so does what is rated. The middle line has drift without new raters: is
 # it worse than the first by more than the spread of the three seeds? When somebody reports an error,
 # ask how they split. Whoever wants to know how a recommender will do next month should hold out the
 # last month.
@@ -558,7 +561,7 @@ print(by_mean.head(15).round(2).to_string())
 by_bias = by_title.sort_values("bias", ascending=False)
 print(by_bias.head(15).round(2).to_string())
 middle = [one["count"].head(15).median() for one in (by_mean, by_bias)]
-print(f"half of the fifteen best have more ratings than {middle[0]:.0f} by mean, {middle[1]:.0f} by bias")
+print(f"median count of the fifteen best: {middle[0]:.0f} by mean, {middle[1]:.0f} by bias")
 
 # %%
 print(by_bias.tail(15)[::-1].round(2).to_string())
@@ -597,8 +600,9 @@ ck.show_map(vectors, labels, counts=data.counts[busy], labels=45);
 
 # %%
 genre = films.drop_duplicates("title").set_index("title").genres
-rows = [(g, *place) for code, place in zip(busy, places.tolist()) for g in genre[data.items[code]].split("|")]
-by_genre = pd.DataFrame(rows, columns=["genre", "first", "second"]).groupby("genre")
+located = pd.DataFrame(places.numpy(), columns=["first", "second"])
+located["genre"] = [genre[data.items[code]].split("|") for code in busy]
+by_genre = located.explode("genre").groupby("genre")
 summary = by_genre.mean().assign(films=by_genre.size()).query("films >= 10")
 print(summary.sort_values("first").round(2).to_string())
 
@@ -628,7 +632,7 @@ kinds = [set(genre[data.items[code]].split("|")) for code in busy]
 nearest = cosines.clone().fill_diagonal_(-2).argmax(1).tolist()
 shared = np.mean([bool(kinds[row] & kinds[other]) for row, other in enumerate(nearest)])
 chance = np.mean([bool(one & other) for one in kinds for other in kinds if one is not other])
-print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other film in {chance:.0%}")
+print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other in {chance:.0%}")
 
 # %% [markdown] lang="en"
 # ## 9 · A new rater
@@ -675,7 +679,8 @@ with torch.no_grad():
     A = slope[:, None] * torch.cat([torch.ones(5, 1), model.item_factors.weight[five]], 1)
     raters = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
     root = torch.linalg.cholesky(torch.cov(raters.T) + 1e-6 * torch.eye(A.shape[1]))
-ridge = Ridge(alpha=noise, fit_intercept=False, solver="svd").fit((A @ root).numpy(), (stars - start).numpy())
+ridge = Ridge(alpha=noise, fit_intercept=False, solver="svd")
+ridge.fit((A @ root).numpy(), (stars - start).numpy())
 assert np.allclose(root.numpy() @ ridge.coef_, w.numpy(), atol=1e-4)
 
 # %% [markdown] lang="en"
@@ -708,7 +713,8 @@ def recommend(stars, count=10):
 
 # %%
 yours = [5.0, 1.0, 4.0, 2.0, 3.0]  # your stars here, in the order of the five films
-print(pd.DataFrame(recommend(yours), columns=["film", "stars expected"]).round(2).to_string(index=False))
+for film, expected_stars in recommend(yours):
+    print(f"{expected_stars:.2f}  {film}")
 
 # %% [markdown] lang="en"
 # And the opposite taste? How many of the ten will be in both lists? How many of the first hundred?
@@ -730,10 +736,12 @@ print("first for the opposite taste:", ", ".join(list(opposite)[:3]))
 late = timed["after a day"]
 net, codes, y = late.model.cpu().eval(), late.data.valid.inputs[1], late.data.valid.targets
 who = table.userId.to_numpy()[late.data.rows["valid"]]
-fresh = [np.flatnonzero(who == one) for one in np.unique(who[(late.data.valid.inputs[0] == 0).numpy()])]
-fresh = [np.random.default_rng(0).permutation(rows) for rows in fresh if len(rows) >= 40]
+unknown = np.unique(who[(late.data.valid.inputs[0] == 0).numpy()])
+fresh = [np.random.default_rng(0).permutation(np.flatnonzero(who == one)) for one in unknown]
+fresh = [rows for rows in fresh if len(rows) >= 40]
 
 
+# %%
 def error_after(n):
     misses = []
     for rows in fresh:
@@ -741,7 +749,8 @@ def error_after(n):
         items = codes[rows[20:]]  # the same ones for every n
         with torch.no_grad():
             start = net(torch.zeros_like(items), items)
-            score = ((start - 0.5) / (5.5 - start)).log() + w[0] + net.item_factors.weight[items] @ w[1:]
+            score = ((start - 0.5) / (5.5 - start)).log() + w[0]
+            score = score + net.item_factors.weight[items] @ w[1:]
         misses.append(0.5 + 5 * score.sigmoid() - y[rows[20:]])
     return float((torch.cat(misses) ** 2).mean() ** 0.5)
 
@@ -936,7 +945,7 @@ def read_back(learner, least=20):
 # %%
 for learner in found:
     each = r2_score(*read_back(learner), multioutput="raw_values")
-    print(", ".join(f"{scale} {value:.2f}" for scale, value in zip(scales, each)), f"mean {each.mean():.2f}")
+    print(dict(zip(scales, each.round(2).tolist())), f"mean {each.mean():.2f}")
 true, learned = read_back(found[0])
 with use_style():
     _, panels = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True, layout="constrained")
@@ -983,7 +992,8 @@ def ask(who, what):
 
 number_of = pd.Series(np.arange(len(true_films)), true_films.movieId)
 begin = world.groupby("userId").sample(15, random_state=0)
-begin = (torch.tensor(begin.userId.to_numpy() - 1), torch.tensor(number_of[begin.movieId].to_numpy()))
+begin = begin.userId.to_numpy() - 1, number_of[begin.movieId].to_numpy()
+begin = torch.tensor(begin[0]), torch.tensor(begin[1])  # who, what
 
 # %% [markdown] lang="en"
 # One model of the service, trained on the ratings so far; it scores every film for every rater. A film
@@ -996,7 +1006,7 @@ def scores_from(who, what, stars, name):
     data = ck.ratings(frame, user="who", item="what", rating="stars", valid=0.1)
     learner = ck.ratings_learner(data, factors=10, span=(0.5, 5.5))
     learner.fit(5, 0.02, weight_decay=0.3, name=name)
-    users, items = torch.zeros(len(opinion), dtype=torch.long), torch.zeros(opinion.shape[1], dtype=torch.long)
+    users, items = (torch.zeros(count, dtype=torch.long) for count in opinion.shape)
     users[list(data.users[1:])] = torch.arange(1, len(data.users))
     items[list(data.items[1:])] = torch.arange(1, len(data.items))
     pairs = users.repeat_interleave(len(items)), items.repeat(len(users))
@@ -1009,8 +1019,7 @@ def play(policy, rounds=6):
     ck.seed()
     who, what = begin
     stars, told = ask(who, what), []
-    count = torch.bincount(what, minlength=opinion.shape[1]).float()
-    busiest = count.topk(len(count) // 10).indices
+    busiest = torch.bincount(what, minlength=opinion.shape[1]).topk(opinion.shape[1] // 10).indices
     for number in range(rounds):
         scores = scores_from(who, what, stars, f"{policy} {number}")
         seen = torch.zeros(opinion.shape, dtype=torch.bool)
@@ -1018,7 +1027,8 @@ def play(policy, rounds=6):
         ten = choose(policy, scores, seen)  # (raters, 10)
         told.append(measure(scores, seen, ten, busiest))
         new = torch.arange(len(ten)).repeat_interleave(10), ten.flatten()
-        who, what, stars = torch.cat([who, new[0]]), torch.cat([what, new[1]]), torch.cat([stars, ask(*new)])
+        both = zip((who, what, stars), (*new, ask(*new)))
+        who, what, stars = (torch.cat(old_and_new) for old_and_new in both)
     return pd.DataFrame(told)
 
 
@@ -1061,7 +1071,8 @@ with use_style():
         for (policy, told), dash in zip(played.items(), ("-", "--", "-.")):
             axis.plot(np.arange(1, len(told) + 1), told[what], dash, label=policy)
         axis.set(title=what, xlabel="round")
-    panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    lines = panels[0].get_legend_handles_labels()
+    panels[0].figure.legend(*lines, loc="outside lower center", ncols=3)
 for policy, told in played.items():
     print(policy)
     print(told.iloc[[0, -1]].round(2).to_string(index=False))
@@ -1088,7 +1099,7 @@ busiest = count.topk(len(count) // 10).indices
 truly = opinion.masked_fill(seen, -torch.inf).topk(10).indices
 deserved = torch.isin(truly, busiest).float().mean().item()
 given = played["predicted best"]["to the busiest"]
-print(f"the busiest tenth deserves {deserved:.0%} of the places and gets {given[0]:.0%} in the first round")
+print(f"the busiest tenth deserves {deserved:.0%} of the places, and gets {given[0]:.0%} at first")
 print(f"the truly best films of everybody are {len(truly.unique())} different ones")
 
 # %% [markdown] lang="en"
