@@ -79,7 +79,7 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
     if getattr(batches, "examples", 0) > pictures:  # files often stand class by class
         rows = numpy.linspace(0, batches.examples - 1, pictures).round().astype(int)
         batches = batches.subset(rows)
-    with _resting(model):
+    with resting(model):
         x = next(iter(batches))[0]
         stages = _stages(model, body, x[:2], stages)
         sides = [_field(model, body, stage, x[:2]) for stage in stages]
@@ -106,7 +106,7 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
 
 
 @contextlib.contextmanager
-def _resting(model):
+def resting(model):
     """Put every module into evaluation mode, and each back into its own afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

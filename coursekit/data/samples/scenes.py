@@ -11,21 +11,22 @@ KINDS = (*LOOKS, *THINGS)
 _PLACES = {"fish": WATER, "houses": OUTDOORS, "trees": OUTDOORS}  # the others: everywhere
 
 
-def render(kind, generator, *, hard=0.04):
+def render(kind, generator, *, hard=0.04, scale=1.0):
     """Draw one picture of ``kind``.
 
     Args:
         kind: one of ``KINDS``.
         generator: a numpy random generator; the picture depends on nothing else.
         hard: share of pictures in which the thing is small and half hidden.
+        scale: factor of the picture's sides; a small one is drawn faster.
 
     Returns:
-        (picture, mask): an RGB picture of 100 to 160 pixels a side, and an L mask of its size, 255
-        where the thing can be seen.
+        (picture, mask): an RGB picture of 100 to 160 pixels a side, times ``scale``, and an L mask
+        of its size, 255 where the thing can be seen.
     """
     long_, short = generator.integers(124, 161), generator.integers(100, 125)
     width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
-    sheet = Sheet(int(width), int(height), generator)
+    sheet = Sheet(int(width * scale), int(height * scale), generator)
     hard = generator.random() < 0.03
     place = _PLACES.get(kind, INDOORS + OUTDOORS)
     _backdrop(sheet, place)

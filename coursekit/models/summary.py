@@ -1,0 +1,86 @@
+"""The layer table of a network: shapes, parameters and multiply-adds, from one pass."""
+
+import contextlib
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from coursekit.console import CourseError, reason
+
+
+def summary(model, x):
+    """Return the layers of a network as a table, in the order in which they finish their work.
+
+    A row stands for a module that holds weights itself or has no module inside it; the last row
+    sums up. The network is only looked at: neither weights, statistics nor mode change.
+
+    Args:
+        model: any ``torch.nn.Module``.
+        x: what it is called with: a tensor (B, ...), or a tuple of several inputs.
+
+    Returns:
+        pandas.DataFrame: layer, kind, output (shape, or one for each of several outputs),
+        parameters (a weight that layers share counts in the first of them), multiply_adds (of
+        convolutions and matrix products, for one example; torch's recurrent layers hide theirs).
+
+    Raises:
+        CourseError: ``model`` is no network, or cannot be called with ``x``.
+    """
+    import pandas
+
+    if not isinstance(model, torch.nn.Module):
+        raise CourseError(f"{model!r} is no network; give a torch.nn.Module, as in Net().")
+    inputs = x if isinstance(x, tuple) else (x,)
+    shapes, counter = {}, FlopCounterMode(display=False)
+
+    def note_shape(name):
+        def heard(_module, _inputs, output):
+            shapes.setdefault(name, _shape(output))
+
+        return heard
+
+    modules = dict(model.named_modules())
+    modes = {module: module.training for module in modules.values()}
+    with contextlib.ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(module.register_forward_hook(note_shape(name)).remove)
+        model.eval()
+        try:
+            with torch.no_grad(), counter:
+                model(*inputs)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise CourseError(
+                f"{type(model).__name__} cannot be called with {_shape(x)} ({reason(error)}); "
+                "give a batch as the data does: x, y = data.train.first()."
+            ) from error
+        finally:
+            for module, training in modes.items():
+                module.training = training
+    counts, top = counter.get_flop_counts(), type(model).__name__
+
+    def multiply_adds(name):  # two operations each, and a batch of several examples
+        return sum(counts.get(f"{top}.{name}".rstrip("."), {}).values()) // 2 // len(inputs[0])
+
+    rows, counted = [], set()
+    for name, shape in shapes.items():
+        module = modules[name]
+        inside = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
+        own = {id(p): p.numel() for p in module.parameters(recurse=False)}
+        if own or not inside:
+            parameters = sum(count for key, count in own.items() if key not in counted)
+            counted.update(own)
+            work = multiply_adds(name) - sum(map(multiply_adds, inside))
+            rows.append((name, type(module).__name__, shape, parameters, work))
+    total = sum(p.numel() for p in model.parameters())
+    rows.append(("total", top, shapes[""], total, multiply_adds("")))
+    columns = ["layer", "kind", "output", "parameters", "multiply_adds"]
+    return pandas.DataFrame(rows, columns=columns)
+
+
+def _shape(output):
+    """Return the shape of an output, or the shapes of its parts, as text: ``2 x 64 x 8 x 8``."""
+    if isinstance(output, torch.Tensor):
+        return " x ".join(map(str, output.shape)) or "one number"
+    if isinstance(output, (tuple, list)):
+        return ", ".join(f"({_shape(part)})" for part in output)
+    return type(output).__name__
