@@ -1,0 +1,121 @@
+"""Heat maps: equal to captum's, whatever is frozen, and drawn where they belong."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from captum.attr import LayerGradCam, LayerGradientXActivation
+from torch import nn
+
+import coursekit as ck
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return ck.picture_net("drawings", 3, size=64).eval()
+
+
+@pytest.fixture(scope="module")
+def x():
+    return torch.rand(4, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("layer", ["body.stem", "body.stage2", "body.stage4.conv1", "body"])
+@pytest.mark.parametrize("target", [0, [2, 1, 0, 2]])
+def test_equal_to_captum(net, x, layer, target):
+    """A gradient of the probability in place of the score, a sum in place of a mean, no ReLU."""
+    module = net.get_submodule(layer)
+    theirs = LayerGradCam(net, module).attribute(x, target, relu_attributions=True)
+    ours = ck.heat_map(net, x, target, layer=layer)
+    torch.testing.assert_close(ours, theirs[:, 0].detach(), atol=1e-5, rtol=1e-5)
+    theirs = LayerGradientXActivation(net, module).attribute(x, target).sum(1).relu()
+    ours = ck.heat_map(net, x, target, layer=layer, pooled=False)
+    torch.testing.assert_close(ours, theirs.detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_before_a_relu_in_place():
+    """A ReLU that overwrites the maps which the gradient belongs to."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    net, x = nn.Sequential(*layers), torch.rand(2, 3, 8, 8)
+    conv = net[0](x).detach().requires_grad_(True)
+    (slope,) = torch.autograd.grad(conv.relu().mean((2, 3))[:, 1].sum(), conv)
+    expected = (slope.mean((2, 3), keepdim=True) * conv).sum(1).relu()
+    assert conv.min() < 0
+    torch.testing.assert_close(ck.heat_map(net, x, 1, layer="0"), expected.detach())
+
+
+def test_frozen_body_best_class_and_nothing_left_behind(net, x):
+    """The head alone is trained in lesson 1: a frozen body has no gradients of its own."""
+    own = ck.heat_map(net, x, net(x).argmax(1), layer="body.stage3")
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    net.train()
+    before = net.body.stem[1].running_mean.clone()
+    try:
+        with torch.no_grad():
+            frozen = ck.heat_map(net, x, layer="body.stage3")
+        assert net.training
+        assert torch.equal(before, net.body.stem[1].running_mean)
+    finally:
+        net.requires_grad_(True).eval()
+    assert torch.equal(own, frozen)
+    assert not frozen.requires_grad
+    assert not any(part._forward_hooks for part in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"layer": "body.stage9"}, "There is no layer 'body.stage9'"),
+        ({"layer": "head"}, "'head' gives no maps"),
+        ({"layer": "body", "target": 3}, "this network has 3"),
+        ({"layer": "body", "target": -1}, "this network has 3"),
+    ],
+)
+def test_bad_input_is_one_sentence(net, x, options, sentence):
+    """An index error from the depths of autograd; or a negative class that is silently the last."""
+    with pytest.raises(ck.CourseError, match=sentence):
+        ck.heat_map(net, x, **options)
+
+
+def test_overlay_is_bright_where_the_map_is():
+    """Rows and columns swapped, or a map laid on upside down."""
+    heat = torch.zeros(4, 8)
+    heat[0, 7] = 5.0
+    shown = ck.overlay(np.full((40, 80, 3), 60, np.uint8), heat)
+    assert shown.shape == (40, 80, 3)
+    assert shown.dtype == np.uint8
+    row, column = np.unravel_index(shown[:, :, 0].argmax(), shown.shape[:2])
+    assert row < 10
+    assert column >= 70
+    assert (shown[20:, :40] == 60).all()
+    cold = ck.overlay(np.full((40, 80, 3), 60, np.uint8), torch.zeros(4, 8))
+    assert (cold == 60).all()
+
+
+def test_enlarged_maps_keep_their_place():
+    """A peak that moves by half a cell when the map is enlarged."""
+    maps = torch.zeros(1, 5, 5)
+    maps[0, 1, 3] = 1
+    large = ck.enlarge(maps, 80)
+    assert large.shape == (1, 80, 80)
+    row, column = divmod(int(large.flatten().argmax()), 80)
+    assert 16 <= row < 32
+    assert 48 <= column < 64
+
+
+def test_drawings_and_their_sentences(net, x, capsys):
+    """A grid with a panel too few, or a figure without words."""
+    layers = ["body.stage2", "body.stage4"]
+    grid = ck.show_heat_grid(net, x[0], layers, ("cats", "dogs", "owls"))
+    assert grid.shape == (3, 2)
+    assert "The network says" in capsys.readouterr().out
+    maps = ck.heat_map(net, x, layer="body")
+    axes = ck.show_heat(list(x), list(maps), titles=list("abcd"), columns=3)
+    assert [axis.get_title() for axis in axes] == list("abcd")
+    assert capsys.readouterr().out.startswith("4 heat maps: half of the heat")
+    with pytest.raises(ck.CourseError, match="4 pictures, 1 heat map and 4 titles"):
+        ck.show_heat(list(x), [maps[0]])
+    plt.close("all")
