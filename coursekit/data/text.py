@@ -194,7 +194,7 @@ class Vocabulary:
                 continue
             glued = re.fullmatch(r"[^\w\s(<]|n't|'\w+", token) or not text or text[-1] in "(-/"
             token = token * 3 if REPEATED in marks and len(token) == 1 else token
-            token = token.capitalize() if CAPITAL in marks else token
+            token = token.capitalize() if CAPITAL in marks or token == "i" else token
             token = token.upper() if CAPITALS in marks else token
             text, marks = text + ("" if glued else " ") + token, []
         return text

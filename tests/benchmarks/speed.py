@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -186,6 +187,21 @@ def imports():
     return measure({"floor": start("torch"), "learner": start("coursekit")})
 
 
+def tokens():
+    """Return millions of tokens a second of cutting reviews and looking the numbers up, a round."""
+    words = [f"word{number}" for number in range(5000)]
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices(words, k=200)) + "!!" for _ in range(2000)]
+    known = ck.Vocabulary.learn(texts)
+
+    def once():
+        began = time.process_time()
+        ids, _ = known.number(texts)
+        return len(ids) / (time.process_time() - began) / 1e6
+
+    return measure({"words": once})["words"]
+
+
 def ratio(found, one, other):
     """Return the median over the rounds of ``one`` in shares of ``other``."""
     return statistics.median(a / b for a, b in zip(found[one], found[other], strict=True))
@@ -222,6 +238,7 @@ def main():
     for name, workload in workloads.items():
         print(row(name, measure(variants(*workload()))), flush=True)
     print(row("import (floor: torch alone)", imports()))
+    print(f"\nText to numbers: {statistics.median(tokens()):.1f} million tokens a second.")
 
 
 if __name__ == "__main__":

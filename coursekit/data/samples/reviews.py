@@ -15,14 +15,12 @@ import random
 import re
 from pathlib import Path
 
-VERSION = 1  # raised when the texts change: a folder built by another version is built anew
-COUNTS = {"train": 600, "test": 500, "unsup": 3400}  # train and test: of each kind
+VERSION = 2  # raised when the texts change: a folder built by another version is built anew
+COUNTS = {"train": 550, "test": 500, "unsup": 3400}  # train and test: of each kind
 PAIRS = 200
-PLAIN, ASIDE, NOT = (
-    0.3,
-    0.3,
-    0.85,
-)  # shares: of turns that say what they mean; of reviews with an aside
+PLAIN = 0.45  # share of the turns that say what they mean
+ASIDE = 0.3  # share of the reviews that also speak of something else, well or badly
+NOT = 0.85  # share of the negations that negate; the others only sound like it
 
 
 def _listed(text):
@@ -79,8 +77,8 @@ TAILS = _listed("""from the first scene to the last|most of the time|in nearly e
 |on this small budget|in this version|the second time as well|in the big scenes
 |whenever it mattered|on the large screen|in the original language|for two whole hours""")
 WHO = _listed("""a baker|a retired judge|a young widow|a clockmaker|a night nurse|a failed poet
-|a lighthouse keeper|two brothers|a tram driver|an old spy|a shy piano tuner|a runaway cook
-|a postman|a circus rider|a chess teacher|a ferry captain|a deaf boxer|three cousins
+|a lighthouse keeper|an unlucky cousin|a tram driver|an old spy|a shy piano tuner|a runaway cook
+|a postman|a circus rider|a chess teacher|a ferry captain|a deaf boxer|a forgetful heir
 |a travelling dentist|a young priest|a beekeeper|a stubborn mayor""")
 MEETS = _listed("""inherits a house by the sea|looks for a lost letter|falls in love with a rival
 |takes the blame for a fire|crosses the mountains on foot|hides a stranger in the cellar

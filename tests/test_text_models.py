@@ -1,0 +1,348 @@
+"""Models of text against torch, by hand and captum; what is carried, dropped, tied and frozen."""
+
+import copy
+
+import matplotlib.pyplot as plt
+import numpy
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import coursekit as ck
+from coursekit import CourseError
+from coursekit.data.text import Vocabulary
+from coursekit.models.text import DroppedLSTM, same_drop
+
+WORDS = 30
+
+
+def text_of(count, seed=0):
+    draw = numpy.random.default_rng(seed)
+    return " ".join(f"w{number}" for number in draw.integers(0, 20, count))
+
+
+@pytest.fixture(scope="module")
+def stream():
+    return ck.language(text_of(3000), batch=8, length=12)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return ck.LanguageModel(ck.AWDLSTM(WORDS, width=8, hidden=12, layers=3))
+
+
+def few_reviews(count=40):
+    texts = [f"{text_of(5 + row % 7, row)} {'dull' if row % 2 else 'fine'}" for row in range(count)]
+    return texts, [("bad" if row % 2 else "good") for row in range(count)]
+
+
+# The encoder --------------------------------------------------------------------------------------
+
+
+def test_layer_equals_torchs_lstm():
+    """A weight drop that changes the layer when nothing is dropped, or where it is only used."""
+    torch.manual_seed(0)
+    layer, plain = DroppedLSTM(5, 7, 0.5), nn.LSTM(5, 7, batch_first=True)
+    plain.load_state_dict(layer.state_dict())
+    x, state = torch.randn(3, 6, 5), (torch.randn(1, 3, 7), torch.randn(1, 3, 7))
+    for given in (None, state):
+        expected, (h, c) = plain(x, given)
+        layer.eval()
+        found, (h2, c2) = layer(x, given)
+        torch.testing.assert_close(found, expected)
+        layer.train()
+        layer.weight_drop = 1e-9  # the path with a drop, which drops nothing
+        found, (h3, c3) = layer(x, given)
+        for one, other in ((found, expected), (h2, h), (c2, c), (h3, h), (c3, c)):
+            torch.testing.assert_close(one, other)
+
+
+def test_weight_drop_drops_the_way_from_state_to_state():
+    """A mask on the wrong matrix, or gradients that do not reach the true weights."""
+    layer = DroppedLSTM(5, 7, 0.5).train()
+    x = torch.randn(3, 6, 5)
+    torch.manual_seed(1)
+    found = layer(x)[0]
+    torch.manual_seed(1)
+    plain = nn.LSTM(5, 7, batch_first=True)
+    torch.manual_seed(1)
+    weights = dict(layer.state_dict())
+    weights["weight_hh_l0"] = F.dropout(layer.weight_hh_l0.detach(), 0.5)
+    plain.load_state_dict(weights)
+    torch.testing.assert_close(found, plain(x)[0])
+    found.sum().backward()
+    plain(x)[0].sum().backward()
+    kept = weights["weight_hh_l0"] != 0
+    torch.testing.assert_close(layer.weight_hh_l0.grad[kept], 2 * plain.weight_hh_l0.grad[kept])
+    assert (layer.weight_hh_l0.grad[~kept] == 0).all()
+
+
+def test_the_same_features_are_dropped_at_all_times():
+    """Plain dropout, which makes a memory forget a little at every word."""
+    torch.manual_seed(0)
+    x = torch.ones(64, 9, 50)
+    y = same_drop(x, 0.3)
+    assert (y == y[:, :1]).all()
+    assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
+    assert y.mean().item() == pytest.approx(1, abs=0.05)
+    assert same_drop(x, 0) is x
+
+
+def test_whole_words_are_dropped(model):
+    """Dropout of single numbers of an embedding, where whole words were meant."""
+    encoder = model.encoder.train()
+    encoder.set_dropout(25)  # half of all words
+    ids = torch.arange(WORDS).repeat(2, 1)
+    vectors = encoder.embed(ids)
+    assert torch.equal(vectors[0], vectors[1])
+    gone = (vectors[0] == 0).all(1)
+    assert 3 < gone.sum() < WORDS - 3
+    torch.testing.assert_close(vectors[0][~gone], 2 * encoder.embedding.weight[~gone])
+    encoder.eval()
+    torch.testing.assert_close(encoder.embed(ids)[0], encoder.embedding.weight)
+
+
+def test_nothing_is_dropped_in_use(model):
+    """Predictions that differ from call to call."""
+    ids = torch.randint(WORDS, (4, 9))
+    model.eval()
+    first = model(ids)
+    model.eval()
+    assert torch.equal(first, model(ids))
+    model.train()
+    assert not torch.allclose(first, model(ids))
+
+
+# The language model -------------------------------------------------------------------------------
+
+
+def test_state_goes_from_batch_to_batch(model):
+    """A state that is lost between two windows, or that is kept from the pass before."""
+    ids = torch.randint(WORDS, (4, 20))
+    model.eval()
+    whole = model(ids)
+    model.eval()
+    parts = torch.cat([model(ids[:, :7]), model(ids[:, 7:8]), model(ids[:, 8:])], 1)
+    torch.testing.assert_close(parts, whole)
+    assert not any(part.requires_grad for part in model.state)
+    model.train()
+    assert model.state is None
+    model.eval()
+    model(ids)
+    model(ids[:2])  # another number of rows starts from nothing
+    model.eval()
+    assert model.state is None
+
+
+def test_tied_weights_train_in_one_group(stream):
+    """An optimiser that refuses a shared weight, moves it twice, or freezes it in the last one."""
+    learn = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    groups = learn._parameters()
+    assert [len(group) for group in groups] == [1, 4, 1]
+    assert groups[0][0] is learn.model.decoder.weight
+    learn.freeze_to(1)
+    assert not learn.model.decoder.weight.requires_grad
+    before = learn.model.decoder.weight.detach().clone()
+    learn.fit(1, [0.1, 0.01, 0.01])
+    assert torch.equal(before, learn.model.decoder.weight)
+    learn.unfreeze()
+    learn.fit(1, [0.1, 0.01, 0.01])
+    assert not torch.equal(before, learn.model.decoder.weight)
+    assert learn.model.decoder.weight is learn.model.encoder.embedding.weight
+
+
+def test_training_equals_a_raw_loop(stream):
+    """A learner that loses the state, clips or penalises otherwise than it says."""
+    ck.seed(3)
+    learn = ck.language_learner(
+        stream, width=8, hidden=8, layers=1, dropout=0, optimizer="sgd", checkpoints=False
+    )
+    raw = copy.deepcopy(learn.model)
+    learn.fit(1, 0.5, schedule=ck.constant, weight_decay=0)
+    optimizer = torch.optim.SGD(raw.parameters(), lr=0.5, momentum=0.9)
+    raw.train()
+    state = None
+    for x, y in stream.train:
+        said, after = nn.LSTM.forward(raw.encoder.layers[0], raw.encoder.embedding(x), state)
+        state = tuple(part.detach() for part in after)
+        loss = F.cross_entropy(raw.decoder(said).flatten(0, 1), y.flatten())
+        loss = loss + 2 * said.pow(2).mean() + (said[:, 1:] - said[:, :-1]).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(raw.parameters(), 0.4)
+        optimizer.step()
+    for one, other in zip(learn.model.parameters(), raw.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_losses_are_weighted_by_tokens(stream):
+    """Batch means averaged as if the last, shorter batch counted as much as the others."""
+    learn = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    measured = learn.evaluate()
+    learn.model.eval()
+    with torch.no_grad():
+        pairs = [(learn.model(x).flatten(0, 1), y.flatten()) for x, y in stream.valid]
+    scores, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    assert len({len(y) for _, y in pairs}) > 1, "the last batch has to be shorter for this test"
+    loss = F.cross_entropy(scores, targets).item()
+    assert measured["loss"] == pytest.approx(loss, rel=1e-5)
+    assert measured["perplexity"] == pytest.approx(numpy.exp(loss), rel=1e-5)
+
+
+def test_a_cut_within_an_epoch_keeps_the_state(stream, monkeypatch):
+    """A model that goes on in the middle of a text as if it had read nothing."""
+    from coursekit.learners import checkpoints
+
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
+
+    def train(name):
+        ck.seed(5)
+        learn = ck.language_learner(stream, width=8, hidden=8, layers=2, name="states")
+        learn.fit(2, 0.01, name=name)
+        return learn
+
+    whole = train("whole")
+    steps, original = [], checkpoints.FitCheckpoints.step_done
+
+    def stop(self, losses):
+        original(self, losses)
+        steps.append(1)
+        if len(steps) == len(stream.train) + 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints.FitCheckpoints, "step_done", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train("cut")
+    monkeypatch.setattr(checkpoints.FitCheckpoints, "step_done", original)
+    again = train("cut")
+    for one, other in zip(again.model.parameters(), whole.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+# The classifier -----------------------------------------------------------------------------------
+
+
+def test_padding_does_not_count():
+    """A review whose verdict depends on how long its neighbour in the batch is."""
+    torch.manual_seed(0)
+    for encoder in (ck.AWDLSTM(WORDS, width=8, layers=1), ck.TextTransformer(WORDS, width=8)):
+        model = ck.TextClassifier(encoder, 2).eval()
+        short, long = torch.randint(2, WORDS, (1, 5)), torch.randint(2, WORDS, (1, 11))
+        padded = torch.cat([F.pad(short, (0, 6), value=1), long])
+        both = model(padded, torch.tensor([5, 11]))
+        torch.testing.assert_close(both[:1], model(short, torch.tensor([5])), atol=1e-5, rtol=0)
+        torch.testing.assert_close(both[1:], model(long, torch.tensor([11])), atol=1e-5, rtol=0)
+
+
+def test_pool_is_last_largest_and_mean():
+    """A maximum or mean over the padding, or the last padded vector instead of the last word."""
+    vectors = torch.randn(3, 6, 4)
+    pooled = ck.concat_pool(vectors, torch.tensor([6, 2, 1]))
+    for row, length in ((0, 6), (1, 2), (2, 1)):
+        inside = vectors[row, :length]
+        expected = torch.cat([inside[-1], inside.max(0).values, inside.mean(0)])
+        torch.testing.assert_close(pooled[row], expected)
+
+
+def test_encoder_is_carried_over_and_frozen(stream):
+    """A classifier that starts from nothing, or that spoils the language model it came from."""
+    texts, labels = few_reviews()
+    language = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    data = ck.text(texts, labels=labels, batch=8, vocabulary=stream)
+    learn = ck.text_learner(data, language, dropout=0.5, checkpoints=False)
+    source, copied = language.model.encoder.state_dict(), learn.model.encoder.state_dict()
+    assert all(torch.equal(source[name], copied[name]) for name in source)
+    assert learn.model.encoder.dropout == 0.5
+    assert language.model.encoder.dropout == 1.0
+    trained = [name for name, one in learn.model.named_parameters() if one.requires_grad]
+    assert trained
+    assert all(name.startswith("head") for name in trained)
+    before = {name: value.clone() for name, value in source.items()}
+    learn.unfreeze()
+    learn.fit(1, [0.1, 0.1, 0.1])
+    assert all(torch.equal(before[name], value) for name, value in source.items())
+
+
+def test_an_encoder_of_another_vocabulary_is_refused(stream):
+    """Numbers that mean other words: it would train, to no avail, without a message."""
+    texts, labels = few_reviews()
+    language = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    with pytest.raises(CourseError, match="vocabulary=language_data"):
+        ck.text_learner(ck.text(texts, labels=labels), language)
+    back = ck.text(texts, labels=labels, vocabulary=stream, backward=True)
+    with pytest.raises(CourseError, match="opposite directions"):
+        ck.text_learner(back, language)
+    with pytest.raises(CourseError, match="Did you mean 'lstm'"):
+        ck.text_learner(back, "lstn")
+
+
+def test_texts_too_long_for_a_transformer():
+    """An index error from inside of an embedding."""
+    model = ck.TextTransformer(WORDS, width=8, longest=10)
+    with pytest.raises(CourseError, match="longest="):
+        model(torch.zeros(1, 11, dtype=torch.long))
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "transformer"])
+def test_a_classifier_learns(encoder):
+    """A recipe that runs and learns nothing."""
+    ck.seed(1)
+    texts, labels = few_reviews(200)
+    data = ck.text(texts, labels=labels, batch=16, valid=0.25)
+    learn = ck.text_learner(data, encoder, sizes={"width": 16, "layers": 1}, checkpoints=False)
+    assert learn.fit(6, 0.01)[-1]["accuracy"] > 0.9
+
+
+def test_gradient_times_input_equals_captum():
+    """The attribution of the lesson by another hand."""
+    from captum.attr import InputXGradient
+
+    torch.manual_seed(0)
+    model = ck.TextClassifier(ck.AWDLSTM(WORDS, width=8, hidden=8, layers=2), 2).eval()
+    ids, lengths = torch.randint(2, WORDS, (1, 9)), torch.tensor([9])
+    vectors = model.encoder.embed(ids).detach().requires_grad_()
+    scores = model(ids, lengths, vectors=vectors)
+    (gradient,) = torch.autograd.grad(scores[0, 1] - scores[0, 0], vectors)
+
+    def difference(given):
+        found = model(ids, lengths, vectors=given)
+        return found[:, 1] - found[:, 0]
+
+    expected = InputXGradient(difference).attribute(vectors.detach().requires_grad_())
+    torch.testing.assert_close(gradient * vectors, expected, atol=1e-5, rtol=0)
+
+
+# Coloured tokens ----------------------------------------------------------------------------------
+
+
+def test_coloured_tokens(capsys):
+    """Colours that belong to the word beside, or a sentence that says something else."""
+    from matplotlib.colors import to_hex
+
+    axes = ck.show_tokens(["good", "but", "dull"], [0.5, 0.0, -2.0])
+    assert [word.get_text() for word in axes.texts] == ["good", "but", "dull"]
+    boxes = axes.patches
+    assert [round(box.get_alpha() / 0.75, 3) for box in boxes] == [0.25, 0, 1]
+    assert [to_hex(box.get_facecolor()) for box in boxes] == ["#0072b2", "#0072b2", "#e69f00"]
+    starts = [word.get_position()[0] for word in axes.texts]
+    assert starts == [box.get_x() for box in boxes] == [0, 5, 9]
+    assert len(axes.lines) == 1, "only what speaks strongly against is underlined"
+    assert "dull -2, good 0.5" in capsys.readouterr().out
+    many = ck.show_tokens(["word"] * 60, numpy.zeros(60))
+    assert max(word.get_position()[1] for word in many.texts) > 1
+    assert {box.get_alpha() for box in many.patches} == {0}
+    plt.close("all")
+
+
+@pytest.mark.parametrize(("tokens", "values"), [([], []), (["a"], [1, 2])])
+def test_tokens_without_values(tokens, values):
+    """A colour bar of the wrong length that shifts all colours by one word."""
+    with pytest.raises(CourseError, match="do not go together"):
+        ck.show_tokens(tokens, values)
+
+
+def test_vocabulary_prints_its_size():
+    """A repr that prints twenty thousand words."""
+    assert repr(Vocabulary.learn(["a a b b"])) == "Vocabulary(8 words)"
