@@ -100,7 +100,7 @@ def _write_names(axis, places, names, order, labels):
             textcoords="offset points",
             size=8,
         )
-        box = text.get_window_extent().padded(1)
+        box = text.get_window_extent().padded(3)
         inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y1)
         if inside and not any(box.overlaps(other) for other in taken):
             taken.append(box)
