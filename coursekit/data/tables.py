@@ -298,7 +298,7 @@ def date_parts(dates):
     parts = when.dt
     columns = {
         "Year": parts.year, "Month": parts.month, "Week": parts.isocalendar().week,
-        "Day": parts.day, "Weekday": parts.weekday, "DayOfYear": parts.dayofyear,
+        "Day": parts.day, "Weekday": parts.day_of_week, "DayOfYear": parts.day_of_year,
         "MonthStart": parts.is_month_start, "MonthEnd": parts.is_month_end,
         "Elapsed": when.to_numpy("datetime64[D]").astype("int64"),
     }  # fmt: skip

@@ -1,0 +1,102 @@
+"""The invented stores: the published layout and dirt, and a truth that explains every sale."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coursekit.data.samples import stores
+
+PUBLISHED = {
+    "train": "Store DayOfWeek Date Sales Customers Open Promo StateHoliday SchoolHoliday",
+    "test": "Id Store DayOfWeek Date Open Promo StateHoliday SchoolHoliday",
+    "store": "Store StoreType Assortment CompetitionDistance CompetitionOpenSinceMonth "
+    "CompetitionOpenSinceYear Promo2 Promo2SinceWeek Promo2SinceYear PromoInterval",
+    "store_states": "Store State",
+    "state_names": "StateName State",
+    "googletrend": "file week trend",
+}
+
+
+def read(folder):
+    words = {"StateHoliday": str}
+    return {file.stem: pd.read_csv(file, dtype=words) for file in folder.glob("*.csv")}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stores")
+    stores.build(path, stores=40)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tables(folder):
+    return read(folder)
+
+
+def test_same_seed_same_bytes(folder, tmp_path):
+    """A sample that is another one on every machine."""
+    stores.build(tmp_path, stores=40)
+    for file in folder.rglob("*.*"):
+        assert file.read_bytes() == (tmp_path / file.relative_to(folder)).read_bytes(), file.name
+
+
+def test_columns_dates_and_gaps_are_the_published_ones(tables):
+    """A lesson that runs on the sample and dies on the first real table."""
+    for name, columns in PUBLISHED.items():
+        assert list(tables[name]) == columns.split()
+    train, test = tables["train"], tables["test"]
+    assert (train.Date.min(), train.Date.max()) == ("2013-01-01", "2015-07-31")
+    assert (test.Date.min(), test.Date.max()) == ("2015-08-01", "2015-09-17")
+    assert set(train.StateHoliday) == {"0", "a", "b", "c"}
+    assert (train.Sales[train.Open == 0] == 0).all()
+    assert set(train.groupby("Store").size()) == {758, 942}
+    assert set(test.Store) < set(train.Store)
+    assert 1 <= test.Open.isna().sum() <= 20
+    shop = tables["store"]
+    for column in ("CompetitionDistance", "CompetitionOpenSinceMonth", "PromoInterval"):
+        assert 0 < shop[column].isna().sum() < len(shop)
+    assert (shop.PromoInterval.isna() == (shop.Promo2 == 0)).all()
+    assert tables["weather"].shape == (15_840, 24)
+    assert len(tables["googletrend"]) == 2_072
+    assert "HB,NI" in set(tables["store_states"].State)
+    assert "HB,NI" not in set(tables["state_names"].State)
+
+
+@pytest.mark.real
+def test_layout_equals_that_of_the_real_tables(real_data, tables):
+    """Columns, or the kinds of their values, that only the sample has."""
+    for name, real in read(real_data / "rossmann").items():
+        ours = tables[name]
+        assert list(ours) == list(real), name
+        numeric = pd.api.types.is_numeric_dtype
+        kinds = {c: (numeric(ours[c]), numeric(real[c])) for c in real}
+        assert all(one == other for one, other in kinds.values()), (name, kinds)
+        assert set(ours.columns[ours.isna().any()]) == set(real.columns[real.isna().any()]), name
+
+
+def test_truth_explains_every_sale(folder, tables):
+    """A floor that is computed from something else than what made the sales."""
+    train, truth = tables["train"], pd.read_csv(folder / "truth" / "train.csv")
+    assert (train[["Store", "Date"]] == truth[["Store", "Date"]]).all().all()
+    sold = train.Sales > 0
+    made = np.exp(truth.expected + truth["mood"] + truth.noise)
+    assert (made[sold] - train.Sales[sold]).abs().max() < 0.6
+    effects = json.loads((folder / "truth" / "effects.json").read_text("utf-8"))
+    assert truth.noise.std() == pytest.approx(effects["noise"], rel=0.02)
+    assert truth["mood"].std() == pytest.approx(effects["mood"], rel=0.15)
+    test = pd.read_csv(folder / "truth" / "test.csv")
+    assert (test.Id == tables["test"].Id).all()
+
+
+def test_easter_and_the_day_of_repentance():
+    """Holidays that fall on the wrong day."""
+    assert [str(stores.easter(y)) for y in (2013, 2014, 2015)] == [
+        "2013-03-31",
+        "2014-04-20",
+        "2015-04-05",
+    ]
+    found = [str(day) for y in (2013, 2014) for s, day, _ in stores._holidays(y) if s == "SN"]
+    assert {"2013-11-20", "2014-11-19"} < set(found)
