@@ -64,7 +64,7 @@ def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
     low, high = numpy.nanmin(numbers), numpy.nanmax(numbers)
     middle = (low + high) / 2 if middle is None else middle
     reach = max(high - middle, middle - low, 1e-9)
-    colours = [COLOURS["blue"], "#ffffff", COLOURS["orange"]]
+    colours = [COLOURS["sky"], "#ffffff", COLOURS["orange"]]
     lowest, colours = (middle, colours[1:]) if low >= middle else (middle - reach, colours)
     colours = LinearSegmentedColormap.from_list("letters", colours)
     rows = len(characters)
