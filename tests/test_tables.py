@@ -1,0 +1,324 @@
+"""Tables: what is fitted on which rows, days since events, the net, the metric, bad input."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import mean_squared_error
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import coursekit as ck
+from coursekit.data import tables
+from coursekit.learners.metrics import of_logs
+
+
+def make(rows=200, seed=0):
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "shop": random.integers(1, 9, rows),
+            "kind": random.choice(["a", "b", None], rows),
+            "price": np.where(random.random(rows) < 0.2, np.nan, random.normal(5, 2, rows)),
+            "area": random.normal(0, 1, rows),
+            "sales": random.uniform(1, 9, rows),
+        }
+    )
+    return frame, np.arange(rows) >= rows * 3 // 4
+
+
+def build(frame, valid, **options):
+    how = {"categories": ["shop", "kind"], "numbers": ["price", "area"], "log": True}
+    return ck.table(frame, "sales", valid=valid, **how | options)
+
+
+def test_batches_are_codes_and_numbers():
+    """Codes that torch cannot look up, or rows whose target belongs to another row."""
+    frame, valid = make()
+    data = build(frame, valid, batch=32)
+    (codes, numbers), y = data.train.first()
+    assert (codes.dtype, numbers.dtype, y.dtype) == (torch.int64, torch.float32, torch.float32)
+    assert codes.shape == (32, 2)
+    assert numbers.shape == (32, 3)
+    (codes, _), y = data.valid.first()
+    shops = [data.categories["shop"][code] for code in codes[:, 0].tolist()]
+    assert shops == frame.shop[valid][:32].tolist()
+    assert np.allclose(data.real(y), frame.sales[valid][:32], rtol=1e-6)
+
+
+def test_scaling_equals_scikit_learn():
+    """Another spread than that of the training rows, or a flag in the wrong column."""
+    frame, valid = make()
+    data = build(frame, valid)
+    known = frame[~valid]
+    whole = pd.DataFrame(
+        {
+            "price": frame.price.fillna(known.price.median()),
+            "price is missing": frame.price.isna().astype(float),
+            "area": frame.area,
+        }
+    )
+    assert data.numbers == tuple(whole.columns)
+    scaler = StandardScaler().fit(whole[~valid].to_numpy())
+    for part, rows in ((data.train, ~valid), (data.valid, valid)):
+        expected = scaler.transform(whole[rows].to_numpy())
+        np.testing.assert_allclose(np.asarray(part.inputs[1]), expected, atol=1e-5)
+
+
+def test_nothing_is_learned_from_held_out_rows():
+    """A median, a scale or a category that the validation rows have leaked into."""
+    frame, valid = make()
+    other = frame.copy()
+    other.loc[valid, ["price", "area"]] = 1e6
+    other.loc[valid, "kind"] = "never seen"
+    one, two = build(frame, valid), build(other, valid)
+    assert (one.categories.keys(), one.medians, one.means, one.scales) == (
+        two.categories.keys(),
+        two.medians,
+        two.means,
+        two.scales,
+    )
+    assert "never seen" not in two.categories["kind"]
+    assert (np.asarray(two.valid.inputs[0])[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["category", "object", "bool", "int64", "datetime64[s]"])
+def test_categories_of_every_type(kind):
+    """A column type of pandas 2 or 3 whose values are not found again."""
+    values = pd.Series([1, 0, 1, 0, 1, 0, 1, 1]).astype(kind)
+    frame = pd.DataFrame({"c": values, "sales": np.arange(8.0)})
+    data = ck.table(frame, "sales", valid=[6, 7], categories=["c"])
+    assert len(data.categories["c"]) == 3
+    assert np.asarray(data.valid.inputs[0]).ravel().tolist() == [2, 2]
+
+
+def test_a_gap_is_a_category_of_its_own():
+    """A gap that is taken for something never seen before."""
+    frame = pd.DataFrame({"c": ["a", None, "b", "a"], "sales": [1.0, 2, 3, 4]})
+    data = ck.table(frame, "sales", valid=[3], categories=["c"])
+    codes = data.encode(pd.DataFrame({"c": ["a", "b", None, "new"]})).first()[0][0]
+    assert codes.ravel().tolist() == [1, 2, 3, 0]
+
+
+def test_kinds_of_columns_are_told_apart():
+    """Words scaled as numbers, or a yes and no that is averaged."""
+    frame, valid = make()
+    data = ck.table(frame.assign(yes=frame.area > 0), "sales", valid=valid)
+    assert list(data.categories) == ["kind", "yes"]
+    assert data.numbers == ("shop", "price", "price is missing", "area")
+
+
+def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
+    """A trial run on a million rows."""
+    monkeypatch.setenv("COURSEKIT_QUICK", "1")
+    monkeypatch.setattr(tables, "QUICK", 40)
+    frame, valid = make()
+    data = build(frame, valid)
+    assert (data.train.examples, data.valid.examples) == (30, 10)
+    assert valid[data.rows["valid"]].all()
+
+
+def spoil(column, value):
+    def change(frame):
+        frame[column] = frame[column].astype(object) if isinstance(value, str) else frame[column]
+        frame.loc[3, column] = value
+
+    return change
+
+
+WRONG = [
+    (lambda f: None, {"numbers": ["prize"]}, "no column 'prize'.*mean 'price'"),
+    (lambda f: f.pop("sales"), {}, "no column 'sales'"),
+    (spoil("sales", np.nan), {}, "1 rows have no sales"),
+    (spoil("sales", np.inf), {}, "infinite"),
+    (spoil("sales", 0.0), {}, "no logarithm"),
+    (spoil("price", np.inf), {}, "'price' holds infinite"),
+    (lambda f: None, {"categories": ["shop"], "numbers": ["kind"]}, "'kind' holds no numbers"),
+    (lambda f: None, {"numbers": ["price", "price"]}, "named twice"),
+    (lambda f: None, {"numbers": ["sales"]}, "the target itself"),
+    (lambda f: None, {"categories": [], "numbers": []}, "no column to predict from"),
+    (lambda f: None, {"valid": np.zeros(200, bool)}, "without rows"),
+    (lambda f: None, {"valid": np.ones(200, bool)}, "without rows"),
+    (lambda f: None, {"valid": np.ones(7, bool)}, "mask of 200"),
+    (lambda f: None, {"valid": [500]}, "from 0 to 199"),
+    (lambda f: None, {"valid": 2.0}, "no share"),
+    (lambda f: f.__setitem__("price", np.nan), {}, "'price' is empty"),
+]
+
+
+@pytest.mark.parametrize(("change", "options", "says"), WRONG, ids=[w[2] for w in WRONG])
+def test_bad_input_is_one_sentence(change, options, says):
+    """A traceback out of pandas where a sentence would have helped."""
+    frame, valid = make()
+    change(frame)
+    with pytest.raises(ck.CourseError, match=says):
+        build(frame, **{"valid": valid} | options)
+
+
+def test_dates_are_refused_with_a_remedy():
+    """A date that is scaled as a number of nanoseconds."""
+    frame, valid = make()
+    frame["day"] = pd.date_range("2013-01-01", periods=200)
+    with pytest.raises(ck.CourseError, match="date_parts"):
+        ck.table(frame, "sales", valid=valid)
+
+
+# Dates ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_date_parts_equal_the_calendar(text):
+    """A week, a weekday or a day of the year that is one off."""
+    dates = pd.Series(pd.date_range("2012-12-20", periods=800), index=range(5, 805))
+    parts = ck.date_parts(dates.dt.strftime("%Y-%m-%d") if text else dates)
+    assert parts.index.equals(dates.index)
+    for row, date in zip(parts.to_dict("records"), dates.dt.date, strict=True):
+        assert (row["Year"], row["Month"], row["Day"]) == (date.year, date.month, date.day)
+        assert (row["Week"], row["Weekday"]) == (date.isocalendar()[1], date.weekday())
+        assert row["DayOfYear"] == date.timetuple().tm_yday
+        assert row["Elapsed"] == date.toordinal() - 719_163
+        assert row["MonthStart"] == (date.day == 1)
+
+
+def test_bad_dates_are_one_sentence():
+    """Gaps in dates that become the year 1970."""
+    with pytest.raises(ck.CourseError, match="no date"):
+        ck.date_parts(pd.Series(["2013-01-01", "soon"]))
+    with pytest.raises(ck.CourseError, match="1 dates are missing"):
+        ck.date_parts(pd.Series(["2013-01-01", None]))
+
+
+def test_elapsed_equals_a_loop():
+    """An event of another shop, a wrong order of rows, or an event that counts for itself."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "Store": np.repeat([3, 1, 2], 60),
+            "Date": np.tile(pd.date_range("2013-01-01", periods=60), 3),
+            "Promo": random.random(180) < 0.1,
+            "Kind": random.choice(["0", "a"], 180, p=[0.9, 0.1]),
+        }
+    )
+    frame = frame.sample(170, random_state=0)
+    found = ck.elapsed(frame, ["Promo", "Kind"], by="Store", time="Date")
+    assert found.index.equals(frame.index)
+    for event, on in (("Promo", frame.Promo), ("Kind", frame.Kind != "0")):
+        for row in frame.index:
+            same = frame[(frame.Store == frame.Store[row]) & on]
+            days = (same.Date - frame.Date[row]).dt.days
+            before, after = days[days >= 0].min(), -days[days <= 0].max()
+            np.testing.assert_equal(found[f"Before{event}"][row], np.float32(before))
+            np.testing.assert_equal(found[f"After{event}"][row], np.float32(after))
+    capped = ck.elapsed(frame, "Promo", by="Store", time="Date", cap=3)
+    np.testing.assert_array_equal(capped.AfterPromo, found.AfterPromo.clip(upper=3))
+
+
+# The net, the learner, the metric -------------------------------------------------------------
+
+
+def test_net_equals_torch_layers():
+    """A net that is not the one that its description speaks of."""
+    torch.manual_seed(0)
+    net = ck.TableNet([5, 4], 3, layers=(6,), dropout=0, embedding_dropout=0, span=(1.0, 3.0))
+    codes = torch.stack([torch.randint(1, 5, (64,)), torch.randint(1, 4, (64,))], 1)
+    numbers = torch.randn(64, 3)
+    linear, norm, last = (copy.deepcopy(net.layers[place]) for place in (0, 2, 4))
+    tables_ = [nn.functional.embedding(codes[:, i], net.embeddings[i].weight) for i in (0, 1)]
+    x = torch.cat([*tables_, nn.BatchNorm1d(3)(numbers)], 1)
+    expected = 1 + 2 * last(norm(linear(x).relu())).sigmoid()[:, 0]
+    torch.testing.assert_close(net(codes, numbers), expected, atol=1e-5, rtol=0)
+    assert len(net.layer_groups()) == 2
+
+
+def test_unknown_category_is_the_mean_of_all():
+    """A new shop that is predicted from random numbers that nothing has trained."""
+    net = ck.TableNet([5], 0).eval()
+    rows = net.embed(torch.tensor([[0], [2]]))
+    torch.testing.assert_close(rows[0], net.embeddings[0].weight[1:].mean(0))
+    torch.testing.assert_close(rows[1], net.embeddings[0].weight[2])
+
+
+def test_predictions_stay_in_their_span():
+    """A forecast below nothing, from a row unlike all others."""
+    net = ck.TableNet([3], 2, span=(0.0, 1.0)).eval()
+    found = net(torch.ones(4, 1, dtype=torch.int64), 1e6 * torch.randn(4, 2))
+    assert ((found >= 0) & (found <= 1)).all()
+    with pytest.raises(ck.CourseError, match="holds nothing"):
+        ck.TableNet([3], 2, span=(1.0, 1.0))
+    with pytest.raises(ck.CourseError, match="one width a category"):
+        ck.TableNet([3, 4], 2, widths=[1])
+
+
+def test_rmspe_equals_scikit_learn_whatever_the_batches():
+    """Means of batches averaged, or an error measured on logarithms."""
+    random = np.random.default_rng(0)
+    truth, guess = random.uniform(1, 9, 100), random.uniform(1, 9, 100)
+    expected = mean_squared_error(np.ones(100), guess / truth) ** 0.5
+    guess, truth = torch.tensor(guess), torch.tensor(truth)
+    assert ck.rmspe(guess, truth) == pytest.approx(expected)
+    logs = of_logs(ck.rmspe)
+    sums = sum(
+        logs.sums(guess[part].log(), truth[part].log()) for part in (slice(7), slice(7, None))
+    )
+    assert logs.value(sums.tolist()) == pytest.approx(expected)
+    nothing = ck.rmspe(torch.tensor([5.0, 2.0]), torch.tensor([0.0, 1.0]))
+    assert nothing == pytest.approx(1.0)  # as in the competition, nothing sold does not count
+
+
+def test_learner_measures_on_the_real_scale():
+    """An epoch table that shows the error of logarithms as if it were percent."""
+    frame, valid = make()
+    learn = ck.table_learner(build(frame, valid), metrics=[ck.rmspe, ck.rmse], checkpoints=False)
+    row = learn.fit(1, 0.01)[-1]
+    predicted, truth = learn.data.real(learn.predict().scores), frame.sales[valid].to_numpy()
+    assert row["rmspe"] == pytest.approx(np.sqrt(np.mean((predicted / truth - 1) ** 2)), rel=1e-4)
+    assert row["rmse"] == pytest.approx(mean_squared_error(truth, predicted) ** 0.5, rel=1e-4)
+
+
+def test_a_planted_effect_is_learned():
+    """Inputs that are shuffled against the targets, or an embedding that no gradient reaches."""
+    random = np.random.default_rng(0)
+    shop, price = random.integers(0, 6, 4000), random.normal(size=4000)
+    frame = pd.DataFrame({"shop": shop, "price": price, "y": np.exp(shop / 3 + 0.3 * price)})
+    ck.seed(0)
+    how = {"categories": ["shop"], "numbers": ["price"], "log": True, "batch": 64}
+    data = ck.table(frame, "y", valid=0.2, **how)
+    learn = ck.table_learner(data, dropout=0.0, embedding_dropout=0.0, checkpoints=False)
+    assert learn.fit(6, 0.02)[-1]["rmspe"] < 0.1
+
+
+def test_what_if_changes_one_column_only():
+    """A slider that moves something else than what it says."""
+    frame, valid = make()
+    learn = ck.table_learner(build(frame, valid), checkpoints=False)
+    rows = frame[valid]
+    found = ck.what_if(learn, rows, "kind", ["a", "b"])
+    assert found.shape == (2, valid.sum())
+    was_a = (rows.kind == "a").to_numpy()
+    plain = learn.data.real(learn.predict().scores)
+    np.testing.assert_allclose(found[0][was_a], plain[was_a], rtol=1e-5)
+
+
+def test_an_effect_is_told_in_words(capsys):
+    """A figure that says nothing to whoever cannot see it."""
+    axis = ck.show_effect(np.array([[1.0, 2.0], [3.0, 6.0]]), [0, 1], name="Promo")
+    assert "highest at 1 (+50.0 %" in capsys.readouterr().out
+    assert axis.get_xlabel() == "Promo"
+
+
+def test_a_frame_is_not_copied_over_and_over():
+    """A million rows by forty columns that need more memory than a laptop has."""
+    import tracemalloc
+
+    random = np.random.default_rng(0)
+    rows = 50_000
+    frame = pd.DataFrame({f"n{i}": random.normal(size=rows) for i in range(20)})
+    frame = frame.assign(**{f"c{i}": random.integers(0, 50, rows) for i in range(20)}, y=1.0)
+    names = [name for name in frame if name.startswith("c")]
+    tracemalloc.start()
+    ck.table(frame, "y", valid=0.1, categories=names, numbers=[f"n{i}" for i in range(20)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * rows * 41 * 8  # what comes out is half as large as the frame
