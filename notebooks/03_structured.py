@@ -1,0 +1,855 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown] lang="en"
+# # Lesson 3 · What will the shop sell tomorrow?
+#
+# {badges}
+#
+# By the end of this lesson you will have
+#
+# * trained a network on a table of shops, days and sales, in a handful of statements;
+# * joined seven tables without losing a row, and found the code that two of them spell differently;
+# * turned dates into parts, and promotions and holidays into days since and days until;
+# * split the rows so that the validation number can be believed, and measured what a careless split claims;
+# * built embeddings and the network by hand, equal to the library's;
+# * compared it fairly with means, a linear model, a forest and boosted trees;
+# * asked it what it has learned, and written the file of predictions.
+#
+# You need what lesson 1 has taught: batch, loss, epoch, validation part. There are two editions of
+# the data. The sample has invented shops whose sales are made of known effects and known noise, so
+# we can check what is usually unknown: how good could any model be? It takes about three minutes of
+# computing without a graphics card. The full edition is that of a real chain of drugstores.
+# Reading and thinking take about two hours.
+
+# %%
+# {set_up}
+# %load_ext coursekit
+import coursekit as ck
+
+# %% [markdown] lang="en"
+# ## 1 · The whole game
+#
+# One row is one shop on one day. We want to know `Sales`. Guess first: if you knew which shop and
+# which day of the week, by how many percent would you be wrong on a usual day?
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+PATH = ck.fetch("rossmann")
+names = ["train", "test", "store", "store_states", "state_names", "googletrend", "weather"]
+words = {"StateHoliday": str}
+tables = {name: pd.read_csv(PATH / f"{name}.csv", dtype=words) for name in names}
+tables["train"].head(3).T
+
+# %%
+first = tables["train"].query("Sales > 0").merge(tables["store"], how="left", on="Store")
+first = first.join(ck.date_parts(first.Date)[["Month", "Year", "Week"]])
+held_out = first.Date.between("2014-08-01", "2014-09-17").to_numpy()
+categories = ["Store", "DayOfWeek", "StateHoliday", "StoreType", "Assortment", "Month", "Year"]
+numbers = ["Promo", "SchoolHoliday", "CompetitionDistance", "Week"]
+
+# %%
+ck.seed()
+data = ck.table(first, "Sales", log=True, valid=held_out, categories=categories, numbers=numbers)
+learn = ck.table_learner(data)
+history = learn.fit(2, lr=0.01, weight_decay=1.0, name="first")
+
+# %% [markdown] lang="en"
+# That is a forecast. `rmspe` is the *root mean square percentage error*: 0.1 means that a usual error
+# is a tenth of the day's sales. `valid` names the rows that are held out, seven weeks of August and
+# September 2014; the network has not learned from them. You will compute that number by hand, find
+# out which columns it should have been given, and see what its boxes hold.
+#
+# ## 2 · Tables first
+#
+# Nobody should train on tables they have not looked at. How many rows has each, and where are gaps?
+
+# %%
+for name, table in tables.items():
+    gaps = table.isna().sum()
+    holes = ", ".join(f"{c} {n:,}" for c, n in gaps[gaps > 0].items())
+    print(f"{name:12} {len(table):9,} rows x {table.shape[1]:2}; gaps: {holes or 'none'}")
+
+# %% [markdown] lang="en"
+# Every gap has a reason, and the reasons differ. A shop without coupons (`Promo2` is 0) has no first
+# week of coupons. A rival whose opening nobody wrote down has no month. A day without fog or rain
+# has no `Events`. And in `test`, one shop has days on which nobody knows whether it is open.
+#
+# `test` has no `Sales`: that is to be predicted. What else is missing there?
+
+# %%
+print(sorted(set(tables["train"]) - set(tables["test"])))
+tables["train"][["Sales", "Customers", "Open", "Promo", "SchoolHoliday"]].describe().round(1)
+
+# %%
+shut = tables["train"].query("Open == 0")
+odd = tables["train"].query("Open == 1 and Sales == 0")
+print(
+    f"closed: {len(shut):,} rows with sales of {shut.Sales.sum()}; open, nothing sold: {len(odd)}"
+)
+print(tables["train"].StateHoliday.value_counts().to_dict())
+
+# %% [markdown] lang="en"
+# Closed days sell nothing, which needs no model; we learn from days with sales only. Among the state
+# holidays, `a` is a public holiday, `b` Easter, `c` Christmas, and `0`, a text, is none.
+#
+# How does one shop look? Bars in orange are days with a promotion. What do you see besides them?
+
+# %%
+one = tables["train"].query("Store == 3 and Date >= '2015-05-04' and Date < '2015-06-29'")
+one = one.sort_values("Date")
+figure, axis = plt.subplots(figsize=(10, 3.2), layout="constrained")
+colours = np.where(one.Promo == 1, "#E69F00", "#0072B2")
+axis.bar(pd.to_datetime(one.Date), one.Sales, color=colours)
+axis.set(ylabel="sales of shop 3", title="orange: promotion, blue: none")
+
+# %% [markdown] lang="en"
+# A rhythm of weeks, one or two weeks of promotion with weeks without between them, and nothing on
+# Sundays. A promotion lifts every day of its week.
+#
+# ## 3 · Joins, and a count after each
+#
+# The seven tables become one by *left joins*: every row of the sales stays, and the other table adds
+# columns where it has something that fits. Two things go wrong with joins, and both in silence: rows
+# that double, because the right side has a key twice, and rows that find nothing. So we count both,
+# after every one:
+
+
+# %%
+def join(left, right, on):
+    joined = left.merge(right, how="left", on=on, validate="many_to_one", indicator=True)
+    lost = joined[joined["_merge"] == "left_only"]
+    print(f"{len(joined):,} rows; {len(lost):,} found nothing by {on}")
+    return joined.drop(columns="_merge"), lost
+
+
+both = pd.concat([tables["train"], tables["test"]], ignore_index=True)
+both["Date"] = pd.to_datetime(both.Date)
+joined, _ = join(both, tables["store"], ["Store"])
+joined, _ = join(joined, tables["store_states"], ["Store"])
+
+# %% [markdown] lang="en"
+# We put both parts below each other, since promotions and holidays of the test weeks are known in
+# advance. `validate="many_to_one"` makes a doubled key an error. Now the weather: its table knows
+# regions by name, `state_names` translates them. Will every row find its weather?
+
+# %%
+weather = tables["weather"].merge(
+    tables["state_names"], how="left", left_on="file", right_on="StateName"
+)
+weather["Date"] = pd.to_datetime(weather.Date)
+wanted = ["Max_TemperatureC", "Mean_Humidity", "Precipitationmm", "CloudCover", "Events"]
+_, lost = join(joined, weather[["State", "Date", *wanted]], ["State", "Date"])
+print(lost.State.value_counts().to_dict())
+
+# %% [markdown] lang="en"
+# All the rows that found nothing come from one code: the table of shops says `HB,NI`, two states at
+# once, where the weather has `HB` and `NI`. Without the count we would have had gaps, filled them
+# with medians, and never known. We call these shops `NI`, the larger of the two:
+
+# %%
+joined["State"] = joined.State.replace("HB,NI", "NI")
+joined, lost = join(joined, weather[["State", "Date", *wanted]], ["State", "Date"])
+assert len(lost) == 0
+assert len(joined) == len(both)
+
+# %% [markdown] lang="en"
+# The last table counts how often people searched for the chain, a week a row, a region in the file
+# name. A week begins on a Sunday, so each day needs the Sunday before it:
+
+# %%
+searches = tables["googletrend"].copy()
+searches["State"] = searches.file.str.removeprefix("Rossmann_DE").str.removeprefix("_")
+searches["Sunday"] = pd.to_datetime(searches.week.str[:10])
+joined["Sunday"] = joined.Date - pd.to_timedelta(joined.DayOfWeek % 7, unit="D")
+joined, lost = join(joined, searches[["State", "Sunday", "trend"]], ["State", "Sunday"])
+assert len(lost) == 0
+country = searches[searches.State == ""].rename(columns={"trend": "trend_DE"})
+joined, lost = join(joined, country[["Sunday", "trend_DE"]], ["Sunday"])
+
+# %% [markdown] lang="en"
+# ## 4 · What a day knows
+#
+# A date is one number to a computer, and what matters lies in its parts: the month, the weekday, how
+# far the year has gone. `ck.date_parts` takes it apart:
+
+# %%
+parts = ck.date_parts(joined.Date)
+frame = joined.join(parts)
+assert (frame.Weekday + 1 == frame.DayOfWeek).all()
+frame[["Date", *parts.columns]].iloc[0].astype(str).to_dict()
+
+# %% [markdown] lang="en"
+# On the Saturday before a promotion, people may wait with their shopping. No column says so: `Promo` is
+# 0 on that day as on any other Saturday. What is missing is *how many days until the next one*. By
+# hand, for one shop, walking backwards through its days:
+
+
+# %%
+def days_until(dates, happens):
+    answer, following = [], None
+    for date, event in zip(reversed(dates), reversed(happens)):
+        following = date if event else following
+        answer.append(np.nan if following is None else (following - date).days)
+    return answer[::-1]
+
+
+shop = frame[frame.Store == 3].sort_values("Date")
+by_hand = days_until(list(shop.Date), list(shop.Promo == 1))
+print([int(days) for days in by_hand[:21]])
+
+# %% [markdown] lang="en"
+# `ck.elapsed` does it for all shops at once, forwards and backwards, without a loop. We let it stop
+# at 30 days: whether the last holiday was 40 or 60 days ago should make no difference.
+
+# %%
+frame["Holiday"] = (frame.StateHoliday != "0").astype(int)
+events = ["Promo", "Holiday", "SchoolHoliday"]
+since = ck.elapsed(frame, events, by="Store", time="Date", cap=30)
+np.testing.assert_array_equal(since.BeforePromo[shop.index], np.minimum(by_hand, 30))
+frame = frame.join(since.fillna(30))
+print(list(since.columns))
+
+# %% [markdown] lang="en"
+# May we look ahead? At promotions and holidays, yes: they are planned months before. At sales or
+# customers, never.
+#
+# Next, *rolling sums*: how many promotion days lie in the past seven days, and in the next seven?
+
+# %%
+frame = frame.sort_values(["Store", "Date"]).reset_index(drop=True)
+for event in ["Promo", "Holiday"]:
+    past = frame.set_index("Date").groupby("Store")[event].rolling("7D").sum()
+    frame[f"{event}Past7"] = past.to_numpy()
+    shops = frame[::-1].groupby("Store")[event]
+    ahead = shops.rolling(7, min_periods=1).sum().reset_index(level=0, drop=True)
+    frame[f"{event}Next7"] = ahead
+frame.query("Store == 3")[["Date", "Promo", "PromoPast7", "PromoNext7"]].iloc[4:9]
+
+# %% [markdown] lang="en"
+# Last, the rival. What matters is how many months ago it opened, and after two years people are
+# used to it: we *cap* at 24. Before its opening it is -1, however long before. And some shops send
+# coupons four times a year, in months that `PromoInterval` names: is this one of them?
+
+# %%
+opened = 12 * frame.CompetitionOpenSinceYear + frame.CompetitionOpenSinceMonth
+frame["RivalMonths"] = (12 * frame.Year + frame.Month - opened).clip(-1, 24)
+months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec"]
+frame["Coupons"] = 0
+for number, month in enumerate(months, 1):
+    sent = frame.PromoInterval.fillna("").str.contains(month) & (frame.Month == number)
+    frame.loc[sent, "Coupons"] = 1
+print(f"before the rival opened: {(frame.RivalMonths == -1).mean():.1%} of all rows")
+print(f"in a month of coupons: {frame.Coupons.mean():.1%}")
+
+# %% [markdown] lang="en"
+# ## 5 · Gaps, scales and unknown values
+#
+# A network needs numbers of similar size, and no gaps. The rules, all of them fitted on the training
+# rows **only**: a gap becomes the median, and a new column says that there was one; then subtract the
+# mean and divide by the standard deviation. Why only the training rows? Because whatever is computed
+# from the validation rows tells the model something about them.
+
+# %%
+past = frame[frame.Sales > 0].reset_index(drop=True)
+future = frame[frame.Sales.isna()].reset_index(drop=True)
+year_ago = past.Date.between("2014-08-01", "2014-09-17").to_numpy()
+categories = ["Store", "DayOfWeek", "Year", "Month", "StateHoliday", "StoreType", "Assortment"]
+categories += ["State", "PromoInterval", "Events", "RivalMonths", "PromoPast7", "PromoNext7"]
+numbers = ["Promo", "SchoolHoliday", "CompetitionDistance", "Max_TemperatureC"]
+numbers += ["Precipitationmm", "trend", "trend_DE", "DayOfYear", "Coupons", "Day"]
+numbers += [name for name in since if "School" not in name] + ["HolidayPast7", "HolidayNext7"]
+
+
+# %%
+def make(valid):
+    return ck.table(
+        past, "Sales", log=True, valid=valid, categories=categories, numbers=numbers, test=future
+    )
+
+
+data = make(year_ago)
+data
+
+# %%
+rows = past.iloc[data.rows["train"]]
+median = rows.CompetitionDistance.median()
+filled = rows.CompetitionDistance.fillna(median)
+by_hand = (filled - filled.mean()) / filled.std(ddof=0)
+place = data.numbers.index("CompetitionDistance")
+theirs = np.asarray(data.train.inputs[1])[:, place]
+assert np.allclose(by_hand, theirs, atol=1e-5)
+print([name for name in data.numbers if name.endswith("is missing")])
+
+# %% [markdown] lang="en"
+# **A category never seen before.** Categories become codes from 1 on, in order. Code 0 is kept for
+# whatever the training rows do not have: a shop that opens tomorrow, a kind of weather that never
+# was. What will the network make of it? It looks up the mean of all that it knows.
+
+# %%
+strange = past.head(1).assign(Store=99999, Events="Frogs")
+codes = data.encode(strange).first()[0][0][0]
+print(dict(zip(data.categories, codes.tolist())))
+assert codes[0] == 0
+assert codes[categories.index("Events")] == 0
+
+# %% [markdown] lang="en"
+# ## 6 · The right error, the right split
+#
+# A hundred euros too much is a lot for a small shop. So errors count in *percent*, and RMSPE squares
+# them, takes the mean, and the root. And the network learns the **logarithm** of the sales: a
+# difference of logarithms is nearly the error in percent, so that the usual squared loss fits.
+
+
+# %%
+def rmspe(truth, predicted):
+    shares = (truth - predicted) / truth
+    return float(np.sqrt((shares**2).mean()))
+
+
+truth = data.real(data.valid.targets)
+print(f"off by 10 % everywhere: {rmspe(truth, 1.1 * truth):.3f}")
+print(f"squared loss of logs:   {np.sqrt(np.mean(np.log(1.1) ** 2)):.3f}")
+guess = torch.tensor(1.1 * truth)
+assert abs(rmspe(truth, 1.1 * truth) - ck.rmspe(guess, torch.tensor(truth))) < 1e-6
+
+# %% [markdown] lang="en"
+# **Which rows to hold out?** The test weeks are 1 August to 17 September 2015. Three ways:
+#
+# * the same dates a *year earlier*;
+# * the *last* weeks before the end, so that the model only knows the past;
+# * *random* rows, as one does with pictures.
+#
+# Boosted trees learn quickly, so let them judge. Which of the three will show the smallest error? And
+# which one should we believe?
+
+# %%
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+
+
+def matrix(batches):
+    return np.hstack([np.asarray(part[:]) for part in batches.inputs])
+
+
+def boosted(data, seed=0, some=300_000):
+    rows = np.random.default_rng(seed).permutation(data.train.examples)[:some]
+    model = HistGradientBoostingRegressor(max_iter=250, max_leaf_nodes=31, random_state=seed)
+    return model.fit(matrix(data.train)[rows], data.train.targets.numpy()[rows])
+
+
+# %%
+random_rows = np.random.default_rng(0).random(len(past)) < year_ago.mean()
+splits = {"year earlier": year_ago, "last weeks": (past.Date > "2015-06-13").to_numpy()}
+splits["random rows"] = random_rows
+claims = {}
+for name, held_out in splits.items():
+    part = make(held_out)
+    predicted = np.exp(boosted(part).predict(matrix(part.valid)))
+    claims[name] = rmspe(part.real(part.valid.targets), predicted)
+    print(f"{name:13} RMSPE {claims[name]:.4f}")
+
+# %% [markdown] lang="en"
+# The random split looks best. Is it true? Rows of the same region on the same day, or of the same
+# shop on the day before, are in the training part: whatever was going on there that week (a fair,
+# road works), the model has seen it in the neighbours' sales. For a *future* week it has no
+# neighbours. That is a **leak**, though no column is wrong.
+#
+# On the sample we can prove it. Its sales are effects that the tables tell, times the mood of the
+# region in that week, times noise. A model of the future cannot know the mood. So the least RMSPE
+# that any honest model can reach is known; only someone who peeps gets below it:
+
+
+# %%
+def floor(rows):
+    known = pd.read_csv(PATH / "truth" / "train.csv", parse_dates=["Date"])
+    told = rows[["Store", "Date", "Sales"]].merge(known, how="left", on=["Store", "Date"])
+    ratio = np.exp(told.expected) / told.Sales
+    best = ratio.mean() / (ratio**2).mean()  # the factor that makes the squares smallest
+    return rmspe(told.Sales, best * np.exp(told.expected))
+
+
+has_truth = (PATH / "truth").exists()
+for name, held_out in splits.items() if has_truth else ():
+    print(
+        f"{name:13} claimed {claims[name]:.4f}, best that is possible {floor(past[held_out]):.4f}"
+    )
+
+# %% [markdown] lang="en"
+# On the sample, the random split claims less than is possible. On the full edition nobody knows the
+# floor, but the order of the three claims tells the same story. From here on we hold out the same
+# dates a year earlier: the season is that of the test weeks, and whole weeks are missing at once.
+#
+# ## 7 · An embedding is a look-up
+#
+# How does a network take a weekday? Not as the number 5: Friday is not five times Monday. One way is
+# *one-hot*: a list of zeros with a single 1. That list times a matrix gives one row of the matrix:
+
+# %%
+torch.manual_seed(0)
+weight = torch.randn(8, 3)  # eight codes (0 is unknown), three numbers each
+friday = torch.zeros(8)
+friday[5] = 1
+product = friday @ weight
+looked_up = weight[5]
+library = torch.nn.functional.embedding(torch.tensor([5]), weight)[0]
+assert torch.allclose(product, looked_up)
+assert torch.allclose(product, library)
+print(looked_up)
+
+# %% [markdown] lang="en"
+# Three ways to the same numbers, and looking up needs no multiplication. So an **embedding** is a
+# matrix whose rows are learned: gradient descent moves the row of Friday until it says what matters
+# about Fridays. How many numbers for each? A rule of thumb: half as many as there are values, but
+# not above fifty; here we allow at most eight, as there are few shops.
+
+# %%
+widths = [min(8, ck.embedding_width(len(values))) for values in data.categories.values()]
+for (name, values), width in zip(data.categories.items(), widths):
+    print(f"{name:14} {len(values):5} codes -> {width} numbers")
+
+# %% [markdown] lang="en"
+# ## 8 · The network, box by box
+#
+# Look the categories up, put the numbers beside them, a linear layer, ReLU, batch norm, dropout, and
+# again; at the end one number, squeezed by a sigmoid into a range a little wider than that of the
+# training rows. Batch norm brings each unit to mean 0 and spread 1; dropout switches a few units off
+# at random while training, so that none is relied on too much.
+
+
+# %%
+def new_learner(data, seed, **options):
+    ck.seed(seed)
+    shape = {"layers": (100, 50), "dropout": 0.05, "widths": widths} | options
+    return ck.table_learner(data, **shape)
+
+
+learn = new_learner(data, 1)
+print(learn.model.layers)
+print("range of the logarithm:", [round(end, 2) for end in learn.model.span])
+
+# %% [markdown] lang="en"
+# By hand, for one batch, from the learner's own weights (a network that is not training uses the
+# running statistics of its batch norms and drops nothing):
+
+
+# %%
+def batch_norm(x, layer):
+    centred = (x - layer.running_mean) / (layer.running_var + layer.eps).sqrt()
+    return centred * layer.weight + layer.bias
+
+
+def by_hand(model, codes, numbers):
+    rows = [table.weight[code] for table, code in zip(model.embeddings, codes.T)]
+    x = torch.cat([*rows, batch_norm(numbers, model.norm)], dim=1)
+    for linear, norm in ((model.layers[0], model.layers[2]), (model.layers[4], model.layers[6])):
+        x = batch_norm((x @ linear.weight.T + linear.bias).clamp(min=0), norm)
+    score = (x @ model.layers[8].weight.T + model.layers[8].bias)[:, 0]
+    low, high = model.span
+    return low + (high - low) / (1 + (-score).exp())
+
+
+# %%
+(codes, values), _ = data.train.first()
+model = learn.model.eval()
+with torch.no_grad():
+    assert torch.allclose(by_hand(model, codes, values), model(codes, values), atol=1e-5)
+print("equal for", len(codes), "rows;", sum(p.numel() for p in model.parameters()), "weights")
+
+# %% [markdown] lang="en"
+# Which learning rate? You know the sweep from lesson 1. Then the training, with three seeds at once.
+# The weight decay is high: it pulls weights towards zero, and a shop that is like the others needs
+# no row that is far from theirs.
+
+# %%
+sweep = learn.find_lr()
+ck.show_sweep(sweep)
+# %%
+epochs = ck.by_edition(PATH, full=8, sample=6)
+learners = [new_learner(data, seed) for seed in (1, 2, 3)]
+histories = {
+    f"seed {seed}": each.fit(epochs, lr=0.01, weight_decay=1.0, name=f"net-{seed}")
+    for seed, each in enumerate(learners, 1)
+}
+learn = learners[0]
+
+# %%
+ck.show_history(histories["seed 1"])
+# %% [markdown] lang="en"
+# `train loss` and `valid loss` are mean squares of the logarithms; their roots are about the RMSPE.
+# Is our RMSPE that of the table? `predict` gives logarithms, `data.real` the sales:
+
+# %%
+net = [data.real(each.predict().scores) for each in learners]
+errors = [rmspe(truth, predicted) for predicted in net]
+assert abs(errors[0] - histories["seed 1"][-1]["rmspe"]) < 1e-5
+print("RMSPE of three seeds:", [round(error, 4) for error in errors])
+held = past.iloc[data.rows["valid"]].assign(predicted=net[0])
+held["error"] = (held.predicted / held.Sales - 1).round(2)
+columns = ["Store", "Date", "StateHoliday", "Promo", "Sales", "error"]
+held.loc[held.error.abs().nlargest(6).index, columns]
+
+# %% [markdown] lang="en"
+# Look at the worst days. Holidays, when few shops are open, or a day with hardly any sales: is there
+# a column that would have told?
+#
+# ## 9 · Against what?
+#
+# A number alone says little. The same rows, the same columns, the same error: what do simpler models
+# reach? Put down your guess for each before you run it.
+
+# %%
+train_rows, valid_rows = (past.iloc[data.rows[part]] for part in ("train", "valid"))
+keys = ["Store", "DayOfWeek", "Promo"]
+logs = train_rows.assign(log=np.log(train_rows.Sales))
+table = {}
+for label, by in {"mean of shop and weekday": keys[:2], "... and promotion": keys}.items():
+    means = logs.groupby(by).log.mean().rename("mean").reset_index()
+    found = valid_rows.merge(means, how="left", on=by)["mean"].fillna(logs.log.mean())
+    table[label] = rmspe(truth, np.exp(found.to_numpy()))
+print({label: round(value, 4) for label, value in table.items()})
+
+# %%
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import OneHotEncoder
+
+codes, values = (np.asarray(part[:]) for part in data.train.inputs)
+valid_codes, valid_values = (np.asarray(part[:]) for part in data.valid.inputs)
+hot = OneHotEncoder(handle_unknown="ignore").fit(codes)
+from scipy.sparse import hstack
+
+linear = Ridge(alpha=1.0).fit(hstack([hot.transform(codes), values]), data.train.targets)
+predicted = linear.predict(hstack([hot.transform(valid_codes), valid_values]))
+table["linear"] = rmspe(truth, np.exp(predicted))
+
+
+# %%
+def forest(x, y, seed=0):
+    some = min(1.0, 100_000 / len(y))
+    how = {"min_samples_leaf": 3, "max_features": 0.4, "n_jobs": -1}
+    model = RandomForestRegressor(15, max_samples=some, random_state=seed, **how)
+    return model.fit(x, y)
+
+
+x, valid_x, y = matrix(data.train), matrix(data.valid), data.train.targets.numpy()
+woods = forest(x, y)
+trees = np.exp(woods.predict(valid_x))
+boost = np.exp(boosted(data).predict(valid_x))
+table |= {"random forest": rmspe(truth, trees), "boosted trees": rmspe(truth, boost)}
+
+# %%
+table["network, mean of 3 seeds"] = np.mean(errors)
+spread = f" ± {np.std(errors):.4f}"
+for label, value in table.items():
+    print(f"{label:26} {value:.4f}{spread if 'network' in label else ''}")
+if has_truth:
+    print(f"{'least that is possible':26} {floor(valid_rows):.4f}")
+
+# %% [markdown] lang="en"
+# Read it honestly. A table of means, which needs no learning, is the bar that everything has to
+# pass. Whether the network or the trees come first depends on the data and on the care that each was
+# given; on tables, boosted trees are hard to beat, and quick. What the network has besides is what
+# it learned about the categories, and that can be taken elsewhere:
+#
+# ## 10 · Together
+#
+# Network and forest make different errors. What will their mean be? We average the logarithms. And
+# three networks that differ in their seed only?
+
+# %%
+together = np.exp(np.mean([np.log(one) for one in net], axis=0))
+table["three networks"] = rmspe(truth, together)
+table["networks and forest"] = rmspe(truth, np.sqrt(together * trees))
+table["networks and boosted trees"] = rmspe(truth, np.sqrt(together * boost))
+for label in list(table)[-3:]:
+    print(f"{label:26} {table[label]:.4f}")
+
+# %% [markdown] lang="en"
+# **Embeddings for the forest.** A forest sees the code of a shop, a number without meaning. Give it
+# the rows that the network has learned instead:
+
+
+# %%
+def embedded(batches):
+    codes, values = (torch.as_tensor(np.asarray(part[:])) for part in batches.inputs)
+    with torch.no_grad():
+        rows = learn.model.to("cpu").eval().embed(codes.long())
+    return np.hstack([rows.numpy(), values.numpy()])
+
+
+better = np.exp(forest(embedded(data.train), y).predict(embedded(data.valid)))
+learn.model.to(learn.device)
+table["forest on embeddings"] = rmspe(truth, better)
+print(f"forest on codes {table['random forest']:.4f}, on embeddings {rmspe(truth, better):.4f}")
+
+# %% [markdown] lang="en"
+# ## 11 · What has it learned?
+#
+# **Maps of categories.** Each weekday is a short list of numbers now. Drawn on the plane of their two
+# widest directions, which days should lie together, and which apart?
+
+
+# %%
+def embedding(column):
+    place = list(data.categories).index(column)
+    return learn.model.embeddings[place].weight.detach()[1:].cpu()
+
+
+days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+known = [days[code - 1] for code in data.categories["DayOfWeek"][1:]]
+ck.show_map(embedding("DayOfWeek"), known)
+# %%
+states = data.categories["State"][1:]
+ck.show_map(embedding("State"), states)
+# %% [markdown] lang="en"
+# A map shows who is near whom, not why. For *why*, change one thing and look.
+#
+# **What if?** Take some hundred rows of the validation part, set the weekday of all of them to Monday, and
+# predict; then to Tuesday, and so on. The mean over the rows is called *partial dependence*.
+
+# %%
+few = valid_rows.sample(min(300, len(valid_rows)), random_state=0)
+open_days = list(range(1, 7))
+effect = ck.what_if(learn, few, "DayOfWeek", open_days)
+ck.show_effect(effect, open_days, name="DayOfWeek", ticks=days[:6])
+# %%
+by_hand = [data.real(learn.predict(data.encode(few.assign(Promo=on))).scores) for on in (0, 1)]
+promotion = ck.what_if(learn, few, "Promo", [0, 1])
+assert np.allclose(by_hand, promotion)
+print(f"a promotion adds {promotion[1].mean() / promotion[0].mean() - 1:.0%}")
+rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
+ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres")
+# %% [markdown] lang="en"
+# For the forest, scikit-learn has the same under its own name. Equal?
+
+# %%
+from sklearn.inspection import partial_dependence, permutation_importance
+
+column = list(data.categories).index("DayOfWeek")
+some = valid_x[:200]
+theirs = partial_dependence(woods, some, [column], kind="average", method="brute")
+ours = []
+for value in theirs["grid_values"][0]:
+    changed = some.copy()
+    changed[:, column] = value
+    ours.append(woods.predict(changed).mean())
+assert np.allclose(ours, theirs["average"][0], atol=1e-5)
+
+# %% [markdown] lang="en"
+# **Importance.** Which columns does it lean on? Shuffle one column of the validation rows, so that it
+# says nothing any more, and see how much worse the error gets. Columns that tell the same (three
+# kinds of weather) have to be shuffled together, or each hides behind the others.
+
+# %%
+groups = {
+    "shop": ["Store", "StoreType", "Assortment", "State", "CompetitionDistance", "PromoInterval"],
+    "weekday": ["DayOfWeek"],
+    "promotion": ["Promo", "BeforePromo", "AfterPromo", "PromoPast7", "PromoNext7"],
+    "holidays": ["StateHoliday", "BeforeHoliday", "AfterHoliday", "HolidayPast7", "HolidayNext7"],
+    "season": ["Month", "Day", "DayOfYear"],
+    "weather": ["Max_TemperatureC", "Precipitationmm", "Events"],
+    "searches": ["trend", "trend_DE"],
+    "rival": ["RivalMonths"],
+}
+
+# %%
+random = np.random.default_rng(0)
+importance = {}
+for name, columns in groups.items():
+    shuffled = valid_rows.copy()
+    order = random.permutation(len(shuffled))
+    shuffled[columns] = shuffled[columns].iloc[order].set_axis(shuffled.index)
+    predicted = data.real(learn.predict(data.encode(shuffled)).scores)
+    importance[name] = rmspe(truth, predicted) - errors[0]
+
+# %%
+ranked = sorted(importance.items(), key=lambda pair: pair[1])
+figure, axis = plt.subplots(figsize=(8, 3.2), layout="constrained")
+axis.barh([name for name, _ in ranked], [gain for _, gain in ranked], color="#0072B2")
+axis.set(xlabel="RMSPE added by shuffling")
+print(", ".join(f"{name} {gain:.3f}" for name, gain in reversed(ranked)))
+
+# %% [markdown] lang="en"
+# The figure and the line say the same: how much the error grows where each group of columns is
+# shuffled. scikit-learn's own function does that for a forest, a column at a time; the same idea by
+# hand must agree with it, but for the luck of the shuffling:
+
+# %%
+small, target = valid_x[:600], data.valid.targets.numpy()[:600]
+theirs = permutation_importance(woods, small, target, n_repeats=5, random_state=0)
+base, ours = woods.score(small, target), np.zeros(small.shape[1])
+for number in range(small.shape[1]):
+    for _ in range(5):
+        changed = small.copy()
+        changed[:, number] = random.permutation(changed[:, number])
+        ours[number] += (base - woods.score(changed, target)) / 5
+agreement = np.corrcoef(ours, theirs.importances_mean)[0, 1]
+assert agreement > 0.98
+print(f"correlation of both: {agreement:.3f}")
+
+# %% [markdown] lang="en"
+# ## 12 · Leaks and drift
+#
+# **A column that knows too much.** `Customers` says how many people came. Give it to the boosted trees.
+# What happens to the error, and why is that no success?
+
+# %%
+peeking = ck.table(
+    past, "Sales", log=True, valid=year_ago, categories=categories, numbers=[*numbers, "Customers"]
+)
+predicted = np.exp(boosted(peeking).predict(matrix(peeking.valid)))
+print(f"without Customers {table['boosted trees']:.4f}, with {rmspe(truth, predicted):.4f}")
+
+# %% [markdown] lang="en"
+# Nobody knows tomorrow's customers today: the test table has no such column. When a result is too
+# good, look for the column that could not be known.
+#
+# **Drift.** Are the test rows like the training rows? Train a classifier to tell them apart. If it
+# cannot (an AUC near 0.5), they are alike; if it can, its most important columns say what has changed.
+
+# %%
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import cross_val_predict
+from sklearn.metrics import roc_auc_score
+
+tell_apart = RandomForestClassifier(30, min_samples_leaf=5, random_state=0)
+ahead = matrix(data.test)
+order = np.random.default_rng(0)
+pick = [part[order.permutation(len(part))[:2500]] for part in (x, ahead)]
+both, label = np.vstack(pick), np.repeat([0, 1], [len(part) for part in pick])
+columns = np.array([*data.categories, *data.numbers])
+score = cross_val_predict(tell_apart, both, label, cv=3, method="predict_proba")[:, 1]
+print(f"all columns: AUC {roc_auc_score(label, score):.3f}")
+
+# %%
+tell_apart.fit(both, label)
+top = np.argsort(-tell_apart.feature_importances_)[:4]
+print("it goes by", columns[top].tolist())
+timeless = ~np.isin(columns, ["Year", "Month", "DayOfYear", "Day", "RivalMonths"])
+score = cross_val_predict(tell_apart, both[:, timeless], label, cv=3, method="predict_proba")
+print(f"without the calendar: AUC {roc_auc_score(label, score[:, 1]):.3f}")
+
+# %% [markdown] lang="en"
+# That the calendar tells the rows apart is no wonder: the test weeks are late summer of 2015. Without
+# it, what is left comes from weather, searches, and promotions, which tell the season too. So a split by season, as ours, is
+# the one to trust; and a column that always grows, such as the number of the day, would be asked for
+# values that it never had.
+#
+# ## 13 · What goes wrong
+#
+# The rate a hundred times too high, a hundred times too low, and far too many epochs on a few rows.
+# Which of the three curves will be which?
+
+# %%
+wrong = {}
+for name, rate in {"too high": 1.0, "right": 0.01, "too low": 0.0001}.items():
+    learner = new_learner(data, 1)
+    wrong[name] = learner.fit(2, rate, weight_decay=0.0, name=f"rate-{name}")
+print({name: round(history[-1]["rmspe"], 4) for name, history in wrong.items()})
+
+# %%
+some = np.random.default_rng(0).permutation(data.train.examples)[:3000]
+tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
+long = new_learner(tiny, 1, dropout=0.0).fit(
+    20, 0.01, weight_decay=0.0, schedule=ck.constant, name="too long"
+)
+ck.show_history(long)
+# %% [markdown] lang="en"
+# With the rate far too high the weights jump out of every valley; far too low, they hardly leave the
+# start. With few rows and many epochs the training loss goes on falling while the validation loss
+# stays or rises: it learns those rows by heart.
+#
+# ## 14 · The prediction
+#
+# Two questions before the file is written. What about rows that say nothing about `Open`? We assume
+# that they are open: a forgotten entry costs nothing if the shop is closed, and everything if not.
+# And closed shops sell 0, whatever the model says.
+
+# %%
+scores = np.mean([each.predict(data.test).scores.numpy() for each in learners], axis=0)
+answer = future[["Id"]].astype(int).assign(Sales=data.real(scores))
+answer.loc[(future.Open == 0).to_numpy(), "Sales"] = 0
+file = PATH.parent.parent / "lesson3_submission.csv"
+answer.sort_values("Id").to_csv(file, index=False)
+print(f"{len(answer):,} rows, {int(future.Open.isna().sum())} without a word on Open")
+answer.sort_values("Id").head(3)
+
+# %% [markdown] lang="en"
+# On the sample the future is known as well. Which of the three splits has told the truth about it?
+
+# %%
+if has_truth:
+    known = pd.read_csv(PATH / "truth" / "test.csv")
+    told = answer.merge(known, on="Id", suffixes=("", "_true")).query("Sales_true > 0")
+    best = rmspe(told.Sales_true, np.exp(told.expected))
+    print(f"test weeks: {rmspe(told.Sales_true, told.Sales):.4f}, about possible {best:.4f}")
+print({name: round(value, 4) for name, value in claims.items()})
+
+# %% [markdown] lang="en"
+# **Keep it, and ask for one new day.** `save` writes the weights; a new learner with the same data
+# reads them back and is asked about the first shop and day of the test table, with and without a
+# promotion:
+
+# %%
+kept = learn.save(PATH.parent.parent / "models" / "lesson3.safetensors")
+fresh = new_learner(data, 99)
+fresh.load(kept)
+day = future[(future.Store == future.Store.iloc[0])].head(1)
+with_and_without = ck.what_if(fresh, day, "Promo", [0, 1])[:, 0]
+assert np.allclose(with_and_without, ck.what_if(learn, day, "Promo", [0, 1])[:, 0])
+print(f"without: {with_and_without[0]:,.0f}, with a promotion: {with_and_without[1]:,.0f}")
+
+# %% [markdown] lang="en"
+# ## 15 · Before you go on
+#
+# **Exercises.** Predict first, then run.
+#
+# * **3.1** RMSPE of a model that says 0 for every open day: which number, on any data? Why?
+# * **3.2** Write `days_since(dates, happens)`, the forward twin of `days_until`, and compare it with
+#   `AfterPromo` of one shop.
+# * **3.3** A category has 40 codes and an embedding of 8. How many weights are that, and how many
+#   would the first layer of 100 units need for the same category as one-hot?
+# * **3.4** Take `BeforePromo`, `AfterPromo`, `PromoPast7` and `PromoNext7` out of the lists and train
+#   again. On which weekday does the error grow most?
+# * **3.5** Fit the median of `CompetitionDistance` on all rows instead of the training rows. Is
+#   it another number? Why is it still wrong in principle?
+#
+# **Do you know it?** Answer first, then open.
+#
+# <details><summary>Why the logarithm of the sales?</summary>
+# Errors count in percent, and a difference of logarithms is nearly an error in percent.</details>
+#
+# <details><summary>Why was the random split too good?</summary>
+# Rows next to the held-out ones, in time or in the same region, stood in the training part.</details>
+#
+# <details><summary>What is an embedding, in one sentence?</summary>
+# A matrix of learned numbers, of which each category looks up its row.</details>
+#
+# <details><summary>Why count the rows that found nothing after a join?</summary>
+# A key that is spelled differently fails in silence, and the gaps get filled.</details>
+#
+# <details><summary>May a model use days until the next promotion? And tomorrow's customers?</summary>
+# The first is planned and known beforehand; the second is not.</details>
+#
+# <details><summary>The classifier tells training from test rows perfectly. Is the model lost?</summary>
+# No. Look by what it does so: a calendar differs always, a price that has doubled is serious.</details>
+#
+# **On your own data.** Any table with a date and something to predict will do: electricity, visits, bike
+# rides. `ck.table(frame, "target", valid=mask)` tells words from numbers by itself; hold out the last
+# weeks; begin with the mean per group; ask of each column whether it is known beforehand.
+#
+# **Sources.** Entity embeddings: Guo and Berkhahn, arXiv 1604.06737. Batch norm: 1502.03167. Dropout:
+# Srivastava et al., JMLR 15 (2014). Random forests and permutation importance: Breiman, Machine
+# Learning 45 (2001). Partial dependence: Friedman, Annals of Statistics 29 (2001). Why trees do well
+# on tables: Grinsztajn et al., arXiv 2207.08815. Data: Rossmann Store Sales, Kaggle (2015). The course whose topics these lessons
+# follow: fast.ai, Practical Deep Learning for Coders, 2018.
+#
+# The text of this lesson is under CC BY 4.0, its code under the MIT licence.
