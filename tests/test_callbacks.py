@@ -362,6 +362,24 @@ def test_activation_statistics_of_a_layer_that_gives_a_tuple():
     assert torch.allclose(watch.statistics["layer"][0], wanted, atol=1e-6)
 
 
+def test_activation_statistics_are_read_back_with_the_fit(capsys):
+    """Guards against an empty figure when a lesson is run again and its fits are finished."""
+    x = torch.randn(9, 5)
+    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, size=4)] * 2)
+
+    def listened():
+        ck.seed(1)
+        model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+        watch = ck.ActivationStatistics()
+        ck.Learner(data, model, ck.cross_entropy, callbacks=[watch]).fit(2, lr=0.1)
+        return watch.statistics["1"]
+
+    first = listened()
+    assert len(first) == 6
+    assert torch.equal(listened(), first)
+    assert "2 epochs, finished" in capsys.readouterr().out
+
+
 def test_capture_leaves_nothing_behind_after_an_error():
     """Guards against hooks of the right names left behind by a wrong one."""
     model = net()

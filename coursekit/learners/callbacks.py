@@ -262,6 +262,14 @@ class ActivationStatistics(Callback):
         """Stop recording."""
         self._stack.close()
 
+    def state_dict(self):
+        """Return what was noted so far."""
+        return self.statistics
+
+    def load_state_dict(self, tensors):
+        """Go on after what was noted before."""
+        self._rows |= {name: list(rows) for name, rows in tensors.items()}
+
     @property
     def statistics(self):
         """Return {layer: (steps, 3) tensor of mean, standard deviation, share of dead values}."""

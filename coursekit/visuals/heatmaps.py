@@ -87,7 +87,7 @@ def overlay(picture, heat):
 
 
 @use_style()
-def show_heat(pictures, maps, titles=None, *, columns=6, axes=None):
+def show_heat(pictures, maps, titles=None, *, columns=6, height=1.65, axes=None):
     """Draw pictures with their heat maps laid over them.
 
     Args:
@@ -95,6 +95,7 @@ def show_heat(pictures, maps, titles=None, *, columns=6, axes=None):
         maps: one heat map (h, w) a picture.
         titles: one short text a picture, or None.
         columns: pictures in a row.
+        height: of a picture, in inches.
         axes: Axes to draw on, one a picture; None for a new figure.
 
     Raises:
@@ -108,7 +109,8 @@ def show_heat(pictures, maps, titles=None, *, columns=6, axes=None):
         )
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    size = (1.65 * columns, rows * (1.65 + 0.25 * any(titles)))
+    tall, wide = as_array(pictures[0]).shape[:2]
+    size = (height * wide / tall * columns, rows * (height + 0.25 * any(titles)))
     grid = panels(rows, columns, size=size) if axes is None else panels(1, len(maps), axes=axes)
     drawn = grid.reshape(-1)
     for axis in drawn:
@@ -139,7 +141,8 @@ def show_heat_grid(model, picture, layers, classes, *, pooled=True):
     with torch.no_grad(), resting(model):
         shares = model(picture[None]).softmax(1)[0].tolist()
     labels = [f"{name}\n{share:.1%}" for name, share in zip(classes, shares, strict=True)]
-    drawn = labelled_rows(labels, len(layers), cell=(2.2, 2.4), heights=[1] * len(labels))
+    cell = (1.9 * picture.shape[2] / picture.shape[1], 2.5)
+    drawn = labelled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels))
     for number, row in enumerate(drawn):
         for axis, layer in zip(row, layers, strict=True):
             heat = heat_map(model, picture[None], number, layer=layer, pooled=pooled)[0]

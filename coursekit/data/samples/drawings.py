@@ -26,7 +26,6 @@ __all__ = ["COUNTS", "KINDS", "VERSION", "build", "render"]
 
 VERSION = 6  # raised when the pictures change: a folder built by another version is built anew
 PER_PROCESS = 100  # fewer pictures than this are not worth another process
-HARD = 0.01  # share of pictures that a person, too, has to look at twice
 COUNTS = {"train": 600, "valid": 300, "test1": 100}  # train and valid: of each kind
 
 
@@ -48,7 +47,7 @@ class Drawing:
     def draw(self, seed):
         """Return (picture, mask); nothing but the seed and the drawing's own facts decides them."""
         facts = [seed, self.number, *(zlib.crc32(word.encode()) for word in (self.part, self.kind))]
-        return render(self.kind, np.random.default_rng(facts), hard=HARD)
+        return render(self.kind, np.random.default_rng(facts))
 
 
 def build(folder, *, seed=0, counts=None):

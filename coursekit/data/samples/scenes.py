@@ -8,16 +8,16 @@ from coursekit.data.samples.places import GREENS, INDOORS, OUTDOORS, WATER
 from coursekit.data.samples.things import THINGS, vivid
 
 KINDS = (*LOOKS, *THINGS)
+HARD = 0.03  # share of pictures in which the thing is small and half hidden
 _PLACES = {"fish": WATER, "houses": OUTDOORS, "trees": OUTDOORS}  # the others: everywhere
 
 
-def render(kind, generator, *, hard=0.04, scale=1.0):
+def render(kind, generator, *, scale=1.0):
     """Draw one picture of ``kind``.
 
     Args:
         kind: one of ``KINDS``.
         generator: a numpy random generator; the picture depends on nothing else.
-        hard: share of pictures in which the thing is small and half hidden.
         scale: factor of the picture's sides; a small one is drawn faster.
 
     Returns:
@@ -27,7 +27,7 @@ def render(kind, generator, *, hard=0.04, scale=1.0):
     long_, short = generator.integers(124, 161), generator.integers(100, 125)
     width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
     sheet = Sheet(int(width * scale), int(height * scale), generator)
-    hard = generator.random() < 0.03
+    hard = generator.random() < HARD
     place = _PLACES.get(kind, INDOORS + OUTDOORS)
     _backdrop(sheet, place)
     whole = Brush(sheet, np.eye(2) * sheet.picture.height / 2, np.array(sheet.picture.size) / 2)
