@@ -1041,13 +1041,19 @@ stream(start, letters_again(transformer.model, start, sampler(0.7)), 220)
 # **Where is it surprised?** A passage from the validation part. The ground of each character says how
 # surprised the network was by it: minus the logarithm of the probability that it had given to it.
 
+
+
 # %%
+def spell(ids):  # one letter for each number, also for characters never seen in training
+    return "".join("?" if n == vocabulary.unknown else characters[n] for n in ids.tolist())
+
+
 x = valid_ids[3000:3621].to(device())
 deep.model.eval()
 with torch.no_grad():
     scores = deep.model(x[None, :-1])[0]
 surprises = F.cross_entropy(scores, x[1:], reduction="none").cpu()
-passage = vocabulary.decode(x[1:])
+passage = spell(x[1:])
 ck.show_letters(passage, surprises, label="surprise in nats", middle=0);
 # %% [markdown] lang="en"
 # Where do you find the dark ones? At the beginning of words. Once a few letters are there, the rest
@@ -1059,7 +1065,7 @@ with torch.no_grad():
     deep.model.eval()
     each = F.cross_entropy(deep.model(long[None, :-1])[0], long[1:], reduction="none").cpu()
 place, sums = 0, {}
-for character, loss in zip(vocabulary.decode(long[1:]), each.tolist()):
+for character, loss in zip(spell(long[1:]), each.tolist()):
     place = place + 1 if character.isalpha() else 0
     if place:
         sums.setdefault(min(place, 8), []).append(loss)
@@ -1094,7 +1100,7 @@ def facts(text):
 # down what its layer gives.
 
 # %%
-gru, reading = finished[nn.GRU, 1].model.eval(), vocabulary.decode(long[:-1])
+gru, reading = finished[nn.GRU, 1].model.eval(), spell(long[:-1])
 with torch.no_grad(), ck.capture(gru, ["layer"]) as seen:
     gru(long[None, :-1])
 units = seen["layer"][0][0].float().cpu().numpy()  # (T, hidden)
