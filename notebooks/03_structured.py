@@ -44,6 +44,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from coursekit.visuals.style import COLOURS, use_style
+
 PATH = ck.fetch("rossmann")
 names = ["train", "test", "store", "store_states", "state_names", "googletrend", "weather"]
 words = {"StateHoliday": str}
@@ -107,10 +109,12 @@ print(tables["train"].StateHoliday.value_counts().to_dict())
 # %%
 one = tables["train"].query("Store == 3 and Date >= '2015-05-04' and Date < '2015-06-29'")
 one = one.sort_values("Date")
-figure, axis = plt.subplots(figsize=(10, 3.2), layout="constrained")
-colours = np.where(one.Promo == 1, "#E69F00", "#0072B2")
-axis.bar(pd.to_datetime(one.Date), one.Sales, color=colours)
-axis.set(ylabel="sales of shop 3", title="orange: promotion, blue: none")
+colours = np.where(one.Promo == 1, COLOURS["orange"], COLOURS["blue"])
+with use_style():
+    axis = plt.subplots(figsize=(10, 3.2), layout="constrained")[1]
+    axis.bar(pd.to_datetime(one.Date), one.Sales, color=colours)
+    axis.set(ylabel="sales of shop 3", title="orange: promotion, blue: none")
+print(one[one.Sales > 0].groupby("Promo").Sales.mean().round().to_dict(), "on average, by promotion")
 
 # %% [markdown] lang="en"
 # A rhythm of weeks, one or two weeks of promotion with weeks without between them, and nothing on
@@ -358,10 +362,10 @@ for name, held_out in splits.items():
     print(f"{name:13} RMSPE {claims[name]:.4f}")
 
 # %% [markdown] lang="en"
-# The random split looks best. Is it true? Rows of the same region on the same day, or of the same
-# shop on the day before, are in the training part: whatever was going on there that week (a fair,
-# road works), the model has seen it in the neighbours' sales. For a *future* week it has no
-# neighbours. That is a **leak**, though no column is wrong.
+# One model, three numbers. Which of them may be believed? With random rows, those of the same region
+# on the same day, or of the same shop on the day before, are in the training part: whatever was going
+# on there that week (a fair, road works), the model has seen it in the neighbours' sales. For a
+# *future* week it has no neighbours. That is a **leak**, though no column is wrong.
 #
 # On the sample we can prove it. Its sales are effects that the tables tell, times the mood of the
 # region in that week, times noise. A model of the future cannot know the mood. So the least RMSPE
@@ -384,9 +388,10 @@ for name, held_out in splits.items() if has_truth else ():
     )
 
 # %% [markdown] lang="en"
-# On the sample, the random split claims less than is possible. On the full edition nobody knows the
-# floor, but the order of the three claims tells the same story. From here on we hold out the same
-# dates a year earlier: the season is that of the test weeks, and whole weeks are missing at once.
+# On the sample, compare each claim with what is possible on the same rows: only the random rows are
+# told better than anybody could who does not peep. On the full edition nobody knows the floor, so
+# nobody would notice. From here on we hold out the same dates a year earlier: the season is that of the
+# test weeks, and whole weeks are missing at once.
 #
 # ## 7 · An embedding is a look-up
 #
@@ -471,7 +476,7 @@ print("equal for", len(codes), "rows;", sum(p.numel() for p in model.parameters(
 
 # %%
 sweep = learn.find_lr()
-ck.show_sweep(sweep)
+ck.show_sweep(sweep);
 # %%
 epochs = ck.by_edition(PATH, full=8, sample=6)
 learners = [new_learner(data, seed) for seed in (1, 2, 3)]
@@ -482,7 +487,7 @@ histories = {
 learn = learners[0]
 
 # %%
-ck.show_history(histories["seed 1"])
+ck.show_history(histories["seed 1"]);
 # %% [markdown] lang="en"
 # `train loss` and `valid loss` are mean squares of the logarithms; their roots are about the RMSPE.
 # Is our RMSPE that of the table? `predict` gives logarithms, `data.real` the sales:
@@ -605,10 +610,10 @@ def embedding(column):
 
 days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 known = [days[code - 1] for code in data.categories["DayOfWeek"][1:]]
-ck.show_map(embedding("DayOfWeek"), known)
+ck.show_map(embedding("DayOfWeek"), known);
 # %%
 states = data.categories["State"][1:]
-ck.show_map(embedding("State"), states)
+ck.show_map(embedding("State"), states);
 # %% [markdown] lang="en"
 # A map shows who is near whom, not why. For *why*, change one thing and look.
 #
@@ -619,14 +624,14 @@ ck.show_map(embedding("State"), states)
 few = valid_rows.sample(min(300, len(valid_rows)), random_state=0)
 open_days = list(range(1, 7))
 effect = ck.what_if(learn, few, "DayOfWeek", open_days)
-ck.show_effect(effect, open_days, name="DayOfWeek", ticks=days[:6])
+ck.show_effect(effect, open_days, name="DayOfWeek", ticks=days[:6]);
 # %%
 by_hand = [data.real(learn.predict(data.encode(few.assign(Promo=on))).scores) for on in (0, 1)]
 promotion = ck.what_if(learn, few, "Promo", [0, 1])
 assert np.allclose(by_hand, promotion)
 print(f"a promotion adds {promotion[1].mean() / promotion[0].mean() - 1:.0%}")
 rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
-ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres")
+ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 # %% [markdown] lang="en"
 # For the forest, scikit-learn has the same under its own name. Equal?
 
@@ -672,9 +677,10 @@ for name, columns in groups.items():
 
 # %%
 ranked = sorted(importance.items(), key=lambda pair: pair[1])
-figure, axis = plt.subplots(figsize=(8, 3.2), layout="constrained")
-axis.barh([name for name, _ in ranked], [gain for _, gain in ranked], color="#0072B2")
-axis.set(xlabel="RMSPE added by shuffling")
+with use_style():
+    axis = plt.subplots(figsize=(8, 3.2), layout="constrained")[1]
+    axis.barh([name for name, _ in ranked], [gain for _, gain in ranked], color=COLOURS["blue"])
+    axis.set(xlabel="RMSPE added by shuffling")
 print(", ".join(f"{name} {gain:.3f}" for name, gain in reversed(ranked)))
 
 # %% [markdown] lang="en"
@@ -739,9 +745,9 @@ print(f"without the calendar: AUC {roc_auc_score(label, score[:, 1]):.3f}")
 
 # %% [markdown] lang="en"
 # That the calendar tells the rows apart is no wonder: the test weeks are late summer of 2015. Without
-# it, what is left comes from weather, searches, and promotions, which tell the season too. So a split by season, as ours, is
-# the one to trust; and a column that always grows, such as the number of the day, would be asked for
-# values that it never had.
+# it, what is left comes from weather, searches, and promotions, which tell the season too. So a split
+# by season, as ours, is the one to trust; and a column that always grows, such as the number of the
+# day, would be asked for values that it never had.
 #
 # ## 13 · What goes wrong
 #
@@ -756,16 +762,16 @@ for name, rate in {"too high": 1.0, "right": 0.01, "too low": 0.0001}.items():
 print({name: round(history[-1]["rmspe"], 4) for name, history in wrong.items()})
 
 # %%
-some = np.random.default_rng(0).permutation(data.train.examples)[:3000]
+some = np.random.default_rng(0).permutation(data.train.examples)[:1000]
 tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
 long = new_learner(tiny, 1, dropout=0.0).fit(
     20, 0.01, weight_decay=0.0, schedule=ck.constant, name="too long"
 )
-ck.show_history(long)
+ck.show_history(long);
 # %% [markdown] lang="en"
 # With the rate far too high the weights jump out of every valley; far too low, they hardly leave the
 # start. With few rows and many epochs the training loss goes on falling while the validation loss
-# stays or rises: it learns those rows by heart.
+# has come to rest, or rises: the gap between the two is what it has learned by heart.
 #
 # ## 14 · The prediction
 #
