@@ -77,6 +77,7 @@ sizes = ck.by_edition(
     PATH,
     full={"width": 400, "hidden": 1152, "layers": 3, "dropout": 0.7},
     sample={"width": 96, "layers": 1, "dropout": 0.3},
+    trial={"width": 128, "hidden": 128, "layers": 3, "dropout": 0.7},
 )
 rows, steps = ck.by_edition(PATH, full=(64, 70), sample=(32, 50))
 batch, rate = ck.by_edition(PATH, full=(32, 0.004), sample=(16, 0.01))
@@ -670,7 +671,10 @@ ck.show_tokens(*without_each(mixed), title="leave one out: blue speaks for a goo
 
 # %% [markdown] lang="en"
 # Do the two agree? They ask different questions, so they need not; where both point at a word, you may
-# trust it more. What does the verdict hang on, single strong words, or also on `but`?
+# trust it more. What does the verdict hang on, single strong words, or also on `but`? And do commas and
+# full stops light up? An LSTM carries along what it has read, and the sign that ends a clause is where
+# it may settle its opinion of the whole clause. So the colours show where the network *decides*, which
+# need not be where a person would look for the reason. Take them as a hint, not as an explanation.
 #
 # **Is "not" understood?** A test that anyone can write down: pairs of sentences, one of them negated.
 # The verdict has to turn round.

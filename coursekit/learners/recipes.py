@@ -403,7 +403,6 @@ def language_learner(
     """
     if model is None:
         words = len(data.options["vocabulary"])
-        hidden = min(hidden, 128) if runtime.quick() else hidden
         sizes = {"width": width, "hidden": hidden, "layers": layers}
         model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
     usual = [ClipGradients(clip), ActivityPenalty(), CarryState()]
