@@ -182,7 +182,7 @@ for depth, axis in enumerate(axes, 1):
     axis.imshow(data.train.inputs[places[2]])
     corner = 16 - min(field, 32) / 2
     axis.add_patch(plt.Rectangle((corner, corner), field, field, fill=False, ec="#E69F00", lw=3))
-    axis.set(title=f"{depth} layers: {field} dots", xlim=(-0.5, 31.5), ylim=(31.5, -0.5))
+    axis.set(title=f"layer {depth}: {field} dots", xlim=(-0.5, 31.5), ylim=(31.5, -0.5))
     axis.axis("off");
 
 # %% [markdown] lang="en"
@@ -429,7 +429,7 @@ print(table.to_string(formatters=whole | {"accuracy": "{:.3f}".format, "seconds"
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axis.barh(table.index[::-1], table["accuracy"][::-1], color="#0072B2")
 axis.axvline(0.1, color="#767676", linestyle="--")
-axis.text(0.105, -0.75, "guessing", color="#555555", va="center")
+axis.text(0.11, len(table) - 0.45, "guessing", color="#555555", va="center")
 axis.set(xlabel="accuracy on the test pictures", xlim=(0, 1));
 # %% [markdown] lang="en"
 # Read it from the top down. Which step brought most for the least work? And which cost a lot and
@@ -463,7 +463,7 @@ def listen(label, make, lr):
     ck.seed(1)
     heard = ck.ActivationStatistics()
     learn = ck.Learner(data, make(), ck.cross_entropy, metrics=[ck.accuracy], name="listen")
-    learn.fit(1, lr, schedule=ck.constant, callbacks=[heard], name=label, resume=False)
+    learn.fit(1, lr, schedule=ck.constant, callbacks=[heard], name=label)
     return learn, heard.statistics
 
 
@@ -483,8 +483,9 @@ for (label, (_, statistics)), column in zip(runs.items(), axes.T, strict=True):
     column[1].set(xlabel="training step", ylim=(0, 1.02))
 axes[0, 0].set_ylabel("spread of the outputs")
 axes[0, 0].set_yscale("symlog", linthresh=0.1)
+axes[0, 0].set_ylim(bottom=0)
 axes[1, 0].set_ylabel("share of zeros")
-axes[0, 2].legend(loc="upper right");
+axes[1, 0].legend(*axes[0, 0].get_legend_handles_labels(), loc="lower right");
 
 
 # %%
@@ -732,7 +733,7 @@ print(cam[0, 0].cpu().numpy().round(1))
 
 # %%
 heat = [cam[k, k].clamp(min=0) for k in (0, 1)]
-ck.show_heat([x[0], x[1]], heat, titles=[f"for {name}" for name in pets.classes]);
+ck.show_heat([x[0], x[1]], heat, titles=[f"for {name}" for name in pets.classes], height=2.4);
 
 # %% [markdown] lang="en"
 # **Grad-CAM.** The map above needs a head of one linear layer, and it exists for the last layer only. For
@@ -769,7 +770,7 @@ with torch.no_grad():
     shares = model(both).softmax(1)[0].tolist()
 heat = [ck.heat_map(model, both, k, layer="body")[0] for k in (0, 1)]
 names = [f"{name} {share:.2f}" for name, share in zip(pets.classes, shares, strict=True)]
-ck.show_heat([both[0], both[0]], heat, titles=names, columns=2);
+ck.show_heat([both[0], both[0]], heat, titles=names, columns=2, height=2.2);
 # %%
 for name, one in zip(pets.classes, heat, strict=True):
     half = one.shape[1] / 2
