@@ -21,6 +21,7 @@ for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT
 FIRST = ("test_colab", "test_notebooks", "test_claims")
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
     """Side by side, the tests of a file stay together; of the notebooks, those of a lesson."""
 
