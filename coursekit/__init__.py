@@ -11,6 +11,9 @@ from coursekit.data.tables import Table, date_parts, elapsed, table
 from coursekit.data.text import Vocabulary, language, text
 from coursekit.doctor import doctor
 from coursekit.drive import keep_on_drive
+from coursekit.exercises.checking import check, hint, solution
+from coursekit.exercises.quiz import quiz
+from coursekit.exercises.record import progress
 from coursekit.extension import load as load_ipython_extension
 from coursekit.learners.callbacks import (
     Accumulate,
@@ -62,6 +65,7 @@ from coursekit.models.text import (
     concat_pool,
 )
 from coursekit.runtime import architecture, by_edition, machine, seed
+from coursekit.visuals import explore
 from coursekit.visuals.curves import show_histories, show_history, show_schedules, show_sweep
 from coursekit.visuals.embeddings import most_similar, principal_components, show_map
 from coursekit.visuals.heatmaps import enlarge, heat_map, overlay, show_heat, show_heat_grid
@@ -117,6 +121,7 @@ __all__ = [
     "binary_cross_entropy",
     "by_edition",
     "capture",
+    "check",
     "concat_pool",
     "constant",
     "cosine",
@@ -126,9 +131,11 @@ __all__ = [
     "elapsed",
     "embedding_width",
     "enlarge",
+    "explore",
     "f_beta",
     "fetch",
     "heat_map",
+    "hint",
     "image_learner",
     "images",
     "keep_on_drive",
@@ -146,6 +153,8 @@ __all__ = [
     "perplexity",
     "picture_net",
     "principal_components",
+    "progress",
+    "quiz",
     "ratings",
     "ratings_learner",
     "read_picture",
@@ -176,6 +185,7 @@ __all__ = [
     "show_tokens",
     "show_versions",
     "side_on",
+    "solution",
     "summary",
     "table",
     "table_learner",

@@ -97,7 +97,8 @@ class Kept:
     def _copy_trainings(self):
         there, kept = runtime.checkpoints(), self.link / "checkpoints"
         if there.is_dir() and there.resolve() != kept.resolve():
-            shutil.copytree(there, kept, dirs_exist_ok=True)
+            done = {"progress.json"} if (kept / "progress.json").exists() else set()
+            shutil.copytree(there, kept, dirs_exist_ok=True, ignore=lambda *_: done)
 
     def finish(self):
         """Put the data sets fetched since into the folder and let go of Drive: all has arrived."""

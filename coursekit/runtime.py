@@ -1,6 +1,7 @@
 """Where am I: device, precision, notebook service, profile, folders and seed."""
 
 import functools
+import importlib.util
 import os
 import random
 from dataclasses import dataclass
@@ -114,6 +115,17 @@ def checkpoints():
 def quick():
     """Return True under ``COURSEKIT_QUICK=1``: fewer examples, one epoch. Read only here."""
     return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
+
+
+def widgets():
+    """Return True where interactive widgets can run: a notebook that has ipywidgets.
+
+    Under ``COURSEKIT_WIDGETS=off`` explorers and quizzes leave pictures and sentences instead, as
+    in a stored notebook. Read only here.
+    """
+    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or place() == "terminal":
+        return False
+    return importlib.util.find_spec("ipywidgets") is not None
 
 
 def edition():

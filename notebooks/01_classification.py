@@ -604,6 +604,14 @@ paths = {f"rate {rate}": descend(-2.0, rate, 10) for rate in (0.05, 0.3, 0.95, 1
 ck.show_descent(lambda w: w**2, paths);
 
 # %% [markdown] lang="en"
+# Now you. Which rate is the largest that still arrives, and what does momentum change? Move the
+# sliders by mouse, or with the arrow keys once one of them is chosen. (Where no sliders appear, as on
+# a printed page, change the numbers in the cell: `ck.explore.descent(rate=0.9)`.)
+
+# %%
+ck.explore.descent()
+
+# %% [markdown] lang="en"
 # Does torch do the same? Its optimiser takes the slope from the loss by itself:
 
 # %%
@@ -771,35 +779,40 @@ print({label: f"{share:.4f}" for label, share in classify(Image.fromarray(nothin
 # %% [markdown] lang="en"
 # ## 10 · Before you go on
 #
-# **Try it.** Each of these is a small change to a cell above. Predict first, then run.
+# **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
+# right, or what is off. `ck.hint("1.1")` gives a hint, `ck.solution("1.1")` a solution.
 #
-# 1. Train the head for 1, 3 and 10 epochs with three seeds each. From where on is it only luck?
-# 2. `lr=0.1` in the four statements: does it still train? Look at the sweep before you answer.
-# 3. Make `kernel` find level edges; then make one that leaves the picture as it is.
-# 4. `data.train.subset(range(0, n))` with 20, 100 and 500 pictures: how does the accuracy grow?
-# 5. Use `ck.Augment(rotate=90)` instead of `ck.side_on`. Does it help or hurt? Why?
-#
-# **Do you know it?** Answer first, then open.
-#
-# <details><summary>Why is there a validation part?</summary>
-# To measure what holds for pictures that the network has not learned from. On the training part
-# even a network that knows everything by heart looks perfect.</details>
-#
-# <details><summary>The training loss falls and the validation loss rises. What is it called, and what
-# helps?</summary>
-# Overfitting. More data, augmentation, fewer epochs.</details>
-#
-# <details><summary>The loss is not a number after a few batches. What do you change?</summary>
-# The learning rate: lower it by a factor of ten, and look at the sweep.</details>
-#
-# <details><summary>Why do the early layers get a lower rate?</summary>
-# They see edges and colours, which serve for any picture. There is little to improve and much to
-# lose.</details>
-#
-# <details><summary>The network gives a picture 0.99. Is it right in 99 of 100 such cases?</summary>
-# Only if its probabilities are *calibrated*, which must be measured; networks tend to be too
-# sure.</details>
-#
+# **1.1** A network gives the true class a probability of 0.25. What is its cross-entropy? Three
+# decimals.
+
+# %% [markdown] lang="en" hints="1.1"
+# - Section 3 computes it for four other probabilities.
+# - Minus the natural logarithm of the probability of the truth.
+# - In Python: `-np.log(0.25)`.
+
+# %% exercise="1.1"
+# shown: answer = ...
+answer = -np.log(0.25)
+# end
+ck.check("1.1", answer)
+
+# %% [markdown] lang="en"
+# **Do you know it?** A mouse or the keyboard will do.
+
+# %%
+ck.quiz(1)
+
+# %% [markdown] lang="en" quiz="1"
+# Why is there a validation part?
+# - To have more pictures to train on. :: They are never trained on; that would spoil them.
+# + To measure what holds for pictures that the network has not learned from. :: On the training part
+#   even a network that knows everything by heart looks perfect.
+# - To choose the prettiest pictures. :: It is set aside at random.
+
+# %%
+ck.progress();
+
+# %% [markdown] lang="en"
 # **Sources.** One-cycle: arXiv 1708.07120. Cosine with restarts: 1608.03983. The learning-rate sweep:
 # 1506.01186. ResNet: 1512.03385. How transferable features are: 1411.1792. Looking at layers:
 # 1311.2901. The cats and dogs: Elson, Douceur, Howell and Saul, Asirra, CCS 2007. The course whose

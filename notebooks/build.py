@@ -9,6 +9,17 @@ A text cell is tagged ``# %% [markdown] lang="en"``; its translation follows at 
 ``lang="ja" of="1a2b3c4d"``, where ``of`` names the English text that it was made from. ``{badges}``
 in a text, and the line ``# {set_up}`` in the first code cell, are filled in with the address that
 stands in pyproject.toml; ``--address owner/name branch`` moves the whole course elsewhere.
+
+Exercises and quizzes are written once, here in the source:
+
+* ``# %% exercise="1.2"`` is a cell with the solution. What stands between ``# shown: answer = ...``
+  and ``# end`` is the solution; the notebook has the text after ``shown:`` in its stead.
+* ``# %% [markdown] lang="en" hints="1.2"`` lists up to three hints, ``# - ...``; it is not shown.
+* ``# %% [markdown] lang="en" quiz="1"`` lists questions, each followed by its answers
+  (``# + right :: why``, ``# - wrong :: why``); the notebook has them folded, to be read.
+
+Hints, solutions and questions go to ``coursekit/exercises/texts/lesson_N.json``, which
+``ck.hint``, ``ck.solution`` and ``ck.quiz`` read.
 """
 
 import argparse
@@ -27,11 +38,13 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VERSION = 2  # raise it when the same source would be stored differently: every notebook is stale
+VERSION = 3  # raise it when the same source would be stored differently: every notebook is stale
 CELL_SECONDS = 600
 KEPT = ("text/plain", "image/png")
 SET_UP = "# {set_up}"
-OWN_METADATA = {"lang", "of", "place", "lines_to_next_cell"}  # for the build only, never stored
+# for the build only, never stored
+OWN_METADATA = {"lang", "of", "place", "lines_to_next_cell", "exercise", "hints", "quiz"}
+TEXTS = Path("coursekit") / "exercises" / "texts"
 
 
 class BuildError(Exception):
@@ -163,9 +176,11 @@ def _edition(cells, language, addresses):
     seen = collections.Counter()
     stored = []
     for cell in cells:
-        if cell.metadata.get("lang", language) != language:
+        if cell.metadata.get("lang", language) != language or "hints" in cell.metadata:
             continue
         cell = nbformat.from_dict(cell)
+        if "quiz" in cell.metadata:
+            cell["source"] = folded(questions(cell))
         seen[cell.source] += 1
         cell["id"] = digest(f"{cell.cell_type} {seen[cell.source]} {cell.source}")
         cell["metadata"] = {k: v for k, v in cell.metadata.items() if k not in OWN_METADATA}
@@ -173,6 +188,111 @@ def _edition(cells, language, addresses):
             cell["source"] = cell.source.replace(placeholder, text)
         stored.append(cell)
     return stored
+
+
+# Exercises and quizzes ------------------------------------------------------------------------
+
+
+def open_exercises(cells):
+    """Return the cells with the solutions taken out: what a learner finds."""
+    import nbformat
+
+    opened = [nbformat.from_dict(cell) for cell in cells]
+    for cell in opened:
+        if "exercise" in cell.metadata:
+            cell["source"] = _without(cell, "solution")
+    return opened
+
+
+def _without(cell, part):
+    """Return the source of an exercise without its "solution", or without what is "shown"."""
+    lines, within, blocks = [], False, 0
+    for line in cell.source.splitlines():
+        if found := re.match(r"( *)# shown: (.*)", line):
+            within, blocks = True, blocks + 1
+            if part == "solution":
+                lines.append(f"{found[1]}{found[2]}")
+        elif line.strip() == "# end":
+            within = False
+        elif not (within and part == "solution"):
+            lines.append(line)
+    if not blocks or within:
+        raise BuildError(f"{cell.metadata['place']}: it lacks a `# shown: ...` or an `# end`.")
+    return "\n".join(lines)
+
+
+def questions(cell):
+    """Return [{"question": text, "answers": [{"text", "right", "why"}]}] of a quiz cell."""
+    found = []
+    for block in re.split(r"\n\s*\n", cell.source.strip()):
+        joined = re.sub(r"\n(?![+-] )", " ", block)  # a line goes on in the next one
+        question, *lines = (" ".join(line.split()) for line in joined.splitlines())
+        answers = []
+        for line in lines:
+            text, _, why = line[2:].partition(" :: ")
+            answers.append({"text": text, "right": line[0] == "+", "why": why})
+        if sum(one["right"] for one in answers) != 1 or not all(one["why"] for one in answers):
+            raise BuildError(
+                f"{cell.metadata['place']}: {question!r} needs one right answer (+), wrong ones "
+                "(-), and after each of them ` :: ` and why."
+            )
+        found.append({"question": question, "answers": answers})
+    return found
+
+
+def folded(asked):
+    """Return the Markdown of a quiz to be read where no buttons work."""
+    parts = ["<details><summary>The same questions to read, with their answers</summary>\n"]
+    for number, one in enumerate(asked, 1):
+        lettered = list(zip("abcdef", one["answers"], strict=False))
+        parts.append(f"**{number}.** {one['question']}\n")
+        parts += [f"- {letter}. {answer['text']}" for letter, answer in lettered]
+        parts.append("\n<details><summary>Answer</summary>\n")
+        right = [(letter, answer) for letter, answer in lettered if answer["right"]]
+        wrong = [(letter, answer) for letter, answer in lettered if not answer["right"]]
+        parts += [f"- {letter} is right: {answer['why']}" for letter, answer in right]
+        parts += [f"- {letter} is not: {answer['why']}" for letter, answer in wrong]
+        parts.append("\n</details>\n")
+    return "\n".join([*parts, "</details>"])
+
+
+def texts(cells):
+    """Return hints, solutions and questions of a lesson, as ``coursekit.exercises`` reads them."""
+    hints = {
+        cell.metadata["hints"]: [
+            " ".join(hint.split()) for hint in re.split(r"(?:^|\n)- ", cell.source) if hint.strip()
+        ]
+        for cell in cells
+        if "hints" in cell.metadata and cell.metadata["lang"] == "en"
+    }
+    exercises = {}
+    for cell in cells:
+        if number := cell.metadata.get("exercise"):
+            if not 1 <= len(hints.get(number, [])) <= 3:
+                raise BuildError(f"{cell.metadata['place']}: {number} needs one to three hints.")
+            lines = _without(cell, "shown").splitlines()
+            code = "\n".join(line for line in lines if not line.startswith("ck.check("))
+            exercises[number] = {"hints": hints[number], "solution": code.strip()}
+    quizzes = [c for c in cells if "quiz" in c.metadata and c.metadata["lang"] == "en"]
+    return {"exercises": exercises, "quiz": [one for cell in quizzes for one in questions(cell)]}
+
+
+def _texts(root):
+    """Return {file: its right content} for every lesson that has exercises or a quiz."""
+    wanted = {}
+    for source in lessons(root):
+        found = texts(read(source))
+        if any(found.values()):
+            file = root / TEXTS / f"lesson_{int(source.name[:2])}.json"
+            wanted[file] = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    return wanted
+
+
+def _write_texts(root):
+    for file, content in _texts(root).items():
+        if not file.exists() or file.read_text("utf-8") != content:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content, "utf-8", newline="\n")
 
 
 # One clean run --------------------------------------------------------------------------------
@@ -219,7 +339,7 @@ def _run_as_a_learner(cells, folder):
     import matplotlib.font_manager  # noqa: F401  makes the list of fonts, which warns when slow
 
     with tempfile.TemporaryDirectory() as home:
-        choice = {"COURSEKIT_DATA": "sample", "COURSEKIT_DEVICE": "cpu"}
+        choice = {"COURSEKIT_DATA": "sample", "COURSEKIT_DEVICE": "cpu", "COURSEKIT_WIDGETS": "off"}
         run(cells, folder, HOME=home, USERPROFILE=home, **choice)
     for cell in cells:
         if cell.cell_type == "code":
@@ -339,6 +459,13 @@ def stale(root):
     wanted |= {
         f: "addresses are old" for f, (text, right) in readmes(root).items() if text != right
     }
+    right = _texts(root)
+    wanted |= {
+        file: "not what the lesson says"
+        for file, content in right.items()
+        if not file.exists() or file.read_text("utf-8") != content
+    }
+    wanted |= {file: "no lesson" for file in (root / TEXTS).glob("*.json") if file not in right}
     return {file: reason for file, reason in wanted.items() if reason}
 
 
@@ -348,8 +475,8 @@ def lessons(root):
 
 
 def build(root, source):
-    """Run one lesson and store its editions."""
-    cells, start = read(source), time.perf_counter()
+    """Run one lesson, its exercises open, and store its editions."""
+    cells, start = open_exercises(read(source)), time.perf_counter()
     _run_as_a_learner(cells, source.parent)
     for language, file in targets(source).items():
         store(file, _edition(cells, language, addresses(root, file)), stamp(root, source))
@@ -423,6 +550,7 @@ def main(arguments=None, root=ROOT):
     if asked.names and not chosen:
         parser.error(f"no lesson is named {', '.join(asked.names)}.")
     try:
+        _write_texts(root)  # before the lessons run: they show hints and quizzes
         for source in chosen:
             build(root, source)
     except BuildError as error:

@@ -101,8 +101,8 @@ def convolve(picture, kernel):
     return (windows * kernel).sum((-2, -1))
 
 
-def _grey(picture):
-    """Return a picture as a grey array (H, W); arrays (H, W) keep their numbers."""
+def as_grey(picture):
+    """Return a picture as a grey array (H, W); numbers (H, W) stay as they are."""
     if getattr(picture, "ndim", 3) == 2:
         return numpy.asarray(picture)
     return as_array(picture).mean(2).round()
@@ -118,7 +118,7 @@ def show_kernel(picture, kernel, result=None, *, axes=None):
         result: array (H', W') computed by hand; None to have it computed.
         axes: three Axes to draw on; None for a new figure.
     """
-    grey, kernel = _grey(picture), numpy.asarray(kernel)
+    grey, kernel = as_grey(picture), numpy.asarray(kernel)
     result = convolve(grey, kernel) if result is None else numpy.asarray(result)
     drawn = panels(1, 3, size=(10.0, 3.7), axes=axes)[0]
     drawn[0].imshow(grey)
@@ -166,7 +166,7 @@ def show_kernel_step(picture, kernel, row, column, *, axes=None):
     """
     from matplotlib.patches import Rectangle
 
-    grey, kernel = _grey(picture), numpy.asarray(kernel)
+    grey, kernel = as_grey(picture), numpy.asarray(kernel)
     tall, wide = kernel.shape
     window = grey[row : row + tall, column : column + wide]
     if min(row, column) < 0 or window.shape != kernel.shape:

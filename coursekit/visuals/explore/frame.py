@@ -1,0 +1,423 @@
+"""What every explorer is made of: controls, a picture, and a sentence that says the same.
+
+An explorer is a view over a pure function. Where no widget can run, the same picture and sentence
+stand still; the arguments of the call then take the place of the controls.
+"""
+
+import asyncio
+import base64
+import contextlib
+import html
+import io
+import math
+from dataclasses import KW_ONLY, dataclass
+from types import SimpleNamespace
+
+import numpy
+
+from coursekit import runtime
+from coursekit.console import CourseError, nearest, reason
+from coursekit.visuals.style import say
+
+WIDE = {"description_width": "170px"}
+
+
+# The controls ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Control:
+    """Something that can be moved: a ``label`` and the ``value`` that it starts with.
+
+    Args:
+        heavy: True where a new picture takes longer than 100 ms: it is drawn when the control is
+            let go of, not on the way.
+        wait: seconds without a further change after which the picture is drawn, for typing.
+    """
+
+    label: str
+    value: object
+    _: KW_ONLY
+    heavy: bool = False
+    wait: float = 0.0
+
+    def _common(self, width="480px"):
+        from ipywidgets import Layout
+
+        layout = Layout(width=width, max_width="100%")
+        return {"description": self.label, "style": WIDE, "layout": layout}
+
+    def check(self, value):
+        """Return the value, or raise a CourseError where the control cannot have it."""
+        return value
+
+
+@dataclass(frozen=True)
+class Slider(Control):
+    """A number from ``low`` to ``high``; whole numbers where all three are. ``log``: by factors."""
+
+    low: float = 0.0
+    high: float = 1.0
+    step: float | None = None
+    log: bool = False
+
+    def check(self, value):
+        """Return the value, or raise a CourseError where it lies outside."""
+        if not self.low <= value <= self.high:
+            raise CourseError(
+                f"{self.label} is {value}; choose a number from {self.low} to {self.high}."
+            )
+        return value
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        common = self._common() | {"value": self.value, "continuous_update": not self.heavy}
+        if self.log:
+            low, high = math.log10(self.low), math.log10(self.high)
+            step = self.step or (high - low) / 60
+            limits = {"min": low, "max": high, "step": step, "readout_format": ".2g"}
+            return ipywidgets.FloatLogSlider(base=10, **limits, **common)
+        if all(isinstance(number, int) for number in (self.value, self.low, self.high)):
+            limits = {"min": self.low, "max": self.high, "step": self.step or 1}
+            return ipywidgets.IntSlider(**limits, **common)
+        step = self.step or (self.high - self.low) / 100
+        limits = {"min": self.low, "max": self.high, "step": step}
+        return ipywidgets.FloatSlider(**limits, readout_format=".3g", **common)
+
+
+@dataclass(frozen=True)
+class Choice(Control):
+    """One of several ``options``: a list, or {text: value}."""
+
+    options: object = ()
+
+    def values(self):
+        """Return the values that may be chosen."""
+        return list(self.options.values() if isinstance(self.options, dict) else self.options)
+
+    def check(self, value):
+        """Return the value, or raise a CourseError where it is none of the options."""
+        if value not in self.values():
+            known = ", ".join(map(str, self.values()[:8]))
+            raise CourseError(
+                f"{self.label} cannot be {value!r}; choose one of {known}."
+                + nearest(value, self.values())
+            )
+        return value
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        pairs = self.options.items() if isinstance(self.options, dict) else self.options
+        return ipywidgets.Dropdown(options=list(pairs), value=self.value, **self._common())
+
+
+@dataclass(frozen=True)
+class Switch(Control):
+    """On or off."""
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        return ipywidgets.Checkbox(value=self.value, indent=True, **self._common())
+
+
+@dataclass(frozen=True)
+class Number(Control):
+    """A number to type, or to move by the arrow keys in steps of ``step``."""
+
+    step: float = 1.0
+    width: str = "480px"
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        common = self._common(self.width)
+        return ipywidgets.FloatText(value=self.value, step=self.step, **common)
+
+
+@dataclass(frozen=True)
+class Words(Control):
+    """A text to type, in one line or several (``rows``); with ``options``, names to complete."""
+
+    rows: int = 1
+    options: tuple = ()
+    wait: float = 0.3
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        common = self._common("760px") | {"value": self.value, "continuous_update": True}
+        if self.options:  # a choice is whole only when it is made, not while it is typed
+            common["continuous_update"] = False
+            return ipywidgets.Combobox(options=tuple(self.options), **common)
+        if self.rows > 1:
+            return ipywidgets.Textarea(rows=self.rows, **common)
+        return ipywidgets.Text(**common)
+
+
+@dataclass(frozen=True)
+class Upload(Control):
+    """A file from the learner's computer; its value is bytes, or None before there is one."""
+
+    accept: str = "image/*"
+
+    def widget(self):
+        """Return the ipywidget."""
+        import ipywidgets
+
+        return ipywidgets.FileUpload(
+            accept=self.accept, multiple=False, description=self.label, layout={"width": "300px"}
+        )
+
+
+def uploaded(value):
+    """Return the bytes in a FileUpload's value, or None: ipywidgets 7 gives a dict, 8 a tuple."""
+    files = list(value.values()) if isinstance(value, dict) else list(value or ())
+    return bytes(files[-1]["content"]) if files else None
+
+
+# The explorer ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an explorer draws: Axes, and what is shown where the mouse rests on them.
+
+    Args:
+        axes: one Axes or an array of them, all on one figure.
+        hover: list of (x, y, text) in the coordinates of the first of them.
+    """
+
+    axes: object
+    hover: tuple = ()
+
+
+class Explorer:
+    """A picture that follows its controls; it shows itself as the last line of a cell.
+
+    Args:
+        name: as in ``ck.explore.name``.
+        draw: function (axes, **settings) that draws and says one sentence by ``style.say``. It
+            gets the Axes that it returned before, or None, and returns Axes, a ``Picture``, or a
+            text for a page of letters.
+        controls: {name of a setting: Control}.
+        buttons: {label: function of this explorer}; what it returns is ignored.
+        fresh: True where each drawing needs a figure of its own.
+    """
+
+    def __init__(self, name, draw, controls, *, buttons=None, fresh=False):
+        self.name, self.controls, self.buttons = name, dict(controls), dict(buttons or {})
+        self.settings = {key: one.check(one.value) for key, one in self.controls.items()}
+        self.widgets = {}
+        self._draw, self._fresh, self._axes = draw, fresh, None
+        self._view, self._timer, self._task, self._quiet = None, None, None, False
+        self.png, self.page, self.sentence, self.hover, self.size = None, None, "", (), (0, 0)
+
+    def __repr__(self):
+        return f"explore.{self.name}: {self.sentence or 'not drawn yet'}"
+
+    def set(self, **settings):
+        """Change settings by code, as the controls would, and draw again; return the explorer."""
+        for name, value in settings.items():
+            if name not in self.controls:
+                raise CourseError(
+                    f"explore.{self.name} has no setting {name!r}; it has "
+                    f"{', '.join(self.controls)}." + nearest(name, list(self.controls))
+                )
+            self.settings[name] = self.controls[name].check(value)
+        self._quiet = True  # moving the widgets along is not another change
+        try:
+            for name, value in settings.items():
+                if name in self.widgets and not isinstance(self.controls[name], Upload):
+                    self.widgets[name].value = value
+        finally:
+            self._quiet = False
+        self.redraw()
+        return self
+
+    def redraw(self):
+        """Draw the picture of the present settings."""
+        import matplotlib.pyplot as plt
+
+        said = io.StringIO()
+        before = set(plt.get_fignums())
+        with contextlib.redirect_stdout(said):
+            drawn = self._draw(None if self._fresh else self._axes, **self.settings)
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)  # or the notebook would show it a second time
+        self.sentence = " ".join(said.getvalue().split())
+        if isinstance(drawn, str):
+            self.page = drawn
+        else:
+            picture = drawn if isinstance(drawn, Picture) else Picture(drawn)
+            self._axes = picture.axes
+            self._photograph(picture)
+        self._update_view()
+
+    def _photograph(self, picture):
+        """Keep the figure as PNG, and the places of its hover texts in pixels."""
+        first = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0]
+        figure, written = first.figure, io.BytesIO()
+        figure.savefig(written, format="png", pil_kwargs={"compress_level": 1})
+        self.png = written.getvalue()
+        figure.set_layout_engine("none")  # panels stay where they are: half of the time is saved
+        wide, tall = (figure.get_size_inches() * figure.dpi).round().astype(int)
+        self.size, self.hover = (int(wide), int(tall)), []
+        if len(picture.hover):
+            x, y, texts = zip(*picture.hover, strict=True)
+            places = first.transData.transform(numpy.column_stack([x, y]))
+            self.hover = [(a, tall - b, t) for (a, b), t in zip(places, texts, strict=True)]
+
+    def html(self):
+        """Return the picture as HTML: its sentence is what a screen reader says of it."""
+        if self.page is not None:
+            page = html.escape(self.page)
+            return f'<pre style="white-space: pre-wrap; line-height: 1.4">{page}</pre>'
+        if self.png is None:
+            return ""
+        wide, tall = self.size
+        source = base64.b64encode(self.png).decode()
+        alternative = html.escape(self.sentence, quote=True)
+        spots = "".join(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="transparent" pointer-events="all">'
+            f"<title>{html.escape(str(text))}</title></circle>"
+            for x, y, text in self.hover
+        )
+        over = f'<svg viewBox="0 0 {wide} {tall}" style="{_OVER}">{spots}</svg>' if spots else ""
+        return (
+            f'<div style="position: relative; width: {wide}px; max-width: 100%">'
+            f'<img alt="{alternative}" src="data:image/png;base64,{source}" '
+            f'style="width: 100%; display: block">{over}</div>'
+        )
+
+    # In a notebook ------------------------------------------------------------------------
+
+    def widget(self):
+        """Return the ipywidget that holds controls, picture and sentence."""
+        import ipywidgets
+
+        if self._view is None:
+            self.widgets = {name: one.widget() for name, one in self.controls.items()}
+            for name, one in self.widgets.items():
+                one.observe(lambda change, name=name: self._moved(name, change), names="value")
+            presses = []
+            for label, action in self.buttons.items():
+                button = ipywidgets.Button(description=label, layout={"width": "auto"})
+                button.on_click(lambda _, action=action: self._pressed(action))
+                presses.append(button)
+            self._view = SimpleNamespace(picture=ipywidgets.HTML(), sentence=ipywidgets.HTML())
+            row = [ipywidgets.HBox(presses, layout={"flex_flow": "row wrap"})] if presses else []
+            parts = [*self._arranged(), *row, self._view.picture, self._view.sentence]
+            self._view.root = ipywidgets.VBox(parts)
+            for kind in ("coursekit-explorer", f"coursekit-explore-{self.name}"):
+                self._view.root.add_class(kind)
+            self._guarded(self.redraw)
+        return self._view.root
+
+    def _arranged(self):
+        """Return the rows of controls above the picture; an explorer may lay them out otherwise."""
+        return list(self.widgets.values())
+
+    def _ipython_display_(self):
+        from IPython.display import display
+
+        if runtime.widgets():
+            display(self.widget())
+            return
+        if self.png is None and self.page is None:
+            self.redraw()
+        if self.png is not None:
+            png = base64.b64encode(self.png).decode()
+            display({"image/png": png, "text/plain": self.sentence}, raw=True)
+        for text in filter(None, (self.page, self.sentence)):
+            say(text)
+
+    def _update_view(self):
+        if self._view is not None:
+            self._view.picture.value = self.html()
+            self._tell(self.sentence)
+
+    def _tell(self, sentence):
+        if self._view is None:
+            say(sentence)
+            return
+        words = html.escape(sentence)
+        self._view.sentence.value = f'<p role="status" style="max-width: 800px">{words}</p>'
+
+    def _guarded(self, action):
+        """Do something; what goes wrong is said below the picture, which stays."""
+        try:
+            action()
+        except CourseError as error:
+            self._tell(str(error))
+        except Exception as error:  # a learner's own model may raise anything
+            self._tell(f"This could not be drawn ({type(error).__name__}: {reason(error)}).")
+
+    def _moved(self, name, change):
+        if self._quiet:
+            return
+        control, value = self.controls[name], change["new"]
+        self.settings[name] = uploaded(value) if isinstance(control, Upload) else value
+        self.later(control.wait, self.redraw)
+
+    def _pressed(self, action):
+        self._guarded(lambda: action(self))
+
+    def later(self, seconds, action):
+        """Do something after some seconds in which nothing else was asked for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        try:
+            loop = asyncio.get_running_loop() if seconds else None
+        except RuntimeError:  # no notebook: nothing to wait for
+            loop = None
+        if loop is None:
+            self._guarded(action)
+        else:
+            self._timer = loop.call_later(seconds, self._guarded, action)
+
+    def play(self, steps, pause=0.0):
+        """Take one step of an iterator after another; the controls stay alive between them.
+
+        Outside a notebook all steps are taken at once.
+        """
+        self.stop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._guarded(lambda: list(steps))
+            return
+
+        async def run():
+            with contextlib.suppress(StopIteration):
+                while True:
+                    self._guarded_step(steps)
+                    await asyncio.sleep(pause)
+
+        self._task = loop.create_task(run())
+
+    def _guarded_step(self, steps):
+        try:
+            next(steps)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._tell(f"It stopped ({type(error).__name__}: {reason(error)}).")
+            self.stop()
+
+    def stop(self, _=None):
+        """End what ``play`` began."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+
+_OVER = "position: absolute; left: 0; top: 0; width: 100%; height: 100%"

@@ -1,0 +1,217 @@
+"""Explorers of why learning works: descent on a curve and in a bowl, a kernel, sums of ReLUs."""
+
+import numpy
+
+from coursekit.visuals import ideas
+from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider
+from coursekit.visuals.style import (
+    COLOURS,
+    counted,
+    digits,
+    panels,
+    say,
+    sentence,
+    use_style,
+)
+
+STEPS = 30
+
+
+# Gradient descent -----------------------------------------------------------------------------
+
+
+def _curve(x):
+    return x**2
+
+
+def _bowl(point):
+    return 0.5 * (point[..., 0] ** 2 + 8 * point[..., 1] ** 2)
+
+
+# name -> (height of points (..., D), gradient, how far the picture reaches)
+LANDSCAPES = {
+    "a curve": (lambda p: _curve(p[..., 0]), lambda p: 2 * p, 3.0),
+    "two valleys": (
+        lambda p: 0.25 * p[..., 0] ** 4 - p[..., 0] ** 2 + 0.3 * p[..., 0],
+        lambda p: p**3 - 2 * p + 0.3,
+        2.4,
+    ),
+    "a long bowl": (_bowl, lambda p: p * numpy.array([1.0, 8.0]), 3.0),
+}
+
+
+def walk(gradient, start, *, rate, momentum=0.0, steps=STEPS):
+    """Return the points (steps + 1, D) of gradient descent with momentum, the start included.
+
+    It ends early where a point is further than a million away.
+
+    Args:
+        gradient: function of a point (D,).
+        start: the first point (D,).
+        rate: a step is -rate times the gradient, plus momentum times the step before.
+        momentum: from 0 to below 1.
+        steps: how many.
+    """
+    point, step = numpy.asarray(start, float), 0.0
+    points = [point]
+    for _ in range(steps):
+        step = momentum * step - rate * gradient(point)
+        point = point + step
+        if not numpy.abs(point).max() < ideas.FAR:
+            break
+        points.append(point)
+    return numpy.array(points)
+
+
+def _fate(heights, reach):
+    """Return in words how a walk over these heights ended."""
+    first, last = heights[0], heights[-1]
+    if len(heights) < STEPS + 1 or last > max(first, reach):
+        return f"it flies away, from {digits(first)} up to {digits(last)}"
+    return f"from {digits(first)} down to {digits(last)}, the lowest is {digits(heights.min())}"
+
+
+@use_style()
+def _draw_descent(axes, landscape, rate, momentum, start):
+    height, gradient, reach = LANDSCAPES[landscape]
+    flat = landscape != "a long bowl"
+    begin = [start] if flat else [start, 1.2]
+    points = walk(gradient, begin, rate=rate, momentum=momentum)
+    heights = height(points)
+    drawn = panels(1, 2, size=(9.5, 3.7), widths=[3, 2], axes=axes)[0]
+    line = numpy.linspace(-reach, reach, 200)
+    if flat:
+        levels = height(line[:, None])
+        drawn[0].plot(line, levels, color=COLOURS["grey"], linewidth=1.5)
+        drawn[0].plot(points[:, 0], heights, "o-", color=COLOURS["blue"], linewidth=1, markersize=5)
+        drawn[0].plot(points[0, 0], heights[0], "s", color=COLOURS["red"], markersize=9)
+        room = 0.1 * numpy.ptp(levels)
+        limits = (levels.min() - room, levels.max() + room)
+    else:
+        wide, tall = numpy.meshgrid(line, numpy.linspace(-2, 2, 120))
+        grid = height(numpy.stack([wide, tall], -1))
+        drawn[0].contour(wide, tall, grid, levels=numpy.geomspace(0.1, 25, 10), colors="#aaaaaa")
+        drawn[0].plot(*points.T, "o-", color=COLOURS["blue"], linewidth=1, markersize=5)
+        drawn[0].plot(*points[0], "s", color=COLOURS["red"], markersize=9)
+        limits = (-2, 2)
+    drawn[0].set(xlim=(-reach, reach), ylim=limits, title=f"{landscape}, start in red")
+    drawn[1].plot(numpy.clip(heights, None, 1e9), ".-", color=COLOURS["blue"])
+    drawn[1].set(xlabel="step", title="loss", xlim=(0, STEPS))
+    if heights.max() > 100:
+        drawn[1].set_yscale("symlog")
+    say(
+        sentence(
+            f"rate {digits(rate)}, momentum {digits(momentum)}",
+            f"in {counted(len(points) - 1, 'step')} {_fate(heights, limits[1])}",
+        )
+    )
+    return drawn
+
+
+def descent(*, landscape="a curve", rate=0.3, momentum=0.0, start=-2.0):
+    """Walk downhill: choose the learning rate, the momentum and the start, and watch the path.
+
+    Args:
+        landscape: "a curve", "two valleys" or "a long bowl".
+        rate: the learning rate, 0.01 to 1.5.
+        momentum: 0 to 0.95.
+        start: where to begin, -2.2 to 2.2.
+    """
+    controls = {
+        "landscape": Choice("landscape", landscape, options=list(LANDSCAPES)),
+        "rate": Slider("learning rate", rate, low=0.01, high=1.5, step=0.01),
+        "momentum": Slider("momentum", momentum, low=0.0, high=0.95, step=0.05),
+        "start": Slider("start", start, low=-2.2, high=2.2, step=0.1),
+    }
+    return Explorer("descent", _draw_descent, controls)
+
+
+# A kernel -------------------------------------------------------------------------------------
+
+KERNELS = {
+    "upright edges": [[-1, 0, 1]] * 3,
+    "level edges": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]],
+    "blur": [[1 / 9] * 3] * 3,
+    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "leave as it is": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+}
+CELLS = [f"{row}{column}" for row in "abc" for column in "123"]
+
+
+class _Kernel(Explorer):
+    """Nine numbers in a square, as they stand in the kernel."""
+
+    def _arranged(self):
+        import ipywidgets
+
+        cells = [self.widgets[name] for name in CELLS]
+        square = ipywidgets.GridBox(
+            cells, layout={"grid_template_columns": "repeat(3, 110px)", "width": "340px"}
+        )
+        return [square]
+
+
+def kernel(picture, *, values=KERNELS["upright edges"]):
+    """Change the nine numbers of a 3x3 kernel and watch what it makes of a picture.
+
+    Args:
+        picture: anything that ``ck.show_pictures`` takes, or numbers (H, W).
+        values: the 3x3 numbers to begin with.
+    """
+    grey = ideas.as_grey(picture)
+
+    def draw(axes, **cells):
+        numbers = numpy.array([cells[name] for name in CELLS]).reshape(3, 3)
+        return ideas.show_kernel(grey, numbers, axes=axes)
+
+    flat = numpy.asarray(values, float).reshape(9)
+    controls = {
+        name: Number(name, round(float(one), 3), step=0.5, width="105px")
+        for name, one in zip(CELLS, flat, strict=True)
+    }
+    buttons = {
+        label: lambda shown, square=square: shown.set(
+            **dict(zip(CELLS, numpy.array(square, float).round(3).reshape(9), strict=True))
+        )
+        for label, square in KERNELS.items()
+    }
+    return _Kernel("kernel", draw, controls, buttons=buttons)
+
+
+# Sums of ReLUs --------------------------------------------------------------------------------
+
+CURVES = {
+    "sine": numpy.sin,
+    "step": lambda x: numpy.tanh(6 * x),
+    "valley": lambda x: numpy.abs(x) - 1,
+    "wiggle": lambda x: numpy.sin(3 * x) * numpy.exp(-(x**2) / 4),
+}
+
+
+def follow(curve, x, bends):
+    """Return (pieces (bends, N), total (N,)): weighted ReLUs that meet a curve at their bends."""
+    knots = numpy.linspace(x[0], x[-1], bends + 1)
+    slopes = numpy.diff(curve(knots)) / numpy.diff(knots)
+    changes = numpy.diff(slopes, prepend=0)
+    pieces = changes[:, None] * numpy.maximum(0, x - knots[:-1, None])
+    return pieces, curve(knots[0]) + pieces.sum(0)
+
+
+def relus(*, curve="sine", bends=4):
+    """Follow a curve by a sum of ReLUs: choose the curve and how many bends the sum may have.
+
+    Args:
+        curve: "sine", "step", "valley" or "wiggle".
+        bends: 1 to 40.
+    """
+
+    def draw(axes, curve, bends):
+        x = numpy.linspace(-3, 3, 300)
+        pieces, total = follow(CURVES[curve], x, bends)
+        return ideas.show_relus(x, pieces, total, CURVES[curve](x), axes=axes)
+
+    controls = {
+        "curve": Choice("curve", curve, options=list(CURVES)),
+        "bends": Slider("ReLUs", bends, low=1, high=40),
+    }
+    return Explorer("relus", draw, controls)
