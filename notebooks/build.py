@@ -277,10 +277,10 @@ def texts(cells):
     return {"exercises": exercises, "quiz": [one for cell in quizzes for one in questions(cell)]}
 
 
-def _texts(root):
-    """Return {file: its right content} for every lesson that has exercises or a quiz."""
+def _texts(root, sources):
+    """Return {file: its right content} for those lessons that have exercises or a quiz."""
     wanted = {}
-    for source in lessons(root):
+    for source in sources:
         found = texts(read(source))
         if any(found.values()):
             file = root / TEXTS / f"lesson_{int(source.name[:2])}.json"
@@ -288,8 +288,8 @@ def _texts(root):
     return wanted
 
 
-def _write_texts(root):
-    for file, content in _texts(root).items():
+def _write_texts(root, sources):
+    for file, content in _texts(root, sources).items():
         if not file.exists() or file.read_text("utf-8") != content:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, "utf-8", newline="\n")
@@ -459,7 +459,7 @@ def stale(root):
     wanted |= {
         f: "addresses are old" for f, (text, right) in readmes(root).items() if text != right
     }
-    right = _texts(root)
+    right = _texts(root, lessons(root))
     wanted |= {
         file: "not what the lesson says"
         for file, content in right.items()
@@ -550,7 +550,7 @@ def main(arguments=None, root=ROOT):
     if asked.names and not chosen:
         parser.error(f"no lesson is named {', '.join(asked.names)}.")
     try:
-        _write_texts(root)  # before the lessons run: they show hints and quizzes
+        _write_texts(root, chosen)  # before the lessons run: they show hints and quizzes
         for source in chosen:
             build(root, source)
     except BuildError as error:

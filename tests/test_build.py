@@ -108,7 +108,9 @@ def test_a_progress_bar_leaves_its_last_state(course):
 def test_the_run_is_that_of_a_learner(course):
     """A variable left over in the maintainer's shell would get into the stored outputs."""
     shown = _code(_stored(course))[0].outputs[0].text.splitlines()[1]
-    assert shown == "['COURSEKIT_DATA', 'COURSEKIT_DEVICE', 'COURSEKIT_PROGRESS']"
+    assert (
+        shown == "['COURSEKIT_DATA', 'COURSEKIT_DEVICE', 'COURSEKIT_PROGRESS', 'COURSEKIT_WIDGETS']"
+    )
 
 
 def test_magics_tags_ids_and_metadata(course):

@@ -1,0 +1,89 @@
+"""The explorers: pictures that follow their controls, and stand still where there are none."""
+
+import base64
+
+import pytest
+
+from coursekit.visuals import explore
+from coursekit.visuals.explore import frame
+from tests import explorers
+from tests.sentences import refuses
+
+ALL = explorers.explorers()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_moved_control_changes_the_picture(name):
+    """A slider that is connected to nothing, or dies halfway along."""
+    make, moves = ALL[name]
+    assert moves
+    explorers.drive(make(), moves)
+
+
+def test_every_explorer_is_driven():
+    """An explorer that no test ever opens."""
+    assert set(ALL) == set(explore.__all__)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_widgets_a_picture_and_a_sentence_are_left(name, capsys, monkeypatch):
+    """A reader on a page without a kernel finds an empty space."""
+    monkeypatch.setenv("COURSEKIT_WIDGETS", "off")
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    explorer = ALL[name][0]()
+    explorer._ipython_display_()
+    assert explorer.sentence in capsys.readouterr().out
+    if explorer.page is None:
+        (data,) = shown
+        assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+        assert data["text/plain"] == explorer.sentence
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_says_what_it_is_for(name):
+    """Shift+Tab on an explorer shows nothing."""
+    assert len(getattr(explore, name).__doc__) > 60
+
+
+def test_a_wrong_setting_is_named():
+    """A typo that is swallowed, and a slider that stays where it was."""
+    with refuses("no setting 'rates'", "Did you mean 'rate'?"):
+        explore.descent().set(rates=1)
+    with refuses("learning rate is 7"):
+        explore.descent(rate=7)
+    with refuses("landscape cannot be", "a curve"):
+        explore.descent(landscape="a curv")
+
+
+def test_what_fails_is_said_and_the_picture_stays():
+    """A traceback in place of the picture, after which no slider works any more."""
+
+    def draw(axes, n):
+        if n > 2:
+            raise ValueError("too many")
+        return "fine"
+
+    explorer = frame.Explorer("x", draw, {"n": frame.Slider("n", 1, low=1, high=5)})
+    explorer.widget()
+    explorer.widgets["n"].value = 4
+    assert "could not be drawn (ValueError: too many)" in explorer._view.sentence.value
+    explorer.widgets["n"].value = 2
+    assert "too many" not in explorer._view.sentence.value
+
+
+def test_an_uploaded_file_is_found_in_both_ipywidgets():
+    """FileUpload.value is a dict in ipywidgets 7 and a tuple in 8."""
+    assert frame.uploaded({"cat.jpg": {"metadata": {}, "content": b"x"}}) == b"x"
+    assert frame.uploaded(({"name": "cat.jpg", "content": memoryview(b"y")},)) == b"y"
+    assert frame.uploaded(()) is None
+
+
+def test_no_figure_is_left_to_be_shown_twice():
+    """Each move of a slider leaves a figure behind: a warning after twenty, then no memory."""
+    import matplotlib.pyplot as plt
+
+    explorer = explore.relus()
+    for bends in (2, 3, 4):
+        explorer.set(bends=bends)
+    assert plt.get_fignums() == []
