@@ -1,6 +1,6 @@
 """Every explorer with a small model of its own, moved as a hand would move it.
 
-``lesson_N.py`` holds ``EXPLORERS``: {name: (function that returns a new explorer, moves)}; a move is
+``lesson_N.py`` holds ``EXPLORERS``: {name: (function that makes an explorer, moves)}; a move is
 {name of a control: its new value}, after which picture or sentence must be another one. It needs
 nothing but the course and ipywidgets, so that it also runs on the stand-in for Colab:
 ``python -m tests.explorers``.
