@@ -215,6 +215,28 @@ def test_elapsed_equals_a_loop():
     np.testing.assert_array_equal(capped.AfterPromo, found.AfterPromo.clip(upper=3))
 
 
+DAYS_WITH_GAPS = {
+    "floats": [1.0, 0.0, None, 0.0, 2.0],
+    "whole": pd.array([1, 0, None, 0, 1], dtype="Int64"),
+    "yes or no": [True, False, False, False, True],
+    "yes, no or nothing": pd.array([True, False, None, False, True], dtype="boolean"),
+    "objects": np.array([True, False, None, 0.0, 1], dtype=object),
+    "words": ["a", "0", None, "0", "b"],
+    "categories": pd.Categorical(["a", "0", None, "0", "b"]),
+    "categories of numbers": pd.Categorical([1, 0, None, 0, 3]),
+}
+
+
+@pytest.mark.parametrize("kind", DAYS_WITH_GAPS)
+def test_a_gap_is_no_event(kind):
+    """A False or a gap that counts as an event, or a type of pandas that ends in a traceback."""
+    dates = pd.date_range("2013-01-01", periods=5)
+    frame = pd.DataFrame({"Store": 1, "Date": dates, "Promo": DAYS_WITH_GAPS[kind]})
+    found = ck.elapsed(frame, "Promo", by="Store", time="Date")
+    assert found.AfterPromo.tolist() == [0, 1, 2, 3, 0]
+    assert found.BeforePromo.tolist() == [0, 3, 2, 1, 0]
+
+
 # The net, the learner, the metric -------------------------------------------------------------
 
 
@@ -249,6 +271,18 @@ def test_predictions_stay_in_their_span():
         ck.TableNet([3], 2, span=(1.0, 1.0))
     with pytest.raises(ck.CourseError, match="one width a category"):
         ck.TableNet([3, 4], 2, widths=[1])
+
+
+def test_half_precision_does_not_round_the_sales():
+    """Logarithms near 9 in bfloat16: sales in steps of six percent, forty values in all."""
+    torch.manual_seed(0)
+    net = ck.TableNet([9], 2, span=(8.0, 10.0)).eval()
+    codes, numbers = torch.randint(1, 9, (2000, 1)), 3 * torch.randn(2000, 2)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = net(codes, numbers)
+    assert half.dtype == torch.float32
+    assert len(half.unique()) > 200
+    torch.testing.assert_close(half, net(codes, numbers), atol=0.01, rtol=0)
 
 
 def test_rmspe_equals_scikit_learn_whatever_the_batches():

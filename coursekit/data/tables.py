@@ -315,7 +315,7 @@ def elapsed(frame, events, *, by, time, cap=None):
 
     Args:
         frame: a DataFrame with one row a store and day, in any order.
-        events: names of columns that are 0, False or a gap on days without the event.
+        events: names of columns that are 0, "0", False or a gap on days without the event.
         by: the column that says whose days they are, such as "Store".
         time: the column of dates.
         cap: days from which on it counts the same; None for no limit.
@@ -331,14 +331,19 @@ def elapsed(frame, events, *, by, time, cap=None):
     days, groups = days[order], groups[order]
     found = {}
     for event in [events] if isinstance(events, str) else events:
-        happened = _column(frame, event).fillna(0).to_numpy()[order]
-        happened = happened.astype(str) != "0" if happened.dtype == object else happened != 0
+        happened = _happened(_column(frame, event))[order]
         after = _since(days, groups, happened)
         before = _since(-days[::-1], groups[::-1], happened[::-1])[::-1]
         for name, values in ((f"After{event}", after), (f"Before{event}", before)):
             found[name] = numpy.empty(len(frame), "float32")
             found[name][order] = values if cap is None else numpy.minimum(values, cap)
     return pandas.DataFrame(found, index=frame.index)
+
+
+def _happened(column):
+    """Return where a column (N,), of whatever type, is not 0, "0", False or a gap."""
+    none = column.astype(object).isin([0, "0"])  # to Python, False and 0.0 are equal to 0
+    return (column.notna() & ~none).to_numpy(dtype=bool)
 
 
 def _since(days, groups, happened):

@@ -78,6 +78,7 @@ class TableNet(nn.Module):
         """Return the predictions (B,) for categories (B, C) int64 and numbers (B, N) float32."""
         embedded = self.embedding_dropout(self.embed(categories))
         score = self.layers(torch.cat([embedded, self.norm(numbers)], 1)).squeeze(1)
+        score = score.float()  # bfloat16 has steps of 0.06 near 9: six percent of the sales
         if self.span is None:
             return score
         low, high = self.span
