@@ -50,11 +50,9 @@ def report(p, wanted):
     return halves(p, wanted, best_threshold)[1]
 
 
-def show(capsys, **figures):
-    """Print mean and spread over the seeds of each figure, also where the test passes."""
-    with capsys.disabled():
-        told = [f"{n} {np.mean(v):.4f} ± {np.std(v):.4f}" for n, v in figures.items()]
-        print(f"\n{'; '.join(told)}")
+def show(say, **figures):
+    """Say mean and spread over the seeds of each figure, also where the test passes."""
+    say("; ".join(f"{n} {np.mean(v):.4f} ± {np.std(v):.4f}" for n, v in figures.items()))
 
 
 @pytest.fixture(scope="module")
@@ -181,11 +179,11 @@ def ceiling(sample, data, wanted):
 
 
 def test_the_network_lies_between_baselines_and_ceiling(
-    heads, tuned, baselines, ceiling, wanted, capsys
+    heads, tuned, baselines, ceiling, wanted, say
 ):
     """A sample that needs no network, a network that learns nothing, or one that knows too much."""
     frozen = [report(head.predict().probabilities, wanted) for head in heads]
-    show(capsys, **baselines, frozen=frozen, symmetries=tuned["symmetries"], ceiling=ceiling)
+    show(say, **baselines, frozen=frozen, symmetries=tuned["symmetries"], ceiling=ceiling)
     assert baselines["always"] < baselines["thumbnails"] < min(frozen)
     assert min(frozen) > baselines["thumbnails"] + 0.04
     assert tuned["symmetries"].min() > baselines["thumbnails"] + 0.06
@@ -206,7 +204,7 @@ def test_f2_and_bce_by_hand(heads, wanted):
         torch.testing.assert_close(said.losses.double(), by_hand, atol=1e-5, rtol=1e-4)
 
 
-def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, capsys):
+def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, say):
     """A lesson on optimism in which there is none to be seen."""
     thresholds, gifts = [], {"one": [], "own": []}
     for head in heads:
@@ -216,32 +214,32 @@ def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, caps
             claimed, true = halves(p, wanted, choose, 50)
             gifts[name].append(claimed - true)
         assert report(p, wanted) > f2(p > 0.5, wanted) + 0.01
-    show(capsys, threshold=thresholds, **gifts)
+    show(say, threshold=thresholds, **gifts)
     assert max(thresholds) < 0.4
     assert np.mean(gifts["one"]) < 0.008
     assert min(gifts["own"]) > 0.01
     assert min(gifts["own"]) > 2 * max(gifts["one"])
 
 
-def test_bold_rates_suit_pictures_unlike_those_of_the_body(tuned, capsys):
+def test_bold_rates_suit_pictures_unlike_those_of_the_body(tuned, say):
     """Advice on rates that the sample does not bear out."""
-    show(capsys, **{name: tuned[name] for name in ("careful", "bold", "larger")})
+    show(say, **{name: tuned[name] for name in ("careful", "bold", "larger")})
     assert (tuned["bold"] > tuned["careful"] + 0.01).all()
     assert (tuned["larger"] > tuned["bold"]).all()
 
 
-def test_the_eight_symmetries_help(tuned, capsys):
+def test_the_eight_symmetries_help(tuned, say):
     """Averages of which nobody knows whether they are worth their time."""
     last, first = tuned["larger"], tuned["first snapshot"]  # the last snapshot is the whole fit
     gains = tuned["symmetries"] - last
     averaged = tuned["snapshots"]
-    show(capsys, last=last, first=first, eight=gains, snapshots=averaged - last)
+    show(say, last=last, first=first, eight=gains, snapshots=averaged - last)
     assert gains.mean() > 0
     assert gains.min() > -0.005
     assert (averaged > np.minimum(first, last)).all()
 
 
-def test_five_folds_vote(features, heads, wanted, capsys):
+def test_five_folds_vote(features, heads, wanted, say):
     """A vote of five that is worse than one of them."""
     rows = np.random.default_rng(0).permutation(features.train.examples)
     folds, gains, spreads = np.array_split(rows, 5), [], []
@@ -257,12 +255,12 @@ def test_five_folds_vote(features, heads, wanted, capsys):
         alone = np.mean([report(vote.sigmoid(), wanted) for vote in votes])
         gains.append(report(torch.stack(votes).mean(0).sigmoid(), wanted) - alone)
         spreads.append(np.std(scored))
-    show(capsys, gain=gains, spread=spreads)
+    show(say, gain=gains, spread=spreads)
     assert min(gains) > 0
     assert max(spreads) < 0.05
 
 
-def test_overlapping_tiles_are_a_leak(data, features, wanted, capsys):
+def test_overlapping_tiles_are_a_leak(data, features, wanted, say):
     """A leak of section 10 that leaks nothing."""
     rows = torch.tensor(np.random.default_rng(0).permutation(len(wanted)))
     copied, unknown = rows[: len(rows) // 2], rows[len(rows) // 2 :]
@@ -281,13 +279,13 @@ def test_overlapping_tiles_are_a_leak(data, features, wanted, capsys):
                 for half in (copied, unknown)]  # fmt: skip
         gains.append(gain)
     gains = np.array(gains)
-    show(capsys, copied=gains[:, 0], unknown=gains[:, 1])
+    show(say, copied=gains[:, 0], unknown=gains[:, 1])
     assert gains[:, 0].min() > 0.02
     assert (gains[:, 0] > gains[:, 1] + 0.02).all()
 
 
 @pytest.mark.real
-def test_real_tiles_with_several_labels(real_home, monkeypatch, capsys):
+def test_real_tiles_with_several_labels(real_home, monkeypatch, say):
     """Code that is good at drawings only: aerial photographs, trained end to end."""
     for name, folder in real_home.items():
         monkeypatch.setenv(name, folder)
@@ -307,6 +305,6 @@ def test_real_tiles_with_several_labels(real_home, monkeypatch, capsys):
     learn.unfreeze()
     learn.fit(2, lr=[1e-4, 3e-4, 1e-3])
     fine.append(report(learn.predict(tta=7).probabilities, wanted))
-    show(capsys, always=always, frozen=reached, **{"tuned at 64 px": fine})
+    show(say, always=always, frozen=reached, **{"tuned at 64 px": fine})
     assert min(reached) > always + 0.10
     assert fine[0] > always + 0.10
