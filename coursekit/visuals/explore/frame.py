@@ -263,9 +263,12 @@ class Explorer:
 
     def _photograph(self, picture):
         """Keep the figure as PNG, and the places of its hover texts in pixels."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         first = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0]
         figure, written = first.figure, io.BytesIO()
-        figure.savefig(written, format="png", pil_kwargs={"compress_level": 1})
+        canvas = FigureCanvasAgg(figure)  # savefig would draw everything twice
+        canvas.print_png(written, pil_kwargs={"compress_level": 1})
         self.png = written.getvalue()
         figure.set_layout_engine("none")  # panels stay where they are: half of the time is saved
         wide, tall = (figure.get_size_inches() * figure.dpi).round().astype(int)
