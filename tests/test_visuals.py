@@ -289,6 +289,12 @@ def test_versions_are_those_of_the_augmentation(capsys):
     assert (drawn[1].images[0].get_array() != drawn[2].images[0].get_array()).any()
 
 
+def test_versions_fill_their_grid():
+    """Guards against an empty panel beside the last version."""
+    drawn = pictures.show_versions(side_on, noise())
+    assert len(drawn) == len(drawn[0].figure.axes) == 8
+
+
 # Curves -----------------------------------------------------------------------------------------
 
 
@@ -314,6 +320,17 @@ def test_history_is_read_aloud(rows, words, capsys):
         == [row["epoch"] for row in rows if math.isfinite(row["valid_loss"])]
         or rows is DIVERGED
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "ticks"), [(1, [1]), (10, [*range(1, 11)]), (12, [2, 4, 6, 8, 10, 12]), (60, "tens")]
+)
+def test_many_epochs_stay_readable(count, ticks):
+    """Guards against ticks at 1, 7, 13, and marks that cover the dashes of a long run."""
+    axis = curves.show_history(history([0.5] * count))[0]
+    wanted = [10, 20, 30, 40, 50, 60] if ticks == "tens" else ticks
+    assert list(axis.get_xticks()) == wanted
+    assert {line.get_marker() for line in axis.lines} == {"None" if count > 20 else "o"}
 
 
 def test_history_without_an_epoch_or_value_says_what_to_do():

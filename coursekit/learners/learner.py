@@ -360,7 +360,7 @@ class Learner:
         if tta:
             versions = getattr(augment, "versions", lambda count: [augment] * count)(tta)
             rounds = [self._scores(model, _in_order(batches, one))[0] for one in versions]
-            # Scores are log-probabilities but for a constant, of softmax and sigmoid alike.
+            # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
             scores = (scores + sum(rounds)) / (1 + tta)
         return Predictions(scores, targets, self.loss)
 

@@ -1,5 +1,6 @@
 """Curves of training: loss and metrics by epoch, runs compared, the sweep, the schedules."""
 
+import itertools
 import math
 
 import numpy
@@ -22,6 +23,7 @@ from coursekit.visuals.style import (
 )
 
 NOT_METRICS = {"epoch", "train_loss", "valid_loss", "seconds", "lr"}
+MARKED = 20  # more epochs than these get no mark each: marks would hide the dashes of the line
 
 
 @use_style()
@@ -74,7 +76,9 @@ def _curve(axes, values, *, place, label):
     epochs = numpy.arange(1, len(values) + 1)
     fine = numpy.isfinite(values)
     looks = {"color": CYCLE[place % len(CYCLE)]}
-    line = {"linestyle": DASHES[place % len(DASHES)], "marker": "o", "markersize": 5}
+    line = {"linestyle": DASHES[place % len(DASHES)]}
+    if len(values) <= MARKED:
+        line |= {"marker": "o", "markersize": 5}
     axes.plot(epochs[fine], values[fine], label=label, **looks, **line)
     for epoch in epochs[~fine]:
         # Marks of several runs stand side by side, not on one another.
@@ -91,12 +95,19 @@ def _curve(axes, values, *, place, label):
 
 
 def _finish_epochs(axes, count, label):
-    """Label the panel, give every epoch a tick, and explain the marks of diverged epochs."""
+    """Label the panel, give epochs a tick at round numbers, and explain the diverged ones."""
     axes.set(xlabel="epoch", ylabel=label, xlim=(0.5, count + 0.5))
-    axes.set_xticks(range(1, count + 1, math.ceil(count / 10)))
+    step = _round_step(count)
+    axes.set_xticks(range(step, count + 1, step))
     axes.margins(y=0.15)
     if any(line.get_label() == "_diverged" for line in axes.lines):
         axes.plot([], [], "^", color=COLOURS["grey"], markersize=9, label="diverged")
+
+
+def _round_step(count):
+    """Return the smallest of 1, 2, 5, 10, 20, ... that makes at most ten steps of ``count``."""
+    steps = (factor * 10**power for power in itertools.count() for factor in (1, 2, 5))
+    return next(step for step in steps if count <= 10 * step)
 
 
 def _reading(rows, losses, metrics):

@@ -244,7 +244,7 @@ def _names(target, classes):
 
 
 @use_style()
-def show_versions(augment, picture, count=6, *, axes=None):
+def show_versions(augment, picture, count=7, *, axes=None):
     """Draw one picture and augmented versions of it, each a fresh draw.
 
     Args:
