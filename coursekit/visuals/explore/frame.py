@@ -17,7 +17,7 @@ import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
-from coursekit.visuals.style import say
+from coursekit.visuals.style import say, use_style
 
 WIDE = {"description_width": "170px"}
 
@@ -268,7 +268,8 @@ class Explorer:
         first = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0]
         figure, written = first.figure, io.BytesIO()
         canvas = FigureCanvasAgg(figure)  # savefig would draw everything twice
-        canvas.print_png(written, pil_kwargs={"compress_level": 1})
+        with use_style():  # ticks are made while they are drawn
+            canvas.print_png(written, pil_kwargs={"compress_level": 1})
         self.png = written.getvalue()
         figure.set_layout_engine("none")  # panels stay where they are: half of the time is saved
         wide, tall = (figure.get_size_inches() * figure.dpi).round().astype(int)
