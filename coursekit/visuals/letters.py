@@ -1,5 +1,7 @@
 """A text with a number for each of its characters: what a unit does, how surprised a model is."""
 
+import html
+
 import numpy
 
 from coursekit.console import CourseError
@@ -46,6 +48,64 @@ def letter_grid(text, values, *, columns=72):
     return characters, numbers
 
 
+def letter_scale(values, middle=None):
+    """Return (colour map, lowest, highest number): white in the middle, blue below, orange above.
+
+    Args:
+        values: numbers; where none is below the middle, the map begins with white.
+        middle: the number that stays white; by default half-way between lowest and highest.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    low, high = numpy.min(values), numpy.max(values)
+    middle = (low + high) / 2 if middle is None else middle
+    reach = max(high - middle, middle - low, 1e-9)
+    colours = [COLOURS["sky"], "#ffffff", COLOURS["orange"]]
+    lowest, colours = (middle, colours[1:]) if low >= middle else (middle - reach, colours)
+    return LinearSegmentedColormap.from_list("letters", colours), lowest, middle + reach
+
+
+def letter_sentence(text, values, label=""):
+    """Return in words where a text has its highest and its lowest number."""
+    values = numpy.asarray(values, float)
+    around = [
+        f"{what} of {digits(values[at])} at {text[max(0, at - 12) : at]!r} > {text[at]!r}"
+        for what, at in (("highest", values.argmax()), ("lowest", values.argmin()))
+    ]
+    return sentence(f"{label or 'value'} of {counted(len(text), 'character')}", *around)
+
+
+def letters_html(text, values, *, label="", middle=None):
+    """Return the same as ``show_letters`` as HTML, made in milliseconds; for what moves.
+
+    The number of each character is shown where the mouse rests on it.
+
+    Args:
+        text, values, label, middle: as in ``show_letters``.
+    """
+    from matplotlib.colors import to_hex
+
+    values = numpy.asarray(values, float)
+    letter_grid(text, values)  # refuses numbers that do not fit
+    colours, lowest, highest = letter_scale(values, middle)
+    table = [to_hex(one) for one in colours(numpy.linspace(0, 1, 65))]
+    places = ((values - lowest) / (highest - lowest) * 64).round().astype(int)
+    letters = "".join(
+        f'<span style="background:{table[place]}" title="{digits(value)}">'
+        f"{html.escape(character.replace(chr(10), '↵' + chr(10)))}</span>"
+        for character, value, place in zip(text, values, places, strict=True)
+    )
+    bar = (
+        f'{html.escape(label)} {digits(lowest)} <span style="display: inline-block; width: 160px;'
+        f' height: 0.8em; background: linear-gradient(to right, {", ".join(table[::16])})">'
+        f"</span> {digits(highest)}"
+    )
+    return (
+        f'<pre style="white-space: pre-wrap; line-height: 1.5; color: black; background: white">'
+        f"{letters}</pre><p>{bar}</p>"
+    )
+
+
 @use_style()
 def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
     """Draw a text, each character on a ground coloured by its number: blue low, orange high.
@@ -58,18 +118,11 @@ def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
         middle: the number that stays white; by default half-way between lowest and highest.
         axes: one Axes; None for a new figure.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
     characters, numbers = letter_grid(text, values, columns=columns)
-    low, high = numpy.nanmin(numbers), numpy.nanmax(numbers)
-    middle = (low + high) / 2 if middle is None else middle
-    reach = max(high - middle, middle - low, 1e-9)
-    colours = [COLOURS["sky"], "#ffffff", COLOURS["orange"]]
-    lowest, colours = (middle, colours[1:]) if low >= middle else (middle - reach, colours)
-    colours = LinearSegmentedColormap.from_list("letters", colours)
+    colours, lowest, highest = letter_scale(values, middle)
     rows = len(characters)
     axis = panels(size=(WIDTH, 0.22 * rows + 0.9), axes=axes)[0, 0]
-    limits = {"vmin": lowest, "vmax": middle + reach}
+    limits = {"vmin": lowest, "vmax": highest}
     image = axis.imshow(numbers, cmap=colours, aspect="auto", **limits)
     for (row, column), character in numpy.ndenumerate(characters):
         how = {"ha": "center", "va": "center", "size": 9, "family": "monospace"}
@@ -77,11 +130,5 @@ def show_letters(text, values, *, label="", columns=72, middle=None, axes=None):
     axis.axis("off")
     bar = {"orientation": "horizontal", "shrink": 0.4, "aspect": 40, "pad": 0.03}
     axis.figure.colorbar(image, ax=axis, label=label, **bar)
-    values = numpy.asarray(values, float)
-    ends = (("highest", high, values.argmax()), ("lowest", low, values.argmin()))
-    around = [
-        f"{what} of {digits(value)} at {text[max(0, at - 12) : at]!r} > {text[at]!r}"
-        for what, value, at in ends
-    ]
-    say(sentence(f"{label or 'value'} of {counted(len(text), 'character')}", *around))
+    say(letter_sentence(text, values, label))
     return axis

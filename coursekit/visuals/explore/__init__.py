@@ -4,10 +4,27 @@ Each shows itself as the last line of a cell. Where no widget can run it leaves 
 sentence; its arguments then take the place of the controls.
 """
 
+from coursekit.visuals.explore.heat import batch_norm, heat, receptive_field
 from coursekit.visuals.explore.ideas import descent, kernel, relus
+from coursekit.visuals.explore.maps import nearest, vectors
+from coursekit.visuals.explore.tables import effect, what_if
+from coursekit.visuals.explore.thresholds import threshold
+from coursekit.visuals.explore.versions import augmentation
+from coursekit.visuals.explore.writing import unit, writer
 
 __all__ = [
+    "augmentation",
+    "batch_norm",
     "descent",
+    "effect",
+    "heat",
     "kernel",
+    "nearest",
+    "receptive_field",
     "relus",
+    "threshold",
+    "unit",
+    "vectors",
+    "what_if",
+    "writer",
 ]
