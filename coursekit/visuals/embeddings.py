@@ -63,6 +63,17 @@ def show_map(vectors, names, *, counts=None, labels=40, axes=None):
     Raises:
         CourseError: there are not even two vectors of two numbers.
     """
+    axis, _, said = draw_map(vectors, names, counts=counts, labels=labels, axes=axes)
+    say(said)
+    return axis
+
+
+def draw_map(vectors, names, *, counts=None, labels=40, axes=None):
+    """Draw what ``show_map`` shows, in whatever style is set.
+
+    Returns:
+        the Axes, the places (N, 2) of the points on them, and the sentence that says the same.
+    """
     if min(vectors.shape) < 2:
         raise CourseError(
             f"Vectors of shape {tuple(vectors.shape)} make no map; it takes two vectors of two "
@@ -78,35 +89,53 @@ def show_map(vectors, names, *, counts=None, labels=40, axes=None):
     )
     named = _write_names(axis, places, names, order, labels)
     axis.scatter(*places[named].T, s=22, color=COLOURS["blue"])
-    ends = [names[named[pick(places[named, 0])]] for pick in (numpy.argmin, numpy.argmax)]
-    say(
-        f"{counted(len(places), 'point')}, {len(named)} of them named; along the first direction "
-        f"they go from {ends[0]!r} to {ends[1]!r}."
-    )
-    return axis
+    said = f"{counted(len(places), 'point')}, {len(named)} of them named"
+    if named:
+        ends = [names[named[pick(places[named, 0])]] for pick in (numpy.argmin, numpy.argmax)]
+        said += f"; along the first direction they go from {ends[0]!r} to {ends[1]!r}"
+    return axis, places, f"{said}."
+
+
+SPOTS = [(x, y) for y in (3, -3) for x in (5, -5)]  # where a name may stand, in points
 
 
 def _write_names(axis, places, names, order, labels):
-    """Write names where there is room, in ``order``; return the rows that have one."""
+    """Write names where there is room, in ``order``; return the rows that have one.
+
+    First those that cover no other point; where these are too few, then one or two may be covered.
+    """
+    from matplotlib.transforms import Bbox
+
     axis.figure.canvas.draw()  # the layout has to stand before anything is measured
-    frame, taken, named = axis.get_window_extent(), [], []
-    for row in order:
-        if len(named) == labels:
-            break
-        text = axis.annotate(
-            fit(names[row], 2.4, size=8, lines=1),
-            places[row],
-            (4, 3),
-            textcoords="offset points",
-            size=8,
-        )
-        box = text.get_window_extent().padded(3)
-        inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y1)
-        if inside and not any(box.overlaps(other) for other in taken):
-            taken.append(box)
-            named.append(int(row))
-        else:
-            text.remove()
+    frame, points = axis.get_window_extent(), axis.transData.transform(places)
+    scale, taken, named = axis.figure.dpi / 72, [], []
+    for allowed in (0, 1, 2):
+        for row in order[: 10 * labels]:
+            if len(named) >= (labels if allowed == 0 else labels / 2):
+                break
+            if row in named:
+                continue
+            name = fit(names[row], 2.4, size=8, lines=1)
+            text = axis.annotate(name, places[row], SPOTS[0], textcoords="offset points", size=8)
+            size = text.get_window_extent()
+            for x, y in SPOTS:
+                left, low = points[row] + scale * numpy.array([x, y])
+                left, low = left - size.width * (x < 0), low - size.height * (y < 0)
+                box = Bbox.from_bounds(left, low, size.width, size.height)
+                covered = ((points > box.min - 2) & (points < box.max + 2)).all(1).sum()
+                inside = frame.contains(*box.min) and frame.contains(*box.max)
+                box = box.padded(5, 2)
+                if inside and covered <= allowed and not any(map(box.overlaps, taken)):
+                    text.set(
+                        position=(x, y),
+                        ha="right" if x < 0 else "left",
+                        va="top" if y < 0 else "bottom",
+                    )
+                    taken.append(box)
+                    named.append(int(row))
+                    break
+            else:
+                text.remove()
     return named
 
 
