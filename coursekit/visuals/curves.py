@@ -195,8 +195,10 @@ def show_sweep(sweep, *, axes=None):
     right.plot(rates, smoothed, color=COLOURS["blue"], label="smoothed")
     right.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
     low, high = (smoothed.min(), smoothed.max()) if len(smoothed) else (0.0, 1.0)
+    finite = losses[numpy.isfinite(losses)]
+    low = min(low, numpy.quantile(finite, 0.02)) if len(finite) else low
     room = 0.1 * (high - low) or 0.1
-    right.set_ylim(low - 2 * room, high + room)  # single mini-batches may shoot out of it
+    right.set_ylim(low - room, high + room)  # single mini-batches may shoot out of it
     if sweep.suggestion is not None:
         looks = {"color": COLOURS["red"], "linestyle": "--"}
         left.axhline(sweep.suggestion, **looks)

@@ -7,13 +7,14 @@ from coursekit.visuals.style import COLOURS, WIDTH, digits, panels, say, sentenc
 
 SIZE = 11  # points of the letters, all of the same width
 COLUMNS = int((WIDTH - 0.3) * 72 / (0.602 * SIZE))  # letters in a line
+FULL = 0.9  # quantile of the strengths that gets the full colour: one giant would leave all pale
 
 
 @use_style()
 def show_tokens(tokens, values, *, title="", axes=None):
     """Draw a text whose tokens are coloured: blue speaks for the verdict, orange against it.
 
-    The strength of the colour is that of the value beside the largest one; strong tokens against
+    The colour grows with the value and is full for the strongest tenth; strong tokens against
     are underlined as well, for eyes that do not tell the colours apart.
 
     Args:
@@ -33,11 +34,12 @@ def show_tokens(tokens, values, *, title="", axes=None):
     drawn.set(xlim=(0, COLUMNS), ylim=(lines, 0))
     drawn.axis("off")
     drawn.set_title(title, loc="left")
-    largest = numpy.abs(values).max() or 1.0
+    strengths = numpy.abs(values)
+    full = numpy.quantile(strengths, FULL, method="higher") or strengths.max() or 1.0
     for token, value, (line, column) in zip(tokens, values, places, strict=True):
-        share = abs(value) / largest
+        share = min(1.0, abs(value) / full)
         _mark(drawn, token, share, value < 0, line, column)
-    strongest = numpy.argsort(-numpy.abs(values), kind="stable")[:3]
+    strongest = numpy.argsort(-strengths, kind="stable")[:3]
     said = [f"{tokens[row]} {digits(values[row])}" for row in strongest]
     say(sentence(f"the strongest of {len(tokens)} tokens: {', '.join(said)}"))
     return drawn
