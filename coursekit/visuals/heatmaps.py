@@ -68,12 +68,13 @@ def enlarge(maps, size):
     return torch.nn.functional.interpolate(maps[:, None].float(), size, **how)[:, 0]
 
 
-def overlay(picture, heat):
+def overlay(picture, heat, *, strength=0.75):
     """Return (H, W, 3) bytes: the picture in grey, its hot places shining through in colour.
 
     Args:
         picture: anything that ``ck.show_pictures`` takes.
         heat: (h, w) numbers from 0; scaled so that the hottest place is 1.
+        strength: how much of the hottest place is colour, 0 to 1.
     """
     from matplotlib import colormaps
 
@@ -81,9 +82,9 @@ def overlay(picture, heat):
     heat = enlarge(torch.as_tensor(heat)[None].clamp(min=0), array.shape[:2])[0].cpu().numpy()
     heat = (heat / max(heat.max(), 1e-12))[:, :, None]
     grey = numpy.repeat(array.mean(2, keepdims=True), 3, 2)
-    strength = 0.75 * heat**0.5
+    share = strength * heat**0.5
     colour = colormaps["inferno"](heat[:, :, 0])[:, :, :3]
-    return ((grey * (1 - strength) + colour * strength) * 255).round().astype(numpy.uint8)
+    return ((grey * (1 - share) + colour * share) * 255).round().astype(numpy.uint8)
 
 
 @use_style()
@@ -121,10 +122,9 @@ def show_heat(pictures, maps, titles=None, *, columns=6, height=1.65, axes=None)
         sorted_heat = torch.as_tensor(heat).flatten().float().sort(descending=True).values
         within = (sorted_heat.cumsum(0) < 0.5 * sorted_heat.sum()).sum().item() + 1
         shares.append(within / sorted_heat.numel())
-    say(
-        f"{counted(len(maps), 'heat map')}: half of the heat lies on {min(shares):.0%} to "
-        f"{max(shares):.0%} of a picture."
-    )
+    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    span = low if low == high else f"{low} to {high}"
+    say(f"{counted(len(maps), 'heat map')}: half of the heat lies on {span} of a picture.")
     return drawn[: len(maps)]
 
 

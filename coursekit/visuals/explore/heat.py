@@ -1,0 +1,484 @@
+"""Explorers of lesson 7: heat maps of a picture of one's own, what a unit sees, batch norm."""
+
+import contextlib
+import functools
+import io
+import itertools
+
+import numpy
+import torch
+
+from coursekit.console import CourseError, nearest
+from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Switch, Upload
+from coursekit.visuals.heatmaps import overlay
+from coursekit.visuals.layers import resting
+from coursekit.visuals.pictures import as_array, bare, draw_picture
+from coursekit.visuals.style import (
+    COLOURS,
+    DASHES,
+    counted,
+    digits,
+    panels,
+    say,
+    sentence,
+    use_style,
+)
+
+# Heat maps of one picture ---------------------------------------------------------------------
+
+AT_ONCE = 20  # with so many classes at most, all maps are made when the picture comes
+BARS = 8
+
+
+class Maps:
+    """The maps of one picture in several layers, and what speaks for each class in them.
+
+    The picture goes through the network once, and back once a class.
+
+    Args:
+        model: a network that gives scores (1, classes).
+        x: the picture (3, H, W), floats in 0..1.
+        layers: names of layers that give maps (1, C, h, w).
+
+    Raises:
+        CourseError: there is no such layer, or it gives no maps.
+    """
+
+    def __init__(self, model, x, layers):
+        modules, kept = dict(model.named_modules()), {}
+        device = next((one.device for one in model.parameters()), "cpu")
+        x = x[None].to(device).requires_grad_(True)  # or a frozen body would give no gradients
+
+        def keep(_module, _inputs, output, name):
+            kept[name] = output
+            return output.clone() if isinstance(output, torch.Tensor) else output
+
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(resting(model))
+            stack.enter_context(torch.enable_grad())
+            for name in layers:
+                if name not in modules:
+                    raise CourseError(
+                        f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
+                        + nearest(name, list(modules))
+                    )
+                hook = functools.partial(keep, name=name)
+                stack.callback(modules[name].register_forward_hook(hook).remove)
+            self._scores = model(x)[0]
+        for name, output in kept.items():
+            if not isinstance(output, torch.Tensor) or output.dim() != 4:
+                raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")
+        self._kept, self._slopes = kept, {}
+        self.shares = self._scores.detach().float().softmax(0).cpu().numpy()  # (classes,)
+
+    def slopes(self, target):
+        """Return {layer: gradient (C, h, w) of the score of class number ``target``}."""
+        if target not in self._slopes:
+            score, outputs = self._scores[target], list(self._kept.values())
+            found = torch.autograd.grad(score, outputs, retain_graph=True)
+            self._slopes[target] = {
+                name: one[0].float() for name, one in zip(self._kept, found, strict=True)
+            }
+        return self._slopes[target]
+
+    def heat(self, layer, target, *, pooled=True):
+        """Return the map (h, w) of a class in a layer, as ``ck.heat_map`` does."""
+        slope = self.slopes(target)[layer]
+        slope = slope.mean((1, 2), keepdim=True) if pooled else slope
+        return (slope * self._kept[layer][0].detach().float()).sum(0).relu().cpu()
+
+
+def read(content, wide, tall):
+    """Return the picture in the bytes of a file, cut to (tall, wide) around its middle, as tensor.
+
+    Raises:
+        CourseError: the file is no picture.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            upright = ImageOps.exif_transpose(opened).convert("RGB")
+    except OSError:
+        raise CourseError("This file is no picture that can be read; try a .jpg or .png.") from None
+    return _tensor(ImageOps.fit(upright, (wide, tall), Image.Resampling.BILINEAR))
+
+
+def _tensor(picture):
+    return torch.tensor(as_array(picture)).permute(2, 0, 1).float() / 255  # (3, H, W)
+
+
+@use_style()
+def _draw_heat(axes, x, maps, classes, *, layer, target, pooled, strength):
+    drawn = panels(1, 3, size=(10.0, 3.5), widths=[1, 1, 0.9], axes=axes)[0]
+    heat = maps.heat(layer, target, pooled=pooled)
+    draw_picture(drawn[0], x, "the picture")
+    title = f"{layer}, {heat.shape[0]} x {heat.shape[1]}\nfor {classes[target]}"
+    draw_picture(drawn[1], overlay(x, heat, strength=strength), title)
+    best = maps.shares.argsort()[::-1][:BARS]
+    shown = list(best) if target in best else [*best[:-1], target]
+    colours = [COLOURS["orange" if number == target else "blue"] for number in shown]
+    names = [str(classes[number])[:14] for number in shown]
+    drawn[2].barh(range(len(shown)), maps.shares[shown], color=colours, height=0.6)
+    drawn[2].set(xlim=(0, 1), title="what the network says", yticks=range(len(shown)))
+    drawn[2].set_yticklabels(names)
+    middle, half = (len(shown) - 1) / 2, max(len(shown), 4) / 2
+    drawn[2].set_ylim(middle + half, middle - half)  # the most probable above
+    drawn[2].grid(False)
+    how = "one weight a channel" if pooled else "one weight a place"
+    if not heat.max():
+        found = f"nothing in {layer} speaks for {classes[target]} ({how})"
+    else:
+        row, column = divmod(int(heat.argmax()), heat.shape[1])
+        down, along = (row + 0.5) / heat.shape[0], (column + 0.5) / heat.shape[1]
+        found = (
+            f"in {layer} most speaks for {classes[target]} at {along:.0%} of the width and "
+            f"{down:.0%} of the height ({how})"
+        )
+    says = f"the network says {classes[best[0]]} ({maps.shares[best[0]]:.1%})"
+    say(sentence(says, found))
+    return drawn
+
+
+def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=False, strength=0.75):
+    """Lay what speaks for a class over a picture, or one of your own: choose layer and class.
+
+    Args:
+        model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
+        classes: names of the classes, in the order of the scores.
+        picture: anything that ``ck.show_pictures`` takes; an uploaded one is cut to its size.
+        layers: names of layers that give maps, as in ``model.named_modules()``.
+        layer: the one to begin with; None for the last.
+        target: name of the class to begin with; None for the most probable one.
+        pooled: True weights each channel (Grad-CAM), False each place (HiResCAM).
+        strength: of the colours over the picture, 0 to 1.
+
+    Raises:
+        CourseError: there is no such layer or class.
+    """
+    classes, layers = [str(name) for name in classes], list(layers)
+    given = _tensor(picture)
+    cache = {}  # the maps of one picture, the latest
+
+    def looked_at(file):
+        if cache.get("file", b"") != file:
+            x = given if file is None else read(file, given.shape[2], given.shape[1])
+            maps = Maps(model, x, layers)
+            if len(classes) <= AT_ONCE:
+                for number in range(len(classes)):
+                    maps.slopes(number)
+            cache.update(file=file, shown=(x, maps))
+        return cache["shown"]
+
+    def draw(axes, layer, target, pooled, strength, file):
+        x, maps = looked_at(file)
+        number = classes.index(target)
+        return _draw_heat(
+            axes, x, maps, classes, layer=layer, target=number, pooled=pooled, strength=strength
+        )
+
+    if target is None:
+        target = classes[int(looked_at(None)[1].shares.argmax())]
+    weights = {"one for each place": False, "one for each channel": True}
+    controls = {
+        "file": Upload("a picture of yours", None),
+        "layer": Choice("layer", layer or layers[-1], options=layers),
+        "target": Choice("what speaks for", target, options=classes),
+        "pooled": Choice("weights", pooled, options=weights),
+        "strength": Slider("strength of the colours", strength, low=0.0, high=1.0, step=0.05),
+    }
+    return Explorer("heat", draw, controls)
+
+
+# What a unit sees -----------------------------------------------------------------------------
+
+
+def seen(layers):
+    """Return what one unit of the last layer is made of, from itself down to the dots.
+
+    Args:
+        layers: (kernel, stride, dilation) of each layer, the first one first.
+
+    Returns:
+        list of len(layers) + 1 arrays of places along one side: [0] for the unit itself, then the
+        units of each layer below; the last array holds dots, counted from the first one seen.
+    """
+    places = [numpy.zeros(1, int)]
+    for kernel, stride, dilation in reversed(layers):
+        below = places[-1][:, None] * stride + numpy.arange(kernel) * dilation
+        places.append(numpy.unique(below))
+    return places
+
+
+def fields(layers):
+    """Return [(dots that a unit spans, dots from one unit to the next)], a layer each.
+
+    Args:
+        layers: (kernel, stride, dilation) of each layer, the first one first.
+    """
+    field, step, found = 1, 1, []
+    for kernel, stride, dilation in layers:
+        field, step = field + (kernel - 1) * dilation * step, step * stride
+        found.append((field, step))
+    return found
+
+
+LINES = 300
+
+
+@use_style()
+def _draw_field(axes, picture, kernel, stride, dilation, depth, pooling):
+    from matplotlib.collections import LineCollection
+
+    block = [(kernel, stride, dilation)] + [(2, 2, 1)] * pooling
+    layers, side = block * depth, picture.shape[1]
+    drawn = panels(1, 2, size=(10.0, 4.0), widths=[1, 1.5], axes=axes)[0]
+    places, spans = seen(layers), [(1, 1), *fields(layers)]
+    field = spans[-1][0]
+    start = side // 2 - field // 2  # the first dot seen, so that the unit looks at the middle
+    dots = places[-1] + start
+    _dim(drawn[0], picture, dots)
+    drawn[0].set_title(f"a unit behind {counted(depth, 'layer')} sees {field} x {field}")
+    lines = []
+    for level, units in enumerate(reversed(places)):  # from the dots up
+        width, step = spans[level]
+        centres = units * step + (width - 1) / 2 + start
+        within = (centres > -1) & (centres < side)
+        units, centres = units[within], centres[within]
+        drawn[1].plot(centres, numpy.full(len(units), level), ".", color=COLOURS["blue"])
+        if level:
+            below_width, below_step = spans[level - 1]
+            size, gap, spread = layers[level - 1]
+            inputs = units[:, None] * gap + numpy.arange(size) * spread
+            ends = inputs * below_step + (below_width - 1) / 2 + start
+            begins = numpy.repeat(centres, size)
+            pairs = numpy.stack([begins, numpy.full_like(begins, level)], 1)
+            tips = numpy.stack([ends.ravel(), numpy.full_like(begins, level - 1)], 1)
+            lines += [numpy.stack(one) for one in zip(pairs[:LINES], tips[:LINES], strict=True)]
+    drawn[1].add_collection(LineCollection(lines, colors=COLOURS["sky"], linewidths=0.8))
+    drawn[1].plot([start + (field - 1) / 2], [len(layers)], "s", color=COLOURS["orange"])
+    names = [
+        f"layer {number // 2 + 1}" if number % 2 == 0 else f"pooling {number // 2 + 1}"
+        for number in range(len(layers))
+    ]
+    if not pooling:
+        names = [f"layer {number + 1}" for number in range(len(layers))]
+    drawn[1].set(xlim=(-1, side), ylim=(-0.4, len(layers) + 0.4), xlabel="dots of the picture")
+    drawn[1].set_yticks(range(len(layers) + 1), ["dots", *names])
+    drawn[1].set_title("one row of dots, and what the unit is made of")
+    widths = [spans[(1 + pooling) * number][0] for number in range(1, depth + 1)]
+    facts = [
+        f"kernel {kernel}, stride {stride}"
+        + f", dilation {dilation}" * (dilation > 1)
+        + ", pooling by 2" * pooling,
+        f"after each layer a unit spans {', '.join(map(str, widths))} dots",
+    ]
+    if len(places[-1]) < field:
+        facts.append(f"it looks at {len(places[-1])} of the last {field}, with gaps")
+    if field >= side:
+        facts.append(f"the picture has {side}, so the unit spans it all")
+    say(sentence(*facts))
+    return drawn
+
+
+def _dim(axis, picture, dots):
+    """Draw a picture, pale where no dot is seen; dots: the rows and columns that are."""
+    tall, wide = picture.shape[:2]
+    inside = dots[(dots >= 0) & (dots < wide)]
+    mask = numpy.zeros((tall, wide, 1))
+    rows = inside[inside < tall]
+    mask[numpy.ix_(rows, inside)] = 1
+    pale = 200 + 0.2 * picture  # (H, W, 3)
+    axis.imshow((picture * mask + pale * (1 - mask)).astype(numpy.uint8))
+    bare(axis)
+    low, high = max(dots[0], 0) - 0.5, min(dots[-1], wide - 1) + 0.5
+    box = [low, high, high, low, low], [low, low, high, high, low]
+    axis.plot(*box, color=COLOURS["orange"], linewidth=3, clip_on=False)
+
+
+def receptive_field(picture=None, *, kernel=3, stride=2, dilation=1, depth=3, pooling=False):
+    """See which dots of a picture a unit is made of: choose kernel, stride, dilation and depth.
+
+    Args:
+        picture: a square one, anything that ``ck.show_pictures`` takes; None for 64 x 64 dots.
+        kernel: side of the kernels, 1 to 7.
+        stride: dots from one place of the kernel to the next, 1 to 3.
+        dilation: dots from one number of the kernel to the next, 1 to 3.
+        depth: convolutions one after another, 1 to 6.
+        pooling: True puts a pooling of 2 x 2 with stride 2 behind each of them.
+    """
+    array = _pattern() if picture is None else as_array(picture)
+
+    def draw(axes, **settings):
+        return _draw_field(axes, array, **settings)
+
+    controls = {
+        "kernel": Slider("kernel", kernel, low=1, high=7),
+        "stride": Slider("stride", stride, low=1, high=3),
+        "dilation": Slider("dilation", dilation, low=1, high=3),
+        "depth": Slider("layers", depth, low=1, high=6),
+        "pooling": Switch("pooling after each layer", pooling),
+    }
+    return Explorer("receptive_field", draw, controls)
+
+
+def _pattern(side=64):
+    """Return a picture (side, side, 3) of soft waves."""
+    row, column = numpy.mgrid[:side, :side] / side
+    waves = [0.5 + 0.5 * numpy.sin(9 * (row * a + column * b)) for a, b in ((1, 0), (0, 1), (1, 1))]
+    return (numpy.stack(waves, 2) * 255).astype(numpy.uint8)
+
+
+# Batch norm -----------------------------------------------------------------------------------
+
+WIDTH, STEPS, ROWS = 32, 30, 128
+
+
+def weights_of(inputs, depth, scale, classes, width=WIDTH):
+    """Return the matrices (out, in) of ``depth`` hidden layers and of the last one, always alike.
+
+    Args:
+        inputs: numbers that a picture has.
+        scale: factor on top of what keeps the spread behind a ReLU (arXiv:1502.01852).
+    """
+    dice = torch.Generator().manual_seed(0)
+    sides = [inputs, *[width] * depth]
+    hidden = [
+        torch.randn(after, before, generator=dice) * scale * (2 / before) ** 0.5
+        for before, after in itertools.pairwise(sides)
+    ]
+    return [*hidden, torch.randn(classes, width, generator=dice) / width**0.5]
+
+
+def run_through(x, weights, normalised):
+    """Return (what each hidden layer gives before its ReLU, scores).
+
+    Args:
+        x: numbers (N, inputs).
+        weights: as ``weights_of`` gives them.
+        normalised: True brings each number to mean 0 and spread 1 over the N rows.
+    """
+    given = []
+    for matrix in weights[:-1]:
+        x = x @ matrix.T
+        if normalised:
+            x = torch.nn.functional.batch_norm(x, None, None, training=True)
+        given.append(x)
+        x = x.relu()
+    return given, x @ weights[-1].T
+
+
+def losses_of(x, y, weights, normalised, rate, steps=STEPS):
+    """Return the loss before each of ``steps`` steps of plain gradient descent, and after the last.
+
+    It ends early where the loss is no number.
+    """
+    weights = [one.clone().requires_grad_(True) for one in weights]
+    losses = []
+    for step in range(steps + 1):
+        with torch.enable_grad():
+            loss = torch.nn.functional.cross_entropy(run_through(x, weights, normalised)[1], y)
+        losses.append(loss.item())
+        if not numpy.isfinite(losses[-1]) or step == steps:
+            break
+        slopes = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            for one, slope in zip(weights, slopes, strict=True):
+                one -= rate * slope
+    return numpy.array(losses)
+
+
+LOOKS = {False: ("without", "orange", DASHES[1]), True: ("with batch norm", "blue", DASHES[0])}
+REACH = 4  # of the values, and of the powers of ten of their spread
+
+
+@use_style()
+def _draw_norm(axes, spreads, losses, shapes, *, on, guessing):
+    from matplotlib.collections import PolyCollection
+
+    drawn = panels(1, 3, size=(10.0, 3.7), widths=[1.1, 1, 1], axes=axes)[0]
+    outlines = []
+    for layer, (counts, edges) in enumerate(shapes, 1):
+        half, tall = numpy.repeat(0.45 * counts / counts.max(), 2), numpy.repeat(edges, 2)[1:-1]
+        sides = [layer - half, layer + half[::-1]]
+        outlines.append(numpy.column_stack([numpy.concatenate(sides), [*tall, *tall[::-1]]]))
+    drawn[0].add_collection(PolyCollection(outlines, facecolors=COLOURS[LOOKS[on][1]]))
+    drawn[0].set_xlim(0.4, len(shapes) + 0.6)
+    drawn[0].set(
+        xlabel="layer", title=f"before the ReLU, {LOOKS[on][0]}", ylim=(-REACH - 0.2, REACH + 0.2)
+    )
+    drawn[0].set_xticks(range(1, len(shapes) + 1, 1 + len(shapes) // 8))
+    for kind, (name, colour, dashes) in LOOKS.items():
+        looks = {"color": COLOURS[colour], "linestyle": dashes, "label": name}
+        looks |= {"linewidth": 3 if kind == on else 1.2}
+        layers = range(1, len(spreads[kind]) + 1)
+        logs = numpy.log10(numpy.maximum(spreads[kind], 1e-9)).clip(-REACH, REACH)
+        drawn[1].plot(layers, logs, marker=".", **looks)
+        drawn[2].plot(numpy.clip(losses[kind], 0, 2 * guessing), **looks)
+    drawn[1].set(xlabel="layer", title="spread of each layer", ylim=(-REACH - 0.2, REACH + 0.2))
+    drawn[1].set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
+    drawn[1].set_xticks(range(1, len(shapes) + 1, 1 + len(shapes) // 8))
+    drawn[2].axhline(guessing, color=COLOURS["grey"], linewidth=1, linestyle=":")
+    drawn[2].text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
+    drawn[2].set(xlabel="training step", title="train loss", ylim=(0, 2 * guessing))
+    drawn[2].set_xlim(0, STEPS)
+    drawn[1].legend(loc="lower left", fontsize=9)
+    told = [
+        f"{LOOKS[kind][0]} the spread goes from {digits(spreads[kind][0])} in the first layer to "
+        f"{digits(spreads[kind][-1])} in the last, the loss {_course(losses[kind])}"
+        for kind in (on, not on)
+    ]
+    say(sentence(*told))
+    return drawn
+
+
+def _course(losses):
+    if not numpy.isfinite(losses[-1]):
+        return f"is no number any more after {counted(len(losses) - 1, 'step')}"
+    return f"from {digits(losses[0])} to {digits(losses[-1])}"
+
+
+def batch_norm(x, y, *, on=False, depth=8, scale=0.5, rate=0.1):
+    """Switch batch norm on and off in a small net: what its layers give, and how it then learns.
+
+    The net is made of fully connected layers of 32 units; the same random weights every time.
+
+    Args:
+        x: pictures (N, 3, H, W), shrunk to 8 x 8 dots, or numbers (N, D); 128 rows are taken.
+        y: their class numbers (N,).
+        on: True with batch norm.
+        depth: hidden layers, 1 to 12.
+        scale: of the first weights, 0.1 to 4; 1 keeps the spread from layer to layer.
+        rate: learning rate of the 30 steps, 0.001 to 10.
+    """
+    x, y = torch.as_tensor(x)[:ROWS].detach().cpu().float(), torch.as_tensor(y)[:ROWS].cpu().long()
+    if x.dim() == 4:
+        x = torch.nn.functional.adaptive_avg_pool2d(x, 8)
+    x = x.flatten(1)
+    x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
+    classes = int(y.max()) + 1
+
+    @functools.lru_cache(maxsize=64)
+    def run(depth, scale, rate, normalised):
+        weights = weights_of(x.shape[1], depth, scale, classes)
+        with torch.no_grad():
+            values = [one.numpy() for one in run_through(x, weights, normalised)[0]]
+        return values, losses_of(x, y, weights, normalised, rate)
+
+    def draw(axes, on, depth, scale, rate):
+        both = {kind: run(depth, scale, rate, kind) for kind in (False, True)}
+        spreads = {kind: [one.std() for one in values] for kind, (values, _) in both.items()}
+        losses = {kind: one for kind, (_, one) in both.items()}
+        bins = numpy.linspace(-REACH, REACH, 62)  # so that zero is the middle of one
+        shapes = [numpy.histogram(one.clip(-REACH, REACH), bins) for one in both[on][0]]
+        return _draw_norm(axes, spreads, losses, shapes, on=on, guessing=numpy.log(classes))
+
+    controls = {
+        "on": Switch("batch norm", on),
+        "scale": Slider(
+            "scale of the first weights", scale, low=0.1, high=4.0, log=True, heavy=True
+        ),
+        "depth": Slider("layers", depth, low=1, high=12, heavy=True),
+        "rate": Slider("learning rate", rate, low=0.001, high=10.0, log=True, heavy=True),
+    }
+    return Explorer("batch_norm", draw, controls)
