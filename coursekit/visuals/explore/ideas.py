@@ -63,49 +63,81 @@ def walk(gradient, start, *, rate, momentum=0.0, steps=STEPS):
     return numpy.array(points)
 
 
+def _flew(heights, reach):
+    """Return True where a walk over these heights ended above its start, or far outside."""
+    return len(heights) < STEPS + 1 or heights[-1] > max(heights[0], reach)
+
+
 def _fate(heights, reach):
     """Return in words how a walk over these heights ended."""
     first, last = heights[0], heights[-1]
-    if len(heights) < STEPS + 1 or last > max(first, reach):
-        return f"it flies away, from {digits(first)} up to {digits(last)}"
-    return f"from {digits(first)} down to {digits(last)}, the lowest is {digits(heights.min())}"
+    if _flew(heights, reach):
+        return f"it flies away, the loss goes from {digits(first)} up to {digits(last)}"
+    lowest = digits(heights.min())
+    return f"the loss goes from {digits(first)} to {digits(last)}, its lowest is {lowest}"
+
+
+def _rings(levels):
+    """Return (x, y) of the ellipses on which the long bowl has these heights, apart by NaN."""
+    angle = numpy.linspace(0, 2 * numpy.pi, 80)
+    ring = numpy.array([numpy.cos(angle) * 2**0.5, numpy.sin(angle) / 2])
+    rings = [numpy.column_stack([ring * level**0.5, [numpy.nan, numpy.nan]]) for level in levels]
+    return numpy.concatenate(rings, 1)
+
+
+def _draw_ground(axis, landscape, start):
+    """Draw a landscape, seen from the side or, with two weights, from above; return its top."""
+    height, _, reach = LANDSCAPES[landscape]
+    if landscape == "a long bowl":
+        axis.plot(*_rings(numpy.geomspace(0.1, 25, 9)), color=COLOURS["grey"], linewidth=0.8)
+        axis.plot(0, 0, "+", color="black", markersize=11)
+        axis.set(xlim=(-reach, reach), ylim=(-2, 2), xlabel="first weight", ylabel="second weight")
+        return height(numpy.array(start))
+    line = numpy.linspace(-reach, reach, 120)
+    levels = height(line[:, None])
+    axis.plot(line, levels, color=COLOURS["grey"], linewidth=2)
+    room = 0.1 * numpy.ptp(levels)
+    limits = levels.min() - room, levels.max() + room
+    axis.set(xlim=(-reach, reach), ylim=limits, xlabel="weight", ylabel="loss")
+    return limits[1]
 
 
 @use_style()
 def _draw_descent(axes, landscape, rate, momentum, start):
-    height, gradient, reach = LANDSCAPES[landscape]
+    height, gradient, _ = LANDSCAPES[landscape]
     flat = landscape != "a long bowl"
     begin = [start] if flat else [start, 1.2]
     points = walk(gradient, begin, rate=rate, momentum=momentum)
     heights = height(points)
-    drawn = panels(1, 2, size=(9.5, 3.7), widths=[3, 2], axes=axes)[0]
-    line = numpy.linspace(-reach, reach, 200)
-    if flat:
-        levels = height(line[:, None])
-        drawn[0].plot(line, levels, color=COLOURS["grey"], linewidth=1.5)
-        drawn[0].plot(points[:, 0], heights, "o-", color=COLOURS["blue"], linewidth=1, markersize=5)
-        drawn[0].plot(points[0, 0], heights[0], "s", color=COLOURS["red"], markersize=9)
-        room = 0.1 * numpy.ptp(levels)
-        limits = (levels.min() - room, levels.max() + room)
-    else:
-        wide, tall = numpy.meshgrid(line, numpy.linspace(-2, 2, 120))
-        grid = height(numpy.stack([wide, tall], -1))
-        drawn[0].contour(wide, tall, grid, levels=numpy.geomspace(0.1, 25, 10), colors="#aaaaaa")
-        drawn[0].plot(*points.T, "o-", color=COLOURS["blue"], linewidth=1, markersize=5)
-        drawn[0].plot(*points[0], "s", color=COLOURS["red"], markersize=9)
-        limits = (-2, 2)
-    drawn[0].set(xlim=(-reach, reach), ylim=limits, title=f"{landscape}, start in red")
-    drawn[1].plot(numpy.clip(heights, None, 1e9), ".-", color=COLOURS["blue"])
-    drawn[1].set(xlabel="step", title="loss", xlim=(0, STEPS))
-    if heights.max() > 100:
-        drawn[1].set_yscale("symlog")
-    say(
-        sentence(
-            f"rate {digits(rate)}, momentum {digits(momentum)}",
-            f"in {counted(len(points) - 1, 'step')} {_fate(heights, limits[1])}",
-        )
-    )
-    return drawn
+    if axes is None:
+        axes = panels(1, 2, size=(9.0, 3.4), widths=[3, 2])[0]
+        for axis in axes:
+            axis.locator_params(nbins=5)
+        axes[1].set_ylabel(" ")  # room for longer numbers
+    left, right = axes
+    for axis in axes:  # emptied by hand: new ticks would take half of the time of a move
+        while axis.lines:
+            axis.lines[0].remove()
+    top = _draw_ground(left, landscape, begin)
+    flew = _flew(heights, top)
+    path = numpy.array([points[:, 0], heights] if flat else points.T)
+    outside = numpy.flatnonzero(numpy.abs(path).max(0) > 12)
+    seen = outside[0] + 1 if len(outside) else len(points)  # no line comes back from out there
+    looks = {"color": COLOURS["blue"], "linewidth": 1, "markersize": 5}
+    left.plot(*path[:, :seen], "o-", **looks)
+    left.plot(*path[:, 0], "s", color=COLOURS["red"], markersize=9)
+    right.plot(numpy.clip(heights, None, 1e3), "o-", **looks)
+    lowest, highest = min(0.0, heights.min()), max(heights[0], 0.3 * top) * (5 if flew else 1)
+    room = 0.1 * (highest - lowest)
+    limits = lowest - room, highest + room
+    right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), ylim=limits)
+    fate = "it flies away" if flew else f"{digits(heights[-1])} in the end"
+    right.set_title(f"loss: {fate}", color=COLOURS["red"] if flew else "black")
+    left.set_title(f"{landscape}, rate {digits(rate)}; the red square is the start")
+    steps = counted(len(points) - 1, "step")
+    fate = f"in {steps} {_fate(heights, top)}"
+    say(sentence(f"rate {digits(rate)}, momentum {digits(momentum)}", fate))
+    return axes
 
 
 def descent(*, landscape="a curve", rate=0.3, momentum=0.0, start=-2.0):
