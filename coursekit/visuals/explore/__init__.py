@@ -4,6 +4,7 @@ Each shows itself as the last line of a cell. Where no widget can run it leaves 
 sentence; its arguments then take the place of the controls.
 """
 
+from coursekit.visuals.explore.films import taste
 from coursekit.visuals.explore.heat import batch_norm, heat, receptive_field
 from coursekit.visuals.explore.ideas import descent, kernel, relus
 from coursekit.visuals.explore.maps import nearest, vectors
@@ -22,6 +23,7 @@ __all__ = [
     "nearest",
     "receptive_field",
     "relus",
+    "taste",
     "threshold",
     "unit",
     "vectors",
