@@ -61,6 +61,15 @@ def test_the_reasons_add_up(world):
     assert numpy.allclose(advice.pulls.sum(1), moved)
 
 
+def test_generosity_is_no_reason(world):
+    """Ten reasons that name one film, because it was the one with the most stars."""
+    factors, starts, raters = world
+    options = {"noise": NOISE, "count": 39}
+    advice = films.advise(numpy.zeros_like(factors), starts, raters, [7], [5.0], **options)
+    assert (advice.pulls > 0.1).all()
+    assert numpy.allclose(advice.favours, 0)
+
+
 def test_a_film_that_got_what_was_expected_tells_nothing(world):
     """A reason from a rating that surprised nobody."""
     factors, starts, raters = world

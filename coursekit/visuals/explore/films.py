@@ -22,12 +22,14 @@ class Advice(NamedTuple):
         stars: (count,) expected from the new rater.
         usual: (count,) expected from the mean rater.
         pulls: (count, n) how much each of the n rated films moved the score of each of these.
+        favours: (count, n) the same, less what it moved films on average: generosity is no reason.
     """
 
     films: numpy.ndarray
     stars: numpy.ndarray
     usual: numpy.ndarray
     pulls: numpy.ndarray
+    favours: numpy.ndarray
 
 
 def advise(factors, starts, raters, rated, stars, *, noise, span=(0.5, 5.5), count=10):
@@ -60,7 +62,7 @@ def advise(factors, starts, raters, rated, stars, *, noise, span=(0.5, 5.5), cou
     expected = low + (high - low) / (1 + numpy.exp(-scores))
     order = numpy.argsort(-expected, kind="stable")
     best = order[~numpy.isin(order, rated)][:count]
-    return Advice(best, expected[best], starts[best], each[best])
+    return Advice(best, expected[best], starts[best], each[best], each[best] - each.mean(0))
 
 
 class _Taste(Explorer):
@@ -129,7 +131,7 @@ def taste(
             span=span,
             count=count,
         )
-        reasons = [_reason(pulls, given) for pulls in known.pulls]
+        reasons = [_reason(favours, given) for favours in known.favours]
         drawn = _draw_advice(axes, known, [titles[row] for row in known.films], reasons, span)
         first = titles[known.films[0]]
         shared = len(set(known.films) & set(usual))
@@ -173,11 +175,11 @@ def _given(settings, titles):
     return given, unknown
 
 
-def _reason(pulls, given):
-    """Return in words which rating speaks most for a film; ``pulls`` has one number for each."""
-    if not len(pulls) or pulls.max() < 0.02:
+def _reason(favours, given):
+    """Return in words which rating speaks most for a film; ``favours`` has a number for each."""
+    if not len(favours) or favours.max() < 0.02:
         return "liked by most"
-    name, stars = list(given.items())[int(pulls.argmax())]
+    name, stars = list(given.items())[int(favours.argmax())]
     return f"because you gave {digits(stars)} to {name}"
 
 
