@@ -301,10 +301,10 @@ def test_real_tiles_with_several_labels(real_home, monkeypatch, say):
         learn = ck.image_learner(data, "squeezenet1_0", precompute=True)
         learn.fit(8, lr=0.005)
         reached.append(report(learn.predict().probabilities, wanted))
-    learn.set_data(tiles(path, 64, augment=ck.top_down))
-    learn.unfreeze()
-    learn.fit(2, lr=[1e-4, 3e-4, 1e-3])
-    fine.append(report(learn.predict(tta=7).probabilities, wanted))
+        learn.set_data(tiles(path, 64, augment=ck.top_down))
+        learn.unfreeze()
+        learn.fit(2, lr=[1e-4, 3e-4, 1e-3])
+        fine.append(report(learn.predict(tta=7).probabilities, wanted))
     show(say, always=always, frozen=reached, **{"tuned at 64 px": fine})
     assert min(reached) > always + 0.10
-    assert fine[0] > always + 0.10
+    assert min(fine) > always + 0.10

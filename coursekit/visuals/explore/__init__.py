@@ -8,6 +8,7 @@ from coursekit.visuals.explore.films import taste
 from coursekit.visuals.explore.heat import batch_norm, heat, receptive_field
 from coursekit.visuals.explore.ideas import descent, kernel, relus
 from coursekit.visuals.explore.maps import nearest, vectors
+from coursekit.visuals.explore.reviews import next_words, review
 from coursekit.visuals.explore.tables import effect, what_if
 from coursekit.visuals.explore.thresholds import threshold
 from coursekit.visuals.explore.versions import augmentation
@@ -21,8 +22,10 @@ __all__ = [
     "heat",
     "kernel",
     "nearest",
+    "next_words",
     "receptive_field",
     "relus",
+    "review",
     "taste",
     "threshold",
     "unit",

@@ -1,0 +1,43 @@
+"""The explorers of lesson 2."""
+
+from types import SimpleNamespace
+
+import numpy
+
+from coursekit.data.augment import Augment
+from coursekit.visuals import explore
+
+CLASSES = ("clear", "haze", "road", "water")
+
+
+def _tile():
+    return numpy.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=numpy.uint8)
+
+
+def _predictions():
+    draw = numpy.random.default_rng(0)
+    targets = draw.random((60, 4)) < (0.8, 0.3, 0.4, 0.1)
+    return SimpleNamespace(
+        probabilities=0.6 * targets * draw.random((60, 4)) + 0.4 * draw.random((60, 4)),
+        targets=targets.astype(float),
+    )
+
+
+EXPLORERS = {
+    "augmentation": (
+        lambda: explore.augmentation(_tile(), Augment),
+        [
+            {"symmetries": True},
+            {"rotate": 90.0},
+            {"taken": "from the side"},
+            {"light": 0.6},
+            {"zoom": 2.0},
+            {"flip": False, "symmetries": False},
+            {"draw": 7},
+        ],
+    ),
+    "threshold": (
+        lambda: explore.threshold(_predictions(), CLASSES),
+        [{"threshold": 0.2}, {"threshold": 0.9}, {"threshold": 0.01}],
+    ),
+}
