@@ -29,20 +29,30 @@ def show_tokens(tokens, values, *, title="", axes=None):
     tokens, values = [str(token) for token in tokens], numpy.asarray(values, float)
     if not tokens or len(tokens) != len(values):
         raise CourseError(f"{len(tokens)} tokens and {len(values)} values do not go together.")
-    places, lines = _places(tokens)
-    drawn = panels(size=(WIDTH, 0.6 + 0.3 * lines), axes=axes)[0, 0]
-    drawn.set(xlim=(0, COLUMNS), ylim=(lines, 0))
-    drawn.axis("off")
+    drawn = panels(size=(WIDTH, 0.3 + height(tokens)), axes=axes)[0, 0]
+    draw_tokens(drawn, tokens, values)
     drawn.set_title(title, loc="left")
+    strongest = numpy.argsort(-numpy.abs(values), kind="stable")[:3]
+    said = [f"{tokens[row]} {digits(values[row])}" for row in strongest]
+    say(sentence(f"the strongest of {len(tokens)} tokens: {', '.join(said)}"))
+    return drawn
+
+
+def height(tokens):
+    """Return the inches that a panel as wide as a page needs for these tokens."""
+    return 0.3 + 0.3 * _places(tokens)[1]
+
+
+def draw_tokens(axes, tokens, values):
+    """Draw coloured tokens on Axes and say nothing; arguments as in ``show_tokens``."""
+    places, lines = _places(tokens)
+    axes.set(xlim=(0, COLUMNS), ylim=(lines, 0))
+    axes.axis("off")
     strengths = numpy.abs(values)
     full = numpy.quantile(strengths, FULL, method="higher") or strengths.max() or 1.0
     for token, value, (line, column) in zip(tokens, values, places, strict=True):
         share = min(1.0, abs(value) / full)
-        _mark(drawn, token, share, value < 0, line, column)
-    strongest = numpy.argsort(-strengths, kind="stable")[:3]
-    said = [f"{tokens[row]} {digits(values[row])}" for row in strongest]
-    say(sentence(f"the strongest of {len(tokens)} tokens: {', '.join(said)}"))
-    return drawn
+        _mark(axes, token, share, value < 0, line, column)
 
 
 def _mark(axes, token, share, against, line, column):
@@ -53,7 +63,7 @@ def _mark(axes, token, share, against, line, column):
     axes.add_patch(Rectangle((column, line + 0.08), len(token), 0.84, **box))
     if against and share > 0.3:
         axes.plot([column, column + len(token)], [line + 0.94] * 2, color=colour, linewidth=2)
-    words = {"family": "monospace", "fontsize": SIZE, "va": "center"}
+    words = {"family": "monospace", "fontsize": SIZE, "va": "center", "parse_math": False}
     axes.text(column, line + 0.5, token, **words)
 
 
