@@ -365,14 +365,19 @@ def _clean(cell, output):
 
 
 def _lighter(png):
-    """Return a PNG (base64) with 32 shades a colour: no eye sees it, and it takes half the room."""
+    """Return a PNG (base64) with 32 shades a colour: no eye sees it, and it takes half the room.
+
+    Pale tints are kept as they are, for there a step of a shade is another hue.
+    """
     import numpy
     from PIL import Image
 
     shades = numpy.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB"))
     rounded = (shades.astype(numpy.int16) + 4) // 8 * 8
+    pale = shades.min(-1, keepdims=True) >= 176
+    lighter = numpy.where(pale, shades, rounded.clip(0, 255)).astype(numpy.uint8)
     written = io.BytesIO()
-    Image.fromarray(rounded.clip(0, 255).astype(numpy.uint8)).save(written, "PNG", optimize=True)
+    Image.fromarray(lighter).save(written, "PNG", optimize=True)
     return base64.b64encode(written.getvalue()).decode()
 
 

@@ -18,12 +18,12 @@ for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT
 
 
 # What takes longest begins first, so that nothing is waited for alone at the end.
-FIRST = ("test_colab", "test_notebooks", "test_claims")
+FIRST = ("test_colab", "test_notebooks", "test_browser", "test_claims")
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
-    """Side by side, the tests of a file stay together; of the notebooks, those of a lesson."""
+    """Side by side, the tests of a file stay together; where lessons are run, those of a lesson."""
 
     def place(item):
         name = item.path.stem
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=place)
     for item in items:
         group = item.path.stem
-        if group == "test_notebooks" and hasattr(item, "callspec"):
+        if group in ("test_notebooks", "test_browser") and hasattr(item, "callspec"):
             group = f"{group} {item.callspec.id}"
         item.add_marker(pytest.mark.xdist_group(group))
 

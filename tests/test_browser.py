@@ -1,0 +1,126 @@
+"""The lessons in a real browser: Shift+Enter to the end, then every explorer by mouse and keys."""
+
+import shutil
+
+import pytest
+
+from coursekit.exercises import texts
+from coursekit.exercises.quiz import LETTERS
+from notebooks import build
+from tests import browser
+
+LESSONS = build.lessons(build.ROOT)
+names = pytest.mark.parametrize("source", LESSONS, ids=lambda file: file.stem)
+pytestmark = browser.needs_chromium
+
+
+@pytest.fixture
+def lab(sample_home, tmp_path):
+    """Return a function that opens a lesson in JupyterLab, in the quick profile."""
+    environment = {
+        "COURSEKIT_HOME": str(sample_home),
+        "COURSEKIT_CHECKPOINTS": str(tmp_path / "checkpoints"),
+        "COURSEKIT_DATA": "sample",
+        "COURSEKIT_DEVICE": "cpu",
+        "COURSEKIT_QUICK": "1",
+        "COURSEKIT_PROGRESS": "off",
+        "MPLCONFIGDIR": str(build.ROOT / "build" / "matplotlib"),
+    }
+    folder = tmp_path / "lessons"
+    folder.mkdir()
+    for source in LESSONS:
+        shutil.copy(source.with_suffix(".ipynb"), folder)
+    with browser.jupyterlab(folder, environment) as address, browser.chromium() as page:
+        yield lambda source: browser.Lab(page, address, source.with_suffix(".ipynb").name)
+
+
+@names
+def test_every_explorer_answers(source, lab, say):
+    """What works when it is called by code, and stays still under a hand."""
+    opened = lab(source)
+    opened.run_from_the_top()
+    assert opened.complaints() == []
+    _wait_for_explorers(opened, source)
+    moved = {}
+    for name, shown in opened.explorers().items():
+        shown.screenshot(f"{source.stem[:2]}-{name}-before")
+        special = SPECIAL.get(name)
+        if special is not None:
+            special(opened, shown)
+        moved[name] = (shown.by_mouse(), shown.by_keyboard())
+        shown.screenshot(f"{source.stem[:2]}-{name}-after")
+    say(f"{source.stem}: {moved}")
+    assert moved, "a lesson without an explorer"
+    still = {name: how for name, how in moved.items() if None in how}
+    assert not still, f"(by mouse, by keyboard): {still}"
+    _take_the_quiz(opened, source)
+    assert opened.complaints() == []
+
+
+def _wait_for_explorers(opened, source):
+    """Wait until as many explorers are there as the lesson calls."""
+    calls = source.read_text("utf-8").count("\nck.explore.")
+    opened.page.wait_for_function(
+        "calls => document.querySelectorAll('.coursekit-explorer').length >= calls", arg=calls
+    )
+
+
+def _take_the_quiz(opened, source):
+    """Answer every question, the first one wrongly at first; the score must say so."""
+    questions = texts.lesson(int(source.name[:2]))["quiz"]
+    quiz = opened.page.locator(".coursekit-quiz")
+    groups = quiz.locator(".widget-radio-box, .jupyter-widget-radio-box")
+    wrong = [not answer["right"] for answer in questions[0]["answers"]].index(True)
+    groups.nth(0).locator("input").nth(wrong).click()
+    quiz.get_by_text("Not quite:").wait_for()
+    for place, question in enumerate(questions):
+        right = [answer["right"] for answer in question["answers"]].index(True)
+        choice = groups.nth(place).locator("input").nth(right)
+        if place % 2:  # by mouse and by keyboard in turn
+            choice.click()
+        else:
+            choice.focus()
+            opened.page.keyboard.press("Space")
+    quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()
+    assert LETTERS  # the letters stand before the answers
+    browser.Shown(opened.page, quiz).screenshot(f"{source.stem[:2]}-quiz")
+
+
+# Explorers that are used to the end ---------------------------------------------------------------
+
+
+def _clean(opened, shown):
+    """Drop one picture, give another its other label, keep the rest, and read what is said."""
+    shown.root.get_by_role("button", name="Drop").click()
+    for _ in range(60):
+        keep = shown.root.get_by_role("button", name="Keep")
+        if not keep.count() or not keep.is_enabled():
+            break
+        before = shown.state()
+        keep.click()
+        assert shown.changes(lambda: None) or shown.state() != before
+    assert "csv" in shown.state().lower()
+    shown.root.get_by_role("button", name="Undo").click()
+
+
+def _upload(opened, shown):
+    """Give it a picture of our own, and then a file that is none."""
+    picture = next(iter(sorted((browser.SCREENSHOTS).glob("*.png"))))
+    field = shown.root.locator("input[type=file]")
+    assert shown.changes(lambda: field.set_input_files(picture), 60)
+    none = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture at all"}
+    assert shown.changes(lambda: field.set_input_files(none), 60)
+
+
+def _write_and_stop(opened, shown):
+    """Let it write, stop it, and see that it has stopped."""
+    write = shown.root.get_by_role("button", name="Write")
+    assert shown.changes(write.click, 60)
+    shown.root.get_by_role("button", name="Stop").click()
+    opened.page.wait_for_timeout(1500)
+    stopped = shown.state()
+    opened.page.wait_for_timeout(1500)
+    assert shown.state() == stopped, "it goes on writing"
+
+
+SPECIAL = {"cleaner": _clean, "classify": _upload, "heat": _upload, "writer": _write_and_stop}
