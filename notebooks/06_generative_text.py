@@ -49,6 +49,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from coursekit.runtime import device
+from coursekit.visuals.style import use_style
 
 # %%
 PATH = ck.fetch("nietzsche")
@@ -227,20 +228,23 @@ def show_ladder(last=20):
 show_ladder()
 
 # %% [markdown] lang="en"
-# "Choices" is the perplexity: with the table of pairs about a dozen characters are still open, where
-# there were about a hundred. That is the baseline that every network has to beat. The
+# "Choices" is the perplexity. On the sample the table of pairs leaves about fourteen characters open,
+# where there were about a hundred. That is the baseline that every network has to beat. The
 # table itself, for the most frequent characters: dark means often. Which row is nearly all in one
 # place?
 
 # %%
 often = pairs.sum(1).topk(30).indices.sort().values
-names = ["↵" if characters[n] == "\n" else characters[n] for n in often]
-figure, axis = plt.subplots(figsize=(6.4, 5.8), layout="constrained")
-image = axis.imshow(bigram[often][:, often], cmap="Blues")
-axis.set_xticks(range(30), ["space" if n == " " else n for n in names], size=8, rotation=90)
-axis.set_yticks(range(30), ["space" if n == " " else n for n in names], size=8)
-axis.set(xlabel="next character", ylabel="this character")
-figure.colorbar(image, label="probability");
+spoken = {" ": "space", "\n": "new line", ",": "comma", ".": "full stop"}
+names = [spoken.get(characters[n], characters[n]) for n in often]
+with use_style():
+    figure, axis = plt.subplots(figsize=(7, 6), layout="constrained")
+    image = axis.imshow(bigram[often][:, often], cmap="Blues")
+    axis.set_xticks(range(30), names, size=9, rotation=90)
+    axis.set_yticks(range(30), names, size=9)
+    axis.set(xlabel="next character", ylabel="this character")
+    axis.grid(False)
+    figure.colorbar(image, label="probability", shrink=0.7)
 # %%
 best = bigram[often].max(1)
 for row in best.values.argsort(descending=True)[:3]:
@@ -254,7 +258,7 @@ for row in best.values.argsort(descending=True)[:3]:
 # million rows, and most of them were never seen. So let a network do it. The plan has three kinds of
 # arrows:
 #
-# * from a character *into* the network (green in many drawings);
+# * from a character *into* the network;
 # * from what it knows so far *onward* to what it knows one character later;
 # * from what it knows at last *out* to a score for each possible next character.
 #
@@ -358,7 +362,13 @@ for joined, name in ((False, "loop over eight, added"), (True, "loop over eight,
     ck.seed(1)
     enter_net(name, train(Loop(joined), name, 0.01, 1, eight))
 
+# %%
+show_ladder(last=3)
+
 # %% [markdown] lang="en"
+# On the sample, the loop that adds is no better with eight characters than `Three` was with three:
+# what it has read gets blurred. Side by side, the five characters more are of use (one run each).
+#
 # A matrix that acts on two lists side by side is the same as two matrices, one for each list, whose
 # results are added. So the concatenated loop computes tanh(W h + U x + b), and this is word for word
 # what torch calls a *recurrent layer*, `nn.RNN`. Let us check that: a loop by hand, with the weights
@@ -401,7 +411,7 @@ class LastOnly(Reader):
 
 ck.seed(1)
 enter_net("nn.RNN over eight", train(LastOnly(nn.RNN), "RNN eight", 0.01, 1, eight))
-show_ladder(last=5)
+show_ladder(last=4)
 
 # %% [markdown] lang="en"
 # ## 4 · Many outputs, and a memory that is kept
@@ -493,9 +503,22 @@ enter_net("nn.RNN, state kept", learn)
 show_ladder(last=4)
 
 # %% [markdown] lang="en"
-# Which step brought most? On the sample it is the first of these: a pass over the text teaches more when
-# every place asks a question. The other steps are smaller, and they are one run each: without several
-# seeds, do not trust the second digit after the point.
+# Before you compare the first two lines: were they trained alike? Let us count how many characters each
+# has read, one step of the loop each, and how many questions it has answered on the way.
+
+# %%
+in_windows, in_rows = len(eight.train), epochs * len(data.train)
+for name, questions, steps in (
+    ("nn.RNN over eight", in_windows, in_windows * 8),
+    ("nn.RNN, many outputs", in_rows * length, in_rows * length),
+):
+    print(f"{name:21} {steps:9,} characters read, {questions:9,} questions answered")
+
+# %% [markdown] lang="en"
+# With many outputs every character that is read asks a question as well: on the sample fewer steps, and
+# six times as many questions. But the two networks also had different learning rates and numbers of
+# passes, so this table does not say which change brought how much. And each line is one run: without
+# several seeds, do not trust the second digit after the point.
 #
 # ## 5 · Gradients explode
 #
@@ -509,7 +532,7 @@ for factor in (0.5, 0.9, 1.0, 1.1, 1.5):
 # %% [markdown] lang="en"
 # Below one it vanishes: the network cannot learn from what lies far back. Above one it explodes. With
 # matrices it is the same. Let us start a recurrent layer with several multiples of the identity, and
-# ask how strongly the last output depends on the character that lies `back` places before it:
+# ask how strongly the last output depends on each of the characters before it:
 
 
 # %%
@@ -522,12 +545,20 @@ def influence(factor, steps=32):
     return x.grad[0].norm(dim=1).flip(0)
 
 
+# %%
+@use_style()
+def draw_lines(lines, xlabel, ylabel):
+    axis = plt.subplots(figsize=(8, 3.6), layout="constrained")[1]
+    for (name, line), dashes in zip(lines.items(), ("-", "--", "-.", ":", (0, (1, 3)))):
+        axis.semilogy(line, label=name, linestyle=dashes)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+
 ck.seed(1)
-figure, axis = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-for factor, style in ((0.5, ":"), (0.9, "-."), (1.0, "-"), (1.1, "--"), (1.5, (0, (1, 3)))):
-    axis.semilogy(influence(factor), label=f"{factor} x identity", linestyle=style)
-axis.set(xlabel="characters back", ylabel="size of the gradient")
-axis.legend(loc="upper left", bbox_to_anchor=(1, 1));
+factors = 1.5, 1.1, 1.0, 0.9, 0.5
+curves = {f"{factor} x identity": influence(factor) for factor in factors}
+draw_lines(curves, "characters back", "size of the gradient")
 
 # %% [markdown] lang="en"
 # A straight line on this scale means: the same factor at each step. Only close to 1 do errors travel
@@ -556,7 +587,7 @@ class NoteNorms(ck.Callback):
 piece = ck.language(text[:40_000], tokens="characters", batch=16, length=32)
 
 
-def explode(name, *more, start=1.2):
+def explode(name, *more, start=1.05):
     ck.seed(1)
     model, norms = Forgetful(nn.RNN, nonlinearity="relu"), NoteNorms()
     with torch.no_grad():
@@ -570,13 +601,20 @@ def explode(name, *more, start=1.2):
 # %%
 wild, wild_norms = explode("not clipped")
 tame, tame_norms = explode("clipped", ck.ClipGradients(1.0))
-print(f"not clipped: loss {wild:.3f}, largest gradient {wild_norms.nan_to_num(0).max():.3g}")
-print(f"clipped:     loss {tame:.3f}, largest gradient {tame_norms.max():.3g} before clipping")
+limit = torch.ones(len(tame_norms))
+both = {"not clipped": wild_norms, "clipped, before it": tame_norms, "limit": limit}
+draw_lines(both, "step", "size of the gradient")
+for name, loss, norms in (("not clipped", wild, wild_norms), ("clipped", tame, tame_norms)):
+    there = f"a number in {norms.isfinite().sum()} of {len(norms)} steps"
+    print(f"{name:11}: at first {norms[0]:.3g}, {there}, train loss {loss:.3f}")
 
 # %% [markdown] lang="en"
-# One step along an enormous gradient throws the weights out of the valley, and nothing brings them
-# back. *Clipping* keeps the direction and shortens the arrow to a length of at most 1
-# (arXiv 1211.5063). By hand it is one line: multiply by `limit / norm` where the norm is above the limit.
+# Both begin with the same gradient. Without clipping, one step along it throws the weights out of the
+# valley; the next gradient is larger still, and soon it is no number any more (nan), nor are the weights.
+# The other one takes short steps in the same direction, and its gradients shrink on the way.
+#
+# *Clipping* keeps the direction and shortens the arrow to a length of at most 1 (arXiv 1211.5063). By
+# hand it is one line: multiply by `limit / norm` where the norm is above the limit.
 
 # %%
 ck.seed(1)
@@ -717,7 +755,8 @@ show_ladder()
 # %% [markdown] lang="en"
 # The column ± is the spread over the three seeds. Compare it with the differences: the steps from the
 # table to the plain network, and from there to the gated ones, are many times larger than what
-# another seed changes.
+# another seed changes. (One thing flatters all networks a little: their learning rates were chosen by
+# trials on this same validation text, and there is no third part, a test part, to report on.)
 #
 # **Two layers, with dropout.** Put a second LSTM on top of the first: it reads what the first one
 # makes of the text. Between them *dropout* sets a tenth of the numbers to zero at random while
@@ -827,10 +866,10 @@ show_ladder()
 
 # %% [markdown] lang="en"
 # The whole ladder on one page. How does the transformer compare? It sees no further back than one row,
-# and it begins every row anew, so the first places of each row have little to go by. With little text
-# and little time it has no advantage over a good recurrent network. Its strength shows at a
-# scale that no notebook reaches: all places of a row are computed at once, so it can be trained on far
-# more text.
+# and it begins every row anew, so the first places of each row have little to go by. On the sample, with
+# so little text and time, this one run has no advantage over the gated networks. Its strength shows at
+# a scale that no notebook reaches: all places of a row are computed at once, so it can be trained on
+# far more text.
 #
 # For the mark to beat: on Nietzsche, with large recurrent networks on a graphics card, a course of 2018
 # reached 1.252 nats.
@@ -848,7 +887,7 @@ for name, lr in (("rate too high", 1.0), ("rate too low", 0.00002), ("a good rat
 
 # %% [markdown] lang="en"
 # Far too high: it throws its weights about and learns little, though its gradients are clipped. Far too
-# low: hardly better than knowing nothing at all. A loss without the rate it was trained with says little.
+# low: no better than knowing nothing at all, which is the first line of the ladder. A loss without the rate it was trained with says little.
 #
 # **Too many epochs.** A very small piece of text, read again and again. When does it stop learning the
 # language and begin to learn the text by heart?
@@ -885,7 +924,7 @@ print(f"one piece at the end of the text:  {known([train_text], at_the_end):.0%}
 # %% [markdown] lang="en"
 # Nearly every question of the random tenth was asked before, with its answer. A network that merely
 # remembers would look perfect there. This is why the validation part is one piece at the end. (The
-# manual itself has the same trap: a fifth of its paragraphs stand in it several times. The sample
+# manual itself has the same trap: about a fifth of its paragraphs are copies of earlier ones. The sample
 # keeps each of them once.)
 #
 # ## 10 · Writing: timid, bold, wild
@@ -946,15 +985,22 @@ def sampler(temperature=1.0, top_k=None, nucleus=None):
 # %% [markdown] lang="en"
 # What each does to one distribution, that of the character after the beginning of our text:
 
+
 # %%
-deep.model.eval()
-with torch.no_grad():
-    scores = deep.model(torch.tensor([vocabulary.encode(start)]).to(device()))[0, -1].cpu()
+def scores_after(text):  # -> (size,)
+    deep.model.eval()  # forgets what it has read before
+    with torch.no_grad():
+        return deep.model(torch.tensor([vocabulary.encode(text)]).to(device()))[0, -1].cpu()
+
+
+scores = scores_after(start)
 top = scores.topk(12)
 print("              ", *(f"{characters[n]!r:>5}" for n in top.indices))
 for t in (0.3, 0.7, 1.0, 1.5):
     shares = (scores / t).softmax(0)[top.indices]
     print(f"temperature {t:3}", *(f"{share:5.2f}" for share in shares))
+
+# %%
 p = scores.softmax(0).sort(descending=True).values
 for share in (0.5, 0.8, 0.95):
     kept = int((p.cumsum(0) - p < share).sum())
@@ -963,7 +1009,17 @@ for share in (0.5, 0.8, 0.95):
     print(f"nucleus {share}: {kept} characters may be drawn")
 
 # %% [markdown] lang="en"
-# And the texts. Change the numbers and run the cell again, as often as you like.
+# Now watch it write. Press **Write**, and move the sliders while it writes; the bars show what may come
+# next, before and after the filters. Predict first: at a temperature of 0.1, which word will it fall
+# into? From which temperature on are most words invented? Set the temperature to 1.5 and the nucleus
+# to 0.7: are the words mended? After which beginnings is there only one bar? (Where there are no
+# buttons, change the numbers in the call, `top_k=3` say, and run the cell again.)
+
+# %%
+ck.explore.writer(scores_after, characters, start=start, temperature=0.8)
+
+# %% [markdown] lang="en"
+# Five ways side by side, all from the same seed. Could you tell them apart without their titles?
 
 # %%
 ways = {
@@ -1040,7 +1096,6 @@ stream(start, letters_again(transformer.model, start, sampler(0.7)), 220)
 #
 # **Where is it surprised?** A passage from the validation part. The ground of each character says how
 # surprised the network was by it: minus the logarithm of the probability that it had given to it.
-
 
 
 # %%
@@ -1132,13 +1187,16 @@ assert np.allclose(correlations(fact, units), np.corrcoef(fact, units.T)[0, 1:],
 # %% [markdown] lang="en"
 # 1 or -1 would be a perfect gauge, 0 none. Where the second number is near the first one, the unit really
 # goes with the fact; where it drops, it was chance. The unit that was chosen with the highest number
-# among those about quotes, parentheses and lines, over a passage of the second half:
+# among those about quotes, parentheses and lines, over a passage of the second half. Where should its
+# colour change? Say it before you look.
+#
+# Then move the sliders, to other units and other passages. How many units do you have to look at until
+# you find one whose colours you can explain by yourself? (Without sliders: change `unit=` in the call.)
 
 # %%
 _, unit, name = max(one for one in found.values() if one[2] != "place in the word")
-where = slice(half + 500, half + 1200)
 print(f"unit {unit}, chosen for: {name}")
-ck.show_letters(reading[where], units[where, unit], label=f"unit {unit}", middle=0);
+ck.explore.unit(reading, units, unit=unit, place=half + 500, length=700, facts=what)
 
 # %% [markdown] lang="en"
 # Does the colour change where the fact does? Nobody told the network to keep count of it; it made the
@@ -1182,53 +1240,203 @@ for sentence in ("The value of this is not the same.", "Teh vlaue fo tihs si ont
 # train on letters that nobody should read and then show what it writes. And it says whatever sounds
 # like the book, not what is true.
 #
-# **Try it.** Predict first, then run.
+# ## 13 · Before you go on
 #
-# 1. **6.1** How many nats per character does a network have that gives every one of 64 characters the
-#    same probability? And how many bits?
-# 2. **6.2** Write `clip(gradient, limit)`: shorten a tensor to the length `limit` if it is longer, else
-#    return it as it is.
-# 3. **6.3** Write `top_k(p, k)`: keep the `k` largest of the probabilities `p`, set the others to zero, and
-#    make them add up to 1 again. What does `k=1` do?
-# 4. **6.4** Write `period(text)`: the smallest number of characters after which the end of a text repeats
-#    itself three times in a row, or 0. Find the period of what greedy writes.
-# 5. **6.5** How many weights has an `nn.LSTM(32, 96)`? Work it out from `lstm_step`, then count.
-# 6. **6.6** Change `ahead` in `attention` so that a place may see the four places before it and itself
-#    only. Does the test against torch still hold if you give torch the same mask?
+# **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
+# right, or what is off. `ck.hint("6.1")` gives a hint, `ck.solution("6.1")` a solution.
 #
-# **Do you know it?** Answer first, then open.
+# **6.1** A network gives each of 64 characters the same probability. What is its loss, in nats per
+# character? Three decimals. (And in bits? That one you can do in your head.)
+
+# %% [markdown] lang="en" hints="6.1"
+# - Section 2 has the same question, for 104 characters: the line "nothing known" of the ladder.
+# - Each character has the probability 1/64, whichever of them comes.
+# - Minus the natural logarithm of it, `np.log` in Python. In bits the logarithm is to base 2.
+
+# %% exercise="6.1"
+# shown: answer = ...
+answer = -np.log(1 / 64)
+# end
+ck.check("6.1", answer)
+
+# %% [markdown] lang="en"
+# **6.2** Write `clip(gradient, limit)`: a tensor that is longer than `limit` is shortened to that length,
+# its direction unchanged; a shorter one is given back as it is.
+
+# %% [markdown] lang="en" hints="6.2"
+# - Section 5 does it in one line, for a limit of 1.
+# - The length is `gradient.norm()`. By which factor must all numbers be multiplied?
+# - By `limit / gradient.norm()` where that is below 1, else by 1.
+
+# %% exercise="6.2"
+def clip(gradient, limit):
+    # shown: return ...
+    return gradient * min(1, limit / gradient.norm())
+    # end
+
+
+ck.check("6.2", clip)
+
+# %% [markdown] lang="en"
+# **6.3** Write `top_k(p, k)`: of the probabilities `p`, a tensor of one dimension, the `k` largest stay
+# at their places, the others become zero, and all add up to 1 again. What does `k=1` do?
+
+# %% [markdown] lang="en" hints="6.3"
+# - `p.topk(k)` gives the values and the places (`.indices`) of the `k` largest.
+# - Begin with `kept = torch.zeros_like(p)` and fill in those places.
+# - At last divide by `kept.sum()`.
+
+# %% exercise="6.3"
+def top_k(p, k):
+    # shown: return ...
+    places = p.topk(k).indices
+    kept = torch.zeros_like(p)
+    kept[places] = p[places]
+    return kept / kept.sum()
+    # end
+
+
+ck.check("6.3", top_k)
+
+# %% [markdown] lang="en"
+# **6.4** Greedy writing walks in circles. Write `period(text)`: the smallest number of characters that
+# the text ends with three times in a row, or 0 if there is none. For "well, so so so" it is 3. Then
+# find the period of what greedy wrote in section 10.
+
+# %% [markdown] lang="en" hints="6.4"
+# - Try the lengths 1, 2, 3 and so on; the largest that can be is a third of the text.
+# - The last `n` characters are `text[-n:]`, and a text times 3 stands there three times.
+# - `text.endswith(text[-n:] * 3)` is the question to ask for each `n`.
+
+# %% exercise="6.4"
+def period(text):
+    # shown: return ...
+    for length in range(1, len(text) // 3 + 1):
+        if text.endswith(text[-length:] * 3):
+            return length
+    return 0
+    # end
+
+
+ck.check("6.4", period)
+
+# %% [markdown] lang="en"
+# **6.5** How many weights has an `nn.LSTM(32, 96)`: 32 numbers for each character, 96 in the memory?
+# Work it out from `lstm_step` in section 6, before you let Python count.
+
+# %% [markdown] lang="en" hints="6.5"
+# - `chunk(4)`: four lists of 96 come out, three gates and a proposal.
+# - Each list needs a matrix for the character, 96 by 32, and one for the memory, 96 by 96.
+# - And `F.linear` is called twice, each time with a bias of its own: 96 more, twice, in each list.
+
+# %% exercise="6.5"
+# shown: answer = ...
+answer = 4 * (96 * 32 + 96 * 96 + 96 + 96)
+# end
+ck.check("6.5", answer)
+
+# %% [markdown] lang="en"
+# **6.6** Attention that looks only a little way back is cheaper. Write `hidden_places(count, back)`: a
+# table (count, count) of True and False. The row is the place that asks, the column the place that it
+# would look at; True where it must not: at what lies ahead, and at what lies more than `back` places
+# before. Itself it may always see. (Put it in the place of `ahead` in `attention`, and give torch
+# the same as `attn_mask=~hidden_places(10, 4)`: are they equal?)
+
+# %% [markdown] lang="en" hints="6.6"
+# - `place = torch.arange(count)`; `place[:, None] - place` says how many places ago a column is.
+# - Ahead is where that number is below 0. And too far back?
+# - Two conditions on a tensor are joined by `|`, each in parentheses.
+
+# %% exercise="6.6"
+def hidden_places(count, back):
+    # shown: return ...
+    place = torch.arange(count)
+    ago = place[:, None] - place
+    return (ago < 0) | (ago > back)
+    # end
+
+
+ck.check("6.6", hidden_places)
+
+# %% [markdown] lang="en"
+# **Do you know it?** A mouse or the keyboard will do.
+
+# %%
+ck.quiz(6)
+
+# %% [markdown] lang="en" quiz="6"
+# Where do the right answers come from, on which such a network is trained?
+# - People have labelled each character. :: Nobody has labelled anything; look at the first cell.
+# + The text holds them: after each place stands the character to be predicted. :: That is why any
+#   text will do, and why there is so much to train on.
+# - The table of pairs gives them. :: The table is only the baseline; it is counted from the same text.
 #
-# <details><summary>Why is the state detached between two batches?</summary>
-# So that the gradient goes back through one batch only. Otherwise each batch would go back to the
-# beginning of the text, which takes ever more memory and time.</details>
+# A network has a loss of 2 nats per character. Among how many equally likely characters is it
+# undecided?
+# - 2 :: The nats are a logarithm; they must be undone by the exponential.
+# - 4 :: That would be 2 to the power 2, right for a loss of 2 bits.
+# + About 7.4 :: The exponential of 2, the perplexity. In bits the loss is 2 / 0.693 = 2.9.
+# - 100 :: That is 10 to the power 2, for logarithms to base 10.
 #
-# <details><summary>A network has 2 nats per character. Among how many equally likely characters is it
-# undecided?</summary>
-# About 7.4: the exponential of 2. In bits it is 2 / 0.693 = 2.9.</details>
+# Why is the state detached between two batches?
+# + So that the gradient goes back through one batch only. :: Else each batch would go back to the
+#   beginning of the text, which takes ever more memory and time.
+# - So that the network forgets what it has read. :: The numbers of the state are kept; only how they
+#   were computed is dropped.
+# - So that the state stays between -1 and 1. :: That is the work of tanh.
 #
-# <details><summary>Why do gradients explode in a plain recurrent network?</summary>
-# On the way back they are multiplied by the same matrix at each character; if it stretches, the
-# product grows without bound.</details>
+# Why do gradients explode in a plain recurrent network?
+# - Because the learning rate is too high. :: The rate scales the step; the gradient itself is large
+#   before any step is taken.
+# - Because the loss is large at the beginning. :: A loss of 4.6 is not what makes a gradient of a
+#   thousand.
+# + Because on the way back they are multiplied by the same matrix at each character. :: If it stretches,
+#   the product grows without bound; if it shrinks, the gradient vanishes.
 #
-# <details><summary>What does a gate do that tanh cannot?</summary>
-# It lets an old number pass unchanged for as long as it is open, so that memory and gradient last.</details>
+# What does clipping do to a gradient that is too long?
+# - It sets it to zero. :: Then nothing would be learned from this batch.
+# + It keeps its direction and shortens it. :: All its numbers are multiplied by the same factor.
+# - It cuts each of its numbers at the limit. :: That would turn the arrow into another direction.
 #
-# <details><summary>Greedy writing repeats itself. Is the network bad?</summary>
-# Not for that reason. Always taking the most probable character leads into a circle even where the
-# probabilities are good. Draw, with a temperature or a nucleus.</details>
+# What can a gate do that tanh cannot?
+# + Let an old number pass unchanged for as long as it is open. :: So memory lasts, and so does the
+#   gradient on its way back.
+# - Keep numbers between -1 and 1. :: That is just what tanh does.
+# - Make the network smaller. :: The gates have weights of their own: an LSTM has four times as many
+#   as a plain layer.
 #
-# <details><summary>Why must the attention of a language model be causal?</summary>
-# In training the following characters stand in the row. Seeing them it would copy the answer, and in
-# writing, where they are not there, it would know nothing.</details>
+# Greedy writing repeats itself. Is the network bad?
+# - Yes: a good network would never repeat itself. :: The most probable character, taken each time,
+#   leads into a circle even where the probabilities are good.
+# - Yes: it has learned the text by heart. :: A text learned by heart would be given back, not circled.
+# + Not for that reason. :: Draw instead, with a temperature or a nucleus, and see.
 #
-# <details><summary>Two rungs differ by 0.01 nats, one run each. Which is better?</summary>
-# One cannot say: compare with the spread over seeds.</details>
+# What does a temperature of 0.5 do?
+# - It halves every probability. :: Then they would no longer add up to 1.
+# - It lets only half of the characters be drawn. :: None is excluded; top-k and nucleus exclude.
+# + It makes the probable more probable still, and the rare rarer. :: The scores are divided by 0.5, so
+#   their differences are doubled before softmax.
 #
+# Why must the attention of a language model be causal?
+# + Else it would see the answer in training, and have nothing to look at in writing. :: In training
+#   the next characters stand in the row; in writing they are not there yet.
+# - Because looking back is cheaper. :: That is a welcome saving, not the reason.
+# - Because words depend only on the word before them. :: Then a table of pairs would do.
+#
+# Two lines of the ladder differ by 0.01 nats, one run each. Which one is better?
+# - The lower one. :: Another seed changes a result by as much.
+# + One cannot say. :: Compare with the spread over seeds, the column with the sign for plus or minus.
+# - The one with fewer weights. :: That is a good rule for equals, but are they equal?
+
+# %%
+ck.progress();
+
+# %% [markdown] lang="en"
 # **Sources.** Text from characters with recurrent networks: Sutskever, Martens and Hinton, ICML 2011;
 # Graves, arXiv 1308.0850. Units with a meaning: 1506.02078. LSTM: Hochreiter and Schmidhuber, Neural
 # Computation 1997. GRU: 1406.1078. Identity start: 1504.00941. Clipping: 1211.5063. Dropout between
 # layers: 1409.2329. Attention: 1706.03762. Nucleus: 1904.09751. The book: Nietzsche, Beyond Good and
-# Evil, 1886. The manual: the Python language reference and library reference, PSF licence. The course
+# Evil, 1886. The manual: Python's language reference and library reference, PSF licence. The course
 # whose topics these lessons follow: fast.ai, Practical Deep Learning for Coders, 2018.
 #
 # The text of this lesson is under CC BY 4.0, its code under the MIT licence.

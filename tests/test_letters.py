@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 import coursekit as ck
 from coursekit.visuals.letters import letter_grid
@@ -45,8 +46,8 @@ def test_the_figure_says_what_it_shows(capsys):
 
 
 def test_a_flat_line_can_be_drawn():
-    """A division by the reach of numbers that are all alike."""
-    axis = ck.show_letters("same", [3, 3, 3, 3], middle=3)
+    """A division by the reach of numbers that are all alike; numbers that come as a tensor."""
+    axis = ck.show_letters("same", torch.full((4,), 3.0), middle=3)
     axis.figure.canvas.draw()
     low, high = axis.images[0].get_clim()
     assert low == 3 < high

@@ -57,7 +57,8 @@ def letter_scale(values, middle=None):
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    low, high = numpy.min(values), numpy.max(values)
+    values = numpy.asarray(values, float)
+    low, high = values.min(), values.max()
     middle = (low + high) / 2 if middle is None else middle
     reach = max(high - middle, middle - low, 1e-9)
     colours = [COLOURS["sky"], "#ffffff", COLOURS["orange"]]
