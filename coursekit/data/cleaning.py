@@ -33,6 +33,12 @@ class Corrections:
         """Leave the picture ``name`` out of training and validation."""
         self._change(name, None)
 
+    def keep(self, name):
+        """Take a correction of the picture ``name`` back, if there is one: it stays as it was."""
+        self._history.append((name, dict(self.changes)))
+        self.changes.pop(str(name), None)
+        self._write()
+
     def undo(self):
         """Take the last change back; without any left, nothing happens."""
         if self._history:

@@ -99,7 +99,8 @@ class PictureLearner(Learner):
     def training_view(self):
         """Return (head, data of stored features) with precompute, else (model, data)."""
         if not self.precompute:
-            return self.model, self.data
+            return super().training_view()
+        self.model.to(self.device)
         state = (
             self.data.train,
             self.data.valid,
@@ -193,9 +194,8 @@ class PictureClassifier:
         self.model, self.classes = model, tuple(classes)
         self.size, self.resize, self.many = size, resize, many
 
-    @torch.no_grad()
-    def __call__(self, picture):
-        """Return {class: probability} for one picture.
+    def pixels(self, picture):
+        """Return one picture as the model takes it: floats (1, 3, size, size) in 0..1.
 
         Raises:
             CourseError: the file is not there or is no picture.
@@ -211,8 +211,18 @@ class PictureClassifier:
             ) from error
         where = next(self.model.parameters()).device
         pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
+        return to_floats(pixels.view(1, self.size, self.size, 3).to(where))
+
+    @torch.no_grad()
+    def __call__(self, picture):
+        """Return {class: probability} for one picture.
+
+        Raises:
+            CourseError: the file is not there or is no picture.
+        """
+        x = self.pixels(picture)
         self.model.eval()
-        scores = self.model(to_floats(pixels.view(1, self.size, self.size, 3).to(where)))[0].float()
+        scores = self.model(x)[0].float()
         shares = (scores.sigmoid() if self.many else scores.softmax(0)).tolist()
         ranked = sorted(zip(self.classes, shares, strict=True), key=lambda pair: -pair[1])
         return dict(ranked)

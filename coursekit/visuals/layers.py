@@ -1,6 +1,7 @@
 """What the layers of a network have learned to see: first kernels, and the patches that excite."""
 
 import contextlib
+from dataclasses import dataclass
 
 import numpy
 import torch
@@ -32,7 +33,7 @@ def show_filters(model, *, axes=None):
     columns = min(16, count)
     rows = -(-count // columns)
     axis = panels(size=(min(9.0, 0.6 * columns), 0.6 * rows + 0.2), axes=axes)[0, 0]
-    axis.imshow(_mosaic(scaled.permute(0, 2, 3, 1).numpy(), columns), interpolation="nearest")
+    axis.imshow(mosaic(scaled.permute(0, 2, 3, 1).numpy(), columns), interpolation="nearest")
     bare(axis)
     # A kernel looks at brightness where its three colours say nearly the same.
     apart = (kernels - kernels.mean(1, keepdim=True)).square().sum((1, 2, 3))
@@ -44,7 +45,7 @@ def show_filters(model, *, axes=None):
     return axis
 
 
-def _mosaic(tiles, columns, gap=1):
+def mosaic(tiles, columns, gap=1):
     """Return tiles (K, h, w, 3) in 0..1 side by side in one picture with white gaps."""
     count, tall, wide = tiles.shape[:3]
     rows = -(-count // columns)
@@ -75,6 +76,85 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
     Raises:
         CourseError: a stage is not there, or gives no maps (B, C, h, w).
     """
+    seen, looked = look(model, batches, stages, pictures=pictures)
+    labels = [
+        f"{stage.name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
+        for stage in looked
+    ]
+    drawn = labelled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
+    for axes, stage in zip(drawn, looked, strict=True):
+        for axis, channel in zip(axes, stage.selective(patches)[:channels], strict=False):
+            tiles = [stage.patch(seen, row, channel) for row in stage.best(channel, patches)]
+            axis.imshow(mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
+            axis.set_title(f"channel {channel}")
+    views = ", ".join(f"{stage.side} in {stage.name}" for stage in looked)
+    say(
+        f"A unit sees a square of so many pixels of {seen.shape[-1]}: {views}; drawn are the "
+        f"patches of {counted(len(seen), 'picture')} that excite the most selective channels most."
+    )
+    return drawn
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How strongly, and where, the channels of a stage answer to some pictures.
+
+    Attributes:
+        name: of the module.
+        side: pixels of the square that moves one unit.
+        maps: height and width of its maps.
+        values: (N, C), the strongest answer of each channel to each picture.
+        places: (N, C), where in the maps it stands.
+    """
+
+    name: str
+    side: int
+    maps: tuple
+    values: object
+    places: object
+
+    def selective(self, patches):
+        """Return the channels in order of how far their best pictures stand above the mean."""
+        best = self.values.topk(min(patches, len(self.values)), dim=0).values[-1]  # their least
+        spread = self.values.std(0, correction=0)
+        score = (best - self.values.mean(0)) / spread.clamp(min=1e-6)
+        return score.argsort(descending=True, stable=True).tolist()
+
+    def best(self, channel, patches):
+        """Return the rows of the pictures that excite a channel most, at most ``patches``."""
+        return self.values[:, channel].argsort(descending=True)[:patches].tolist()
+
+    def corner(self, picture, row, channel):
+        """Return (top, left) of the square that excites a channel most in picture ``row``."""
+        tall, wide = picture.shape[1:]
+        down, along = divmod(int(self.places[row, channel]), self.maps[1])
+        top = round((down + 0.5) * tall / self.maps[0] - self.side / 2)
+        left = round((along + 0.5) * wide / self.maps[1] - self.side / 2)
+        most = tall - self.side, wide - self.side
+        return int(numpy.clip(top, 0, most[0])), int(numpy.clip(left, 0, most[1]))
+
+    def patch(self, seen, row, channel):
+        """Return that square, (TILE, TILE, 3) in 0..1; ``seen`` are the pictures (N, 3, H, W)."""
+        from PIL import Image
+
+        top, left = self.corner(seen[row], row, channel)
+        square = seen[row][:, top : top + self.side, left : left + self.side]
+        patch = Image.fromarray(square.permute(1, 2, 0).numpy())
+        return numpy.asarray(patch.resize((TILE, TILE))) / 255
+
+
+def look(model, batches, stages=None, *, pictures=256):
+    """Run pictures through a network once; return them and what its stages answer.
+
+    Args:
+        model, batches, stages, pictures: as for ``show_layers``.
+
+    Returns:
+        (seen, looked): seen uint8 (N, 3, H, W), looked one ``Stage`` a stage.
+
+    Raises:
+        CourseError: a stage is not there, or gives no maps (B, C, h, w).
+    """
     body = getattr(model, "body", model)
     if getattr(batches, "examples", 0) > pictures:  # files often stand class by class
         rows = numpy.linspace(0, batches.examples - 1, pictures).round().astype(int)
@@ -85,24 +165,10 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
         sides = [_field(model, body, stage, x[:2]) for stage in stages]
         seen, peaks = _peaks(model, body, stages, batches, pictures)
     names = [f"body.{stage}" if body is not model else stage for stage in stages]
-    labels = [
-        f"{name}\n{tall} x {wide} maps\nsees {side} pixels"
-        for name, side, (_, _, (tall, wide)) in zip(names, sides, peaks, strict=True)
+    return seen, [
+        Stage(name, side, maps, values, places)
+        for name, side, (values, places, maps) in zip(names, sides, peaks, strict=True)
     ]
-    drawn = labelled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
-    for axes, side, (values, places, shape) in zip(drawn, sides, peaks, strict=True):
-        chosen = _selective(values, patches)[:channels]
-        for axis, channel in zip(axes, chosen, strict=False):
-            rows = values[:, channel].argsort(descending=True)[:patches]
-            tiles = [_cut(seen[row], places[row, channel], shape, side) for row in rows]
-            axis.imshow(_mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
-            axis.set_title(f"channel {channel}")
-    views = ", ".join(f"{side} in {name}" for name, side in zip(names, sides, strict=True))
-    say(
-        f"A unit sees a square of so many pixels of {x.shape[-1]}: {views}; drawn are the patches "
-        f"of {counted(len(seen), 'picture')} that excite the most selective channels most."
-    )
-    return drawn
 
 
 @contextlib.contextmanager
@@ -212,23 +278,3 @@ def _peaks(model, body, stages, batches, pictures):
         values, places, shapes = zip(*parts, strict=True)
         peaks.append((torch.cat(values), torch.cat(places), shapes[0]))
     return torch.cat(seen), peaks
-
-
-def _selective(values, patches):
-    """Return the channels in order of how far their best pictures stand above the mean."""
-    best = values.topk(min(patches, len(values)), dim=0).values[-1]  # the least of the best
-    spread = values.std(0, correction=0)
-    score = (best - values.mean(0)) / spread.clamp(min=1e-6)
-    return score.argsort(descending=True, stable=True).tolist()
-
-
-def _cut(picture, place, shape, side):
-    """Return the square of ``side`` pixels around a place of a map, (TILE, TILE, 3) in 0..1."""
-    from PIL import Image
-
-    tall, wide = picture.shape[1:]
-    row, column = divmod(int(place), shape[1])
-    top = int(numpy.clip(round((row + 0.5) * tall / shape[0] - side / 2), 0, tall - side))
-    left = int(numpy.clip(round((column + 0.5) * wide / shape[1] - side / 2), 0, wide - side))
-    patch = picture[:, top : top + side, left : left + side].permute(1, 2, 0).numpy()
-    return numpy.asarray(Image.fromarray(patch).resize((TILE, TILE))) / 255

@@ -31,7 +31,7 @@ def results(learn, batches=None):
     names, path = getattr(batches, "names", None), getattr(learn.data, "path", None)
     files = None if names is None else [path / name if path else name for name in names]
     pictures = getattr(batches, "inputs", None)
-    return Results(learn.predict(batches), learn.data.classes, files, pictures)
+    return Results(learn.predict(batches), learn.data.classes, files, pictures, names)
 
 
 class Results:
@@ -42,12 +42,13 @@ class Results:
         classes: C names.
         files: N paths of the pictures, or None.
         pictures: uint8 array (N, H, W, 3), or None to read them from ``files``.
+        names: N names, as ``ck.Corrections`` keeps them, or None.
 
     Raises:
         CourseError: the examples have no single class each, or there is none.
     """
 
-    def __init__(self, predictions, classes, files=None, pictures=None):
+    def __init__(self, predictions, classes, files=None, pictures=None, names=None):
         truth = predictions.targets
         if truth is None or truth.ndim != 1 or not len(truth):
             raise CourseError(
@@ -58,7 +59,7 @@ class Results:
         self.probabilities = _numpy(predictions.probabilities)
         self.losses = _numpy(predictions.losses)
         self.classes = [str(name) for name in classes]
-        self.files, self.pictures = files, pictures
+        self.files, self.pictures, self.names = files, pictures, names
         self.predicted = self.probabilities.argmax(1)
         self.right = self.predicted == self.truth
         # Its own dice, always thrown alike: looking at pictures changes no training that follows.
@@ -133,7 +134,7 @@ class Results:
         unsure = int(self.most_uncertain(1)[0])
         say(
             f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right or 'none'} "
-            f"wrong; the least certain is row {unsure} ({self._guess(unsure)})."
+            f"wrong; the least certain is row {unsure} ({self.guess(unsure)})."
         )
         return drawn
 
@@ -164,7 +165,7 @@ class Results:
         worst = rows[0]
         say(
             f"The highest loss is {digits(self.losses[worst])} (row {worst}: "
-            f"{self._guess(worst)}, truly {self.classes[self.truth[worst]]}); "
+            f"{self.guess(worst)}, truly {self.classes[self.truth[worst]]}); "
             f"the median is {digits(numpy.median(self.losses))}."
         )
         return drawn[: len(rows)]
@@ -213,11 +214,11 @@ class Results:
 
     def _draw_row(self, axis, row, more=""):
         """Draw one picture with guess and truth in its title; a wrong one is framed."""
-        title = f"{self._guess(row, 0.9)}\ntruly {self._name(self.truth[row], 0.9)}{more}"
+        title = f"{self.guess(row, 0.9)}\ntruly {self._name(self.truth[row], 0.9)}{more}"
         frame = None if self.right[row] else COLOURS["red"]
-        draw_picture(axis, self._picture(row), title, size=9, frame=frame)
+        draw_picture(axis, self.picture(row), title, size=9, frame=frame)
 
-    def _guess(self, row, inches=WIDTH):
+    def guess(self, row, inches=WIDTH):
         """Return "dogs 0.97": the predicted class of a row and its probability."""
         klass = self.predicted[row]
         return f"{self._name(klass, inches)} {self.probabilities[row, klass]:.2f}"
@@ -225,7 +226,8 @@ class Results:
     def _name(self, klass, inches):
         return fit(self.classes[klass], inches, size=9, lines=1)
 
-    def _picture(self, row):
+    def picture(self, row):
+        """Return the picture of a row: an array, or the path of its file."""
         if self.pictures is not None:
             return self.pictures[row]
         if self.files is not None:

@@ -257,7 +257,7 @@ class Explorer:
             self.page = drawn
         else:
             picture = drawn if isinstance(drawn, Picture) else Picture(drawn)
-            self._axes = picture.axes
+            self._axes, self.page = picture.axes, None
             self._photograph(picture)
         self._update_view()
 
