@@ -48,13 +48,20 @@ def keep_on_drive(folder="coursekit"):
 def _mount():
     from google.colab import drive
 
-    if MOUNT.is_dir() and not os.path.ismount(MOUNT) and any(MOUNT.iterdir()):
+    there, dead = [], False
+    try:
+        there = os.listdir(MOUNT)
+    except FileNotFoundError:
+        pass
+    except OSError:  # a mount that has died is there, but cannot be looked into
+        dead = True
+    if there and not os.path.ismount(MOUNT):
         raise CourseError(
             f"Something was written to {MOUNT} before Drive was there; remove it with "
             f"!rm -r {MOUNT} and run this cell again."
         )
     try:
-        drive.mount(str(MOUNT))
+        drive.mount(str(MOUNT), force_remount=dead)
     except Exception as error:  # it raises ValueError, MessageError and others
         raise CourseError(
             f"Drive was not opened ({reason(error)}); run this cell again and allow it, or go on "
@@ -104,6 +111,11 @@ class Kept:
         """Put the data sets fetched since into the folder and let go of Drive: all has arrived."""
         from google.colab import drive
 
+        if not os.path.isdir(self.link):
+            raise CourseError(
+                "Drive is not there any more, and what was trained since it went is not in it; run "
+                "the cell with ck.keep_on_drive() again, then those after it."
+            )
         for folder in sorted((runtime.home() / "full").glob("[!.]*/")):
             self._put(folder)
         os.environ.pop("COURSEKIT_CHECKPOINTS", None)
@@ -115,10 +127,10 @@ class Kept:
         """Write a data set as one archive, whole or not at all, where there is none yet."""
         archive = self.link / "data" / f"{folder.name}.zip"
         partial = archive.with_suffix(".part")
-        if archive.exists():
-            return
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         try:
+            if archive.exists():
+                return
             with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
                 for file in progress(files, label=f"{folder.name} to Drive", unit=" files"):
                     opened.write(file, file.relative_to(folder))

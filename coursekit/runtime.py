@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import random
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,25 @@ def checkpoints():
     """Return the folder for checkpoints: ``COURSEKIT_CHECKPOINTS`` or home()/checkpoints."""
     asked = os.environ.get("COURSEKIT_CHECKPOINTS")
     return Path(asked).expanduser() if asked else home() / "checkpoints"
+
+
+def unwritable(folder):
+    """Return why nothing can be written to ``folder``, or None where it can, or can be made.
+
+    It answers for a Drive that has died, too: nothing is missing there, every look at it fails.
+    """
+    places = (folder, *folder.parents)
+    for link in places:
+        if os.path.islink(link) and not os.path.exists(link):
+            return f"{os.readlink(link)} has vanished"
+    for there in places:
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+            return None
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return reason(error)
 
 
 def quick():

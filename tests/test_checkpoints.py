@@ -18,6 +18,7 @@ import coursekit as ck
 from coursekit import runtime
 from coursekit.console import CourseError
 from coursekit.learners import checkpoints
+from tests import disks
 
 EPOCHS, LR, BATCHES = 3, 0.05, 5
 FITS = "whole/checkpoints/*/*/*"
@@ -437,17 +438,16 @@ def test_early_stop_is_read_back(folder, capsys):
     assert "finished" in capsys.readouterr().out
 
 
-def test_a_finished_fit_keeps_one_small_file(folder):
+def test_a_finished_fit_keeps_two_small_files(folder):
     """Guards against optimiser states of every fit ever made filling the disk."""
     learn = kernel()
     fit(learn, last=12)
     assert len(files(folder)) == 2
     learn = kernel()
     fit(learn)
-    assert len(files(folder)) == 2, "the last one may be damaged"
-    fit(kernel(), epochs=1, name="the next fit")
-    (kept,) = files(folder / "Sequential" / "fit")
-    tensors, _ = checkpoints.read_tensors(kept)
+    one, two = files(folder)
+    assert one.read_bytes() == two.read_bytes(), "one of them may be damaged"
+    tensors, _ = checkpoints.read_tensors(one)
     assert not any(name.startswith("optimizer") for name in tensors)
     assert {f"model.{name}" for name in learn.model.state_dict()} <= set(tensors)
 
@@ -469,11 +469,8 @@ def test_the_oldest_fits_make_room(folder, monkeypatch):
         fit(kernel(), epochs=1, name=name)
         for file in files(folder / "Sequential" / name):
             os.utime(file, (number, number))
-    one, three = (
-        sum(file.stat().st_size for file in files(folder / "Sequential" / name))
-        for name in ("one", "three")
-    )
-    monkeypatch.setattr(checkpoints, "ROOM", three + int(1.5 * one))
+    size = sum(file.stat().st_size for file in files(folder / "Sequential" / "one"))
+    monkeypatch.setattr(checkpoints, "ROOM", int(2.5 * size))
     fit(kernel(), epochs=1, name="four")
     assert {file.parts[-3] for file in files(folder)} == {"three", "four"}
 
@@ -521,6 +518,21 @@ def test_a_finished_fit_whose_last_checkpoint_is_damaged_is_not_trained_again(fo
     said = capsys.readouterr().out
     assert "is damaged" in said
     assert "3 epochs, finished" in said
+
+
+@pytest.mark.parametrize("how", ["cut", "flip"])
+def test_damage_to_a_fit_before_the_last_one_trains_nothing_again(folder, how):
+    """Guards against a first fit whose one file is cut short, so that a lesson trains it anew."""
+
+    def cells():
+        learn = kernel()
+        return fit(learn, epochs=2), fit(learn, epochs=1, name="the next fit"), left(learn)
+
+    once = cells()
+    spoil(files(folder / "Sequential" / "fit")[-1], how, random.Random(3))
+    first, second, behind = cells()
+    assert first == second == []
+    assert_equal(behind, once[2])
 
 
 def test_no_whole_checkpoint_starts_afresh(folder, capsys):
@@ -591,6 +603,55 @@ def test_a_full_disk_does_not_end_the_training(folder, monkeypatch, capsys, call
     assert_equal(left(learn), left_again(learn))
 
 
+def test_one_failed_checkpoint_is_not_the_last_one(folder, monkeypatch, capsys):
+    """Guards against a moment without room that costs the hours after it, too."""
+    writes, real = [], os.fsync
+
+    def full_once(*arguments):
+        writes.append(arguments)
+        return full() if len(writes) == 1 else real(*arguments)
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full_once)
+    fit(kernel(), last=12)
+    assert [file.name[:13] for file in files(folder)] == ["00002-0000000"]
+    assert capsys.readouterr().out.count("cannot be written") == 1
+    assert fit(kernel()) == [(2, batch) for batch in range(1, 6)]
+
+
+@pytest.mark.parametrize("moment", ["before", "within", "at the end"])
+def test_a_drive_that_dies_does_not_end_the_training(tmp_path, monkeypatch, capsys, moment):
+    """Guards against a look at a dead mount, which fails where a missing file would only not be."""
+    whole = kernel(checkpoints=False)
+    fit(whole)
+    once = left(whole)
+    drive, link = tmp_path / "drive", tmp_path / "link"
+    (drive / "kept").mkdir(parents=True)
+    link.symlink_to(drive)
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(link / "kept"))
+    fit(kernel(), epochs=1, name="mine")
+
+    class Die(ck.Callback):
+        def epoch_done(self, state):
+            if state.epoch == 2 and moment == "within":
+                disks.die(monkeypatch, drive, link)
+
+    if moment == "before":
+        disks.die(monkeypatch, drive, link)
+    elif moment == "at the end":
+        make_room = checkpoints._make_room
+
+        def die_first(*arguments):
+            disks.die(monkeypatch, drive, link)
+            make_room(*arguments)
+
+        monkeypatch.setattr(checkpoints, "_make_room", die_first)
+    learn = kernel()
+    fit(learn, callbacks=[Die()], name="mine")
+    said = capsys.readouterr().out
+    assert_equal(left(learn), once)
+    assert said.count(f"cannot be written ({drive} has vanished)") == (moment != "at the end")
+
+
 def test_a_disk_that_fills_up_later_keeps_what_was_written(folder, monkeypatch, capsys):
     """Guards against the old checkpoint being removed before the new one is whole."""
     fit(kernel(), last=7)
@@ -610,7 +671,7 @@ def test_a_folder_that_cannot_be_made_does_not_end_the_training(
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / place))
     learn = kernel()
     assert len(fit(learn, name="mine")) == EPOCHS * BATCHES
-    assert capsys.readouterr().out.count("training goes on but cannot be resumed") == 1
+    assert capsys.readouterr().out.count("training goes on, but can be resumed only from") == 1
 
 
 def test_a_folder_that_may_not_be_read_does_not_end_the_training(folder, monkeypatch, capsys):

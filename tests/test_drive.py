@@ -11,6 +11,7 @@ import torch
 import coursekit as ck
 from coursekit import drive
 from coursekit.data.batches import Data
+from tests import disks
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def google(tmp_path, monkeypatch):
     colab = ModuleType("google.colab")
     colab.drive = ModuleType("google.colab.drive")
 
-    def open_it(place):
+    def open_it(place, force_remount=False):
         mount.mkdir(parents=True, exist_ok=True)
         (mount / "MyDrive").symlink_to(cloud)
 
@@ -126,6 +127,36 @@ def test_drive_vanishes_while_training(google, tmp_path, capsys):
     assert _fit() == rows
 
 
+def test_a_drive_that_died_is_opened_again(google, tmp_path, monkeypatch, capsys):
+    """A mount that is there and answers nothing: every cell of the lesson ends in errno 107."""
+    rows = _fit(name="uncut", resume=False)
+    kept = drive.keep_on_drive()
+    mount, real, forced = tmp_path / "content" / "drive", google.mount, []
+
+    def open_again(place, force_remount=False):
+        forced.append(force_remount)
+        monkeypatch.undo()
+        (mount / "MyDrive").unlink()
+        google.mount = real
+        real(place)
+
+    class Die(ck.Callback):
+        def epoch_done(self, state):
+            if state.epoch == 2:
+                disks.die(monkeypatch, mount, tmp_path / "home" / "drive")
+
+    (tmp_path / "home" / "full" / "dogscats").mkdir(parents=True)
+    with monkeypatch.context() as monkeypatch:  # it is undone where Drive is opened again
+        assert _fit(callbacks=[Die()]) == rows
+        assert "coursekit has vanished): training goes on" in capsys.readouterr().out
+        with pytest.raises(ck.CourseError, match="not there any more, and what was trained since"):
+            kept.finish()
+        google.mount = open_again
+        drive.keep_on_drive()
+    assert forced == [True]
+    assert "trainings: 2" in capsys.readouterr().out, "what was kept before is there"
+
+
 def test_refusals_are_one_sentence(google, tmp_path, monkeypatch):
     """Twenty lines of Google's code where one sentence would do."""
     (tmp_path / "content" / "drive").mkdir(parents=True)
@@ -134,7 +165,7 @@ def test_refusals_are_one_sentence(google, tmp_path, monkeypatch):
         drive.keep_on_drive()
     shutil.rmtree(tmp_path / "content")
 
-    def refuse(_):
+    def refuse(*_, **__):
         raise ValueError("mount failed: the user said no")
 
     monkeypatch.setattr(google, "mount", refuse)

@@ -137,8 +137,7 @@ class FitCheckpoints:
     """The checkpoints of one fit: read back at its start, written as it goes.
 
     The newest two are kept, so that one may be damaged: a file's name ends in the hash of its
-    content, which tells. The last one of a finished fit lacks the optimiser's state; it stays alone
-    when the next fit is finished.
+    content, which tells. Those of a finished fit are twins, and lack the optimiser's state.
 
     Args:
         learner, state, callbacks: whose training it is.
@@ -149,7 +148,7 @@ class FitCheckpoints:
     def __init__(self, learner, state, callbacks, name, resume):
         self.learner, self.state, self.callbacks = learner, state, callbacks
         self.name, self.resume = name, resume
-        self.active = bool(learner.checkpoints)
+        self.active, self._noted = bool(learner.checkpoints), False
         self.skip, self.losses, self.began = 0, [], None
         self._seconds, self._cut_random, self._epoch_random = 0.0, None, None
         self._written = time.monotonic()
@@ -167,10 +166,10 @@ class FitCheckpoints:
         if not self.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
         elif os.path.isdir(self.folder):  # False also where the folder may not be looked into
-            for unfinished in self.folder.glob(".*.part"):
+            for unfinished in _files(self.folder, ".*.part"):
                 with contextlib.suppress(OSError):
                     unfinished.unlink()
-            for file in sorted(self.folder.glob("*.safetensors"), reverse=True):
+            for file in reversed(_files(self.folder, "*.safetensors")):
                 found = self._whole(file)
                 if found:
                     return self._restore(*found)
@@ -222,11 +221,11 @@ class FitCheckpoints:
             print(f"Read back from a checkpoint: {_count(done)} of {state.epochs}{rest}; going on.")
 
     def _say_what_changed(self, family):
-        before = [file for file in family.glob("*/*.safetensors") if file.is_file()]
+        before = _files(family, "*/*.safetensors")
         if not before:
             return
-        newest = max(before, key=lambda file: file.stat().st_mtime)
         with contextlib.suppress(OSError, ValueError, KeyError):
+            newest = max(before, key=lambda file: file.stat().st_mtime)
             kept = _parse(newest.read_bytes())[1]["fit"]
             changed = [part for part in self.parts if kept[part] != self.parts[part]]
             print(
@@ -266,14 +265,15 @@ class FitCheckpoints:
             self._write()
 
     def finish(self):
-        """Write a last checkpoint, without the optimiser's state."""
+        """Write a last checkpoint, without the optimiser's state: twice, for one may be damaged."""
         if self.active and self.began is not None:
-            self._write(optimizer=False)
+            for mark in "yz":  # behind all digits, so that the others are the ones to go
+                self._write(mark=mark)
             _make_room(runtime.checkpoints(), self.folder)
 
     # Writing
 
-    def _write(self, tensors=None, facts=None, *, optimizer=True):
+    def _write(self, tensors=None, facts=None, *, mark=""):
         state = self.state
         numbers, random = random_to_tensors(runtime.random_state())
         tensors = dict(tensors or {})
@@ -282,7 +282,7 @@ class FitCheckpoints:
         for number, callback in enumerate(self.callbacks):
             kept = callback.state_dict().items()
             tensors |= {f"callback{number}.{name}": value for name, value in kept}
-        if optimizer:
+        if not mark:
             tensors |= _optimizer_tensors(state.optimizer)
         facts = {
             "epoch": state.epoch,
@@ -297,13 +297,15 @@ class FitCheckpoints:
             **(facts or {}),
         }
         try:
-            self._put(tensors, facts, "z" if not optimizer else "")
+            self._put(tensors, facts, mark)
         except OSError as error:
-            self.active = False
-            note(
-                f"the checkpoint cannot be written ({_why(error, self.folder)}): training goes on "
-                "but cannot be resumed; make room, or set COURSEKIT_HOME."
-            )
+            if not self._noted:
+                why = runtime.unwritable(self.folder) or reason(error)
+                note(
+                    f"the checkpoint cannot be written ({why}): training goes on, but can be "
+                    "resumed only from what was kept before; make room, or set COURSEKIT_HOME."
+                )
+            self._noted = True
         self._written = time.monotonic()
 
     def _put(self, tensors, facts, mark):
@@ -315,10 +317,12 @@ class FitCheckpoints:
             old.unlink(missing_ok=True)
 
 
-def _why(error, folder):
-    """Return why a file could not be written; a folder that has vanished behind a link says so."""
-    gone = [part for part in (folder, *folder.parents) if part.is_symlink() and not part.exists()]
-    return f"{os.readlink(gone[0])} has vanished" if gone else reason(error)
+def _files(folder, pattern):
+    """Return the paths that fit, in order; none where the folder is on a Drive that has died."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def _count(epochs):
@@ -376,16 +380,9 @@ def _load_optimizer(optimizer, tensors):
 
 
 def _make_room(root, spared):
-    """Remove what is no longer needed, then the oldest fits, until all take at most ``ROOM`` bytes.
-
-    A finished fit other than ``spared`` needs its last checkpoint only.
-    """
+    """Remove the oldest fits but ``spared``, until all take at most ``ROOM`` bytes."""
     fits = {}
-    for last in root.glob("*/*/*/z*.safetensors"):
-        for file in last.parent.glob("[!z]*.safetensors"):
-            if last.parent != spared:
-                file.unlink(missing_ok=True)
-    for file in root.glob("*/*/*/*.safetensors"):
+    for file in _files(root, "*/*/*/*.safetensors"):
         with contextlib.suppress(OSError):
             facts = file.stat()
             size, newest = fits.get(file.parent, (0, 0))
