@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +30,10 @@ TESTED = {  # name: the oldest and the newest release that the lessons have been
 MENUS = {  # where a GPU is chosen
     "colab": "Runtime > Change runtime type > T4 GPU",
     "kaggle": "Settings > Accelerator > GPU T4",
+}
+LATEST = {  # what replaces torch there breaks every other package that was built for it
+    "colab": "choose the latest version in Runtime > Change runtime type, then run from the top",
+    "kaggle": "choose Settings > Environment > latest, then run from the top",
 }
 
 
@@ -94,7 +97,7 @@ def _torch():
         return Finding(
             "torch",
             f"torch {torch.__version__}, torchvision fails to import ({reason(error)})",
-            "install torch and torchvision together, from one index",
+            LATEST.get(runtime.place(), "install torch and torchvision together, from one index"),
         )
     return Finding("torch", f"torch {torch.__version__}, {beside}")
 
@@ -140,16 +143,14 @@ def _memory():
 
 def _disk():
     folder = runtime.home()
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free / GIGABYTE
-    try:
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
+    if why := runtime.unwritable(folder):
         return Finding(
             "folder",
-            f"{_short(folder)} cannot be written ({reason(error)})",
+            f"{_short(folder)} cannot be written ({why})",
             "set COURSEKIT_HOME to one that can be",
         )
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free / GIGABYTE
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
     return Finding("folder", f"{_short(folder)}, {free:.0f} GB free", remedy)
 
@@ -164,11 +165,18 @@ def _short(folder):
 
 def _checkpoints():
     ends = {"colab": ", lost when this runtime ends", "kaggle": ", lost when this session ends"}
-    kept = os.environ.get("COURSEKIT_CHECKPOINTS")
-    return Finding(
-        "trainings",
-        f"kept in {_short(runtime.checkpoints())}{'' if kept else ends.get(runtime.place(), '')}",
-    )
+    folder, place = runtime.checkpoints(), runtime.place()
+    if not os.environ.get("COURSEKIT_CHECKPOINTS"):  # below the folder that was looked at above
+        return Finding("trainings", f"kept in {_short(folder)}{ends.get(place, '')}")
+    if why := runtime.unwritable(folder):
+        return Finding(
+            "trainings",
+            f"not kept, {_short(folder)} cannot be written ({why})",
+            "run the cell with ck.keep_on_drive() again"
+            if place == "colab"
+            else "set COURSEKIT_CHECKPOINTS to a folder that can be",
+        )
+    return Finding("trainings", f"kept in {_short(folder)}")
 
 
 def _drive():
@@ -196,6 +204,7 @@ def _too_old():
         wanted = metadata.requires("coursekit") or []
     except metadata.PackageNotFoundError:
         wanted = []
+    latest = LATEST.get(runtime.place())
     for line in wanted:
         name, _, bound = line.partition(";")[0].strip().partition(">=")
         if "extra ==" in line or not bound:
@@ -203,10 +212,10 @@ def _too_old():
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
-            yield Finding(name, "not installed", f"pip install {name}>={bound}")
+            yield Finding(name, "not installed", latest or f"pip install {name}>={bound}")
             continue
         if _numbers(found) < _numbers(bound):
-            yield Finding(name, f"{found}, older than {bound}", f"pip install -U {name}")
+            yield Finding(name, f"{found}, older than {bound}", latest or f"pip install -U {name}")
 
 
 def _numbers(version):

@@ -13,6 +13,7 @@ import torchvision  # noqa: F401 (reads what the fixture replaces, so it comes f
 
 from coursekit import runtime
 from coursekit.doctor import GIGABYTE, Finding, Report, doctor
+from tests import disks
 
 module = sys.modules["coursekit.doctor"]  # coursekit.doctor itself is the function
 
@@ -101,8 +102,37 @@ def test_a_read_only_folder(monkeypatch):
     def refuse(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(module.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
+    monkeypatch.setattr(runtime.tempfile, "TemporaryFile", refuse)
     assert "Read-only file system" in only_problem().found
+
+
+@pytest.mark.parametrize("gone", ["closed", "dead"])
+def test_a_drive_that_is_gone(tmp_path, monkeypatch, gone):
+    """All would be well, and nothing of the night's training be there in the morning."""
+    drive, link = tmp_path / "drive", tmp_path / "link"
+    drive.mkdir()
+    link.symlink_to(drive)
+    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(link / "checkpoints"))
+    monkeypatch.setattr(module, "MENUS", {})  # the missing GPU is no matter here
+    assert doctor().problems == []
+    if gone == "dead":
+        disks.die(monkeypatch, drive, link)
+    else:
+        drive.rmdir()
+    problem = only_problem()
+    assert f"cannot be written ({drive} has vanished)" in problem.found
+    assert "ck.keep_on_drive()" in problem.remedy
+    monkeypatch.setattr(runtime, "place", lambda: "jupyter")
+    assert "set COURSEKIT_CHECKPOINTS to" in only_problem().remedy
+
+
+def test_a_dead_drive_as_home(tmp_path, monkeypatch):
+    """The doctor himself would end in errno 107."""
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "drive" / "home"))
+    disks.die(monkeypatch, tmp_path / "drive")
+    assert "(Transport endpoint is not connected)" in only_problem().found
 
 
 def test_nothing_is_left_in_the_folder(tmp_path):
@@ -162,6 +192,21 @@ def test_old_and_missing_packages(wanted, found, monkeypatch):
     problem = only_problem()
     assert found in problem.found
     assert problem.remedy.startswith("pip install")
+
+
+@pytest.mark.parametrize("place", ["colab", "kaggle"])
+def test_no_package_is_replaced_on_a_host(place, monkeypatch):
+    """pip brings another torch, and torchvision and the learner's other notebooks break."""
+    monkeypatch.setattr(runtime, "place", lambda: place)
+    monkeypatch.setattr(module, "MENUS", {})
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # its import fails
+    wanted = ["torch>=99.1", "nothing-of-this-name>=1.0"]
+    monkeypatch.setattr(module.metadata, "requires", lambda _: wanted)
+    problems = doctor().problems
+    assert [finding.what for finding in problems] == ["torch", "torch", "nothing-of-this-name"]
+    for finding in problems:
+        assert "latest" in finding.remedy
+        assert "install" not in finding.remedy
 
 
 def test_versions_are_compared_as_numbers(monkeypatch):
