@@ -256,6 +256,42 @@ def test_test_time_augmentation_of_several_labels():
     assert torch.equal(said.targets, labels)
 
 
+class Elsewhere(nn.Linear):
+    """A layer that can be taken away, and computes only when it has been brought back."""
+
+    away = False
+
+    def to(self, device):
+        """Come to the device."""
+        self.away = False
+        return super().to(device)
+
+    def forward(self, x):
+        """Return scores (B, 3)."""
+        assert not self.away, "the weights are on another device than the batch"
+        return super().forward(x)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda learn: learn.fit(1, 0.01),
+        lambda learn: learn.find_lr(),
+        lambda learn: learn.evaluate(),
+        lambda learn: learn.evaluate(learn.data.train),
+        lambda learn: learn.predict(),
+        lambda learn: learn.predict(learn.data.train),
+    ],
+    ids=["fit", "find_lr", "evaluate", "evaluate batches", "predict", "predict batches"],
+)
+def test_a_model_that_was_moved_comes_back(use):
+    """After learn.model.cpu(), a batch on the GPU meets weights that are not there any more."""
+    learn = learner(model=Elsewhere(6, 3))
+    learn.model.away = True
+    use(learn)
+    assert not learn.model.away
+
+
 def test_history_is_a_table_in_plain_text():
     """Guards against rows that hold tensors, miss a column, or print with the wrong head."""
     history = learner(metrics=[ck.accuracy]).fit(2, LR)

@@ -354,7 +354,8 @@ class Learner:
             raise CourseError(
                 "tta= needs an augmentation; make the data with augment=ck.side_on, say."
             )
-        model, batches = self._view_for(batches) if not tta else (self.model, batches)
+        here = self.model.to(self.device), batches
+        model, batches = here if tta else self._view_for(batches)
         batches = self.data.valid if batches is None else batches
         scores, targets = self._scores(model, _in_order(batches, None))
         if tta:
@@ -452,15 +453,18 @@ class Learner:
         self.data = data
 
     def training_view(self):
-        """Return (model, data) that a fit works on; a recipe may train on stored features."""
-        return self.model, self.data
+        """Return (model, data) that a fit works on; a recipe may train on stored features.
+
+        The model may have been moved since, as by ``learn.model.cpu()``: here it comes back.
+        """
+        return self.model.to(self.device), self.data
 
     def _view_for(self, batches):
         """Return (model, batches) for looking at ``batches``, None meaning the validation part."""
         if batches is None:
             model, data = self.training_view()
             return model, data.valid
-        return self.model, batches
+        return self.model.to(self.device), batches
 
     # Keeping ----------------------------------------------------------------------------------
 
