@@ -367,6 +367,19 @@ def test_sweep_names_rate_and_reason(capsys):
     assert "none is suggested" in capsys.readouterr().out
 
 
+def test_the_fall_of_a_sweep_is_not_squeezed_by_its_end():
+    """A loss that flies away at the end, and above it a flat line that was the whole point."""
+    sweep = a_sweep()
+    sweep.smoothed[-3:] = [5.0, 20.0, 90.0]
+    low, high = curves.show_sweep(sweep)[1].get_ylim()
+    fall = max(sweep.smoothed[:5]) - min(sweep.smoothed)
+    assert low < min(sweep.smoothed)
+    assert fall > 0.45 * (high - low)
+    flat = Sweep(sweep.rates, [1.0] * 60, [1.0] * 60, None, "it never fell", "the end")
+    low, high = curves.show_sweep(flat)[1].get_ylim()
+    assert low < 1 < high
+
+
 def test_schedules_are_multiplied_and_told(capsys):
     """Guards against a curve drawn over progress instead of epochs."""
     axis = curves.show_schedules({"one cycle": schedules.one_cycle, **SCHEDULES}, 10, 0.5)

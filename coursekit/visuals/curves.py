@@ -197,6 +197,9 @@ def show_sweep(sweep, *, axes=None):
     low, high = (smoothed.min(), smoothed.max()) if len(smoothed) else (0.0, 1.0)
     finite = losses[numpy.isfinite(losses)]
     low = min(low, numpy.quantile(finite, 0.02)) if len(finite) else low
+    if len(smoothed):  # what matters is how far it fell, not how high it flew at the end
+        start = smoothed[:5].max()
+        high = min(high, start + max(0.6 * (start - low), 0.1 * abs(start)))
     room = 0.1 * (high - low) or 0.1
     right.set_ylim(low - room, high + room)  # single mini-batches may shoot out of it
     if sweep.suggestion is not None:
@@ -205,7 +208,7 @@ def show_sweep(sweep, *, axes=None):
         right.axvline(sweep.suggestion, label=f"suggestion {digits(sweep.suggestion)}", **looks)
     reason = str(sweep.reason).strip().rstrip(".")
     right.set_title(fit(reason, width_of(right) - 0.6, lines=3), loc="left", fontsize=10)
-    right.legend(loc="lower left")
+    right.legend(loc="best")
     say(_sweep_sentence(rates, smoothed, sweep.suggestion, reason))
     return numpy.array([left, right])
 
