@@ -6,6 +6,7 @@ import re
 import warnings
 
 import numpy
+import pandas
 import pytest
 from PIL import Image
 from servers import Page, make_tgz, make_zip, serve
@@ -92,6 +93,28 @@ def test_cifar10_pictures_are_the_bytes_of_the_binary_file(tmp_path):
     assert not list(tmp_path.glob("*.bin"))
 
 
+ML_100K = {
+    "u.data": "196\t2\t3\t881250949\n186\t1\t5\t891717742\n",
+    "u.item": "1|Cyrano, Le (1995)|01-Jan-1995||http://host/1|0|1|0\n"
+    "2|\xc9t\xe9, L' (1996)|02-Feb-1996||http://host/2|0|1|1\n",
+    "u.genre": "unknown|0\nAction|1\nDrama|2\n\n",
+}
+
+
+def test_the_older_ratings_become_the_tables_of_the_newer_ones(tmp_path):
+    """Titles with accents read in another alphabet, or a genre too far to the right."""
+    for name, content in ML_100K.items():
+        (tmp_path / name).write_text(content, "latin-1")
+    catalogue.arrange_ml_100k(tmp_path, still)
+    films = pandas.read_csv(tmp_path / "movies.csv")
+    assert films.columns.tolist() == ["movieId", "title", "genres"]
+    assert films.title.tolist() == ["Cyrano, Le (1995)", "Été, L' (1996)"]
+    assert films.genres.tolist() == ["Action", "Action|Drama"]
+    ratings = pandas.read_csv(tmp_path / "ratings.csv")
+    assert ratings.columns.tolist() == ["userId", "movieId", "rating", "timestamp"]
+    assert ratings.iloc[1].tolist() == [186, 1, 5, 891717742]
+
+
 def published(url):
     """Return the small content of an archive in the layout of the one at ``url``: name -> bytes."""
     name, some = url.rsplit("/", 1)[1], range(100)
@@ -119,6 +142,8 @@ def published(url):
     if name == "ml-latest-small.zip":
         tables = ("links.csv", "movies.csv", "ratings.csv", "tags.csv", "README.txt")
         return dict.fromkeys([f"ml-latest-small/{table}" for table in tables], b"table")
+    if name == "ml-100k.zip":
+        return {f"ml-100k/{file}": content.encode("latin-1") for file, content in ML_100K.items()}
     if name == "cifar-10-binary.tar.gz":
         rows = b"".join(bytes([n % 10]) + bytes(3072) for n in range(1000))
         top = "cifar-10-batches-bin/"

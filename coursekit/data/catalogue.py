@@ -4,6 +4,7 @@ Every number in the table was copied from the publisher or from a project that c
 without a sum says so, in its ``checked`` and in the line that ``fetch`` prints.
 """
 
+import csv
 import functools
 import random
 import shutil
@@ -60,6 +61,7 @@ class DataSet:
     Args:
         layout: glob pattern -> how many matches a folder needs at least to pass for this data set.
         sample: the module of ``coursekit.data.samples`` that builds the sample edition, or None.
+        sample_licence: the terms of what the sample is made of.
     """
 
     name: str
@@ -69,6 +71,7 @@ class DataSet:
     layout: dict[str, int]
     sources: tuple[Source, ...] = field(default=(), repr=False)
     sample: str | None = None
+    sample_licence: str = "MIT, as the course"
 
 
 def rename(folder, progress, *, moves, drop=()):
@@ -127,6 +130,26 @@ def arrange_cifar10(folder, progress):
             target = folder / part / CIFAR10_CLASSES[label] / f"{file.stem}_{number:05d}.png"
             Image.fromarray(numpy.ascontiguousarray(picture)).save(target, compress_level=1)
         file.unlink()
+
+
+def arrange_ml_100k(folder, progress):
+    """Write u.data, u.item and u.genre as ratings.csv and movies.csv, as in ml-latest-small."""
+
+    def rows(name, separator):
+        text = (folder / name).read_text("latin-1")
+        return [line.split(separator) for line in text.splitlines() if line.strip()]
+
+    def write(name, header, lines):
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *lines])
+
+    genres = [name for name, _ in rows("u.genre", "|")]
+    films = []
+    for number, title, _, _, _, *flags in rows("u.item", "|"):
+        kinds = [name for name, flag in zip(genres, flags, strict=True) if flag == "1"]
+        films.append([number, title, "|".join(kinds)])
+    write("movies.csv", ["movieId", "title", "genres"], films)
+    write("ratings.csv", ["userId", "movieId", "rating", "timestamp"], rows("u.data", "\t"))
 
 
 _KAGGLE_PETS = "Kaggle's competition terms, see kaggle.com/c/dogs-vs-cats/rules"
@@ -215,6 +238,19 @@ _DATA_SETS = (
         sample="films",
     ),
     DataSet(
+        "ml-100k", "100,000 ratings of 1,682 films by 943 people, of 1997 and 1998",
+        "no redistribution and no commercial use without GroupLens' permission",
+        "Harper and Konstan (2015): The MovieLens Datasets, doi 10.1145/2827872",
+        {"ratings.csv": 1, "movies.csv": 1},
+        sources=tuple(
+            Source(f"{scheme}://files.grouplens.org/datasets/movielens/ml-100k.zip",
+                   4_924_029, inside="ml-100k", arrange=arrange_ml_100k,
+                   sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229")
+            for scheme in ("https", "http")
+        ),
+        sample="films",
+    ),
+    DataSet(
         "nietzsche", "600,893 characters of Nietzsche in English",
         "no licence stated, an old translation out of copyright in most countries",
         "Nietzsche: Beyond Good and Evil (1886)",
@@ -223,7 +259,7 @@ _DATA_SETS = (
             Source(f"{_S3}/text-datasets/nietzsche.txt", 600_901,
                    sha256="23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647"),
         ),
-        sample="manual",
+        sample="manual", sample_licence="Python's own manual, PSF licence",
     ),
     DataSet(
         "cifar10", "60,000 pictures of 32 x 32 pixels in ten classes",
