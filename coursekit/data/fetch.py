@@ -47,7 +47,7 @@ def fetch(name, *, edition=None):
         note(f"{error} Until then, the sample edition is used.")
         wanted, folder = "sample", _sample(data_set)
     facts = read_json(folder / MARKER) or _count(folder) | {"origin": f"found in full/{name}"}
-    licence = data_set.licence if wanted == "full" else "MIT, as the course"
+    licence = data_set.licence if wanted == "full" else data_set.sample_licence
     many = f"{facts['files']:,} files" if facts["files"] != 1 else "1 file"
     size = f"{many}, {_size_in_words(facts['bytes'])}"
     print(f"{name}, {wanted} edition: {size}, {facts['origin']}; {licence}.", flush=True)

@@ -17,9 +17,9 @@ DRAWN = re.compile(r"^([*=~^\"-]{4,}|\s*[+|].*[+|]\s*)$\n?", re.MULTILINE)  # un
 def build(folder, *, seed=0, length=LENGTH):
     """Write ``manual.txt``, ``length`` characters, into ``folder``.
 
-    The manual repeats itself: a fifth of its paragraphs stand in several topics, some with a word
-    changed. Each is kept once, or the end of the text, which a lesson puts aside for checking,
-    would stand in its beginning already.
+    The manual repeats itself: about a fifth of its paragraphs are copies of earlier ones, and
+    others differ from them by a word. Each is kept once, or the end of the text, which a lesson
+    puts aside for checking, would stand in its beginning already.
 
     Args:
         seed: has no effect; there is only one manual.
