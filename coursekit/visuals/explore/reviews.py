@@ -105,10 +105,9 @@ def compare(one, other, names):
 
 
 @use_style()
-def _draw_judged(one, other, names):
+def _draw_judged(axes, one, other, names):
     both = (one, other)
-    heights = [1.3, *(height(text.tokens) for text in both)]
-    drawn = panels(3, 1, size=(WIDTH, sum(heights)), heights=heights)[:, 0]
+    drawn = _placed(axes, [1.3, *(height(text.tokens) for text in both)])
     shares = [text.share for text in both]
     colours = [COLOURS["blue" if share > 0.5 else "orange"] for share in shares]
     drawn[0].barh([0, 1], shares, color=colours, height=0.6)
@@ -124,6 +123,23 @@ def _draw_judged(one, other, names):
     for axes, text, title in zip(drawn[1:], both, ("the review", "beside it"), strict=True):
         draw_tokens(axes, text.tokens, text.values)
         axes.set_title(title, loc="left")
+    return drawn
+
+
+def _placed(axes, heights):
+    """Return three Axes below each other, of these inches; placed by hand, which saves time."""
+    drawn = panels(3, 1, size=(WIDTH, sum(heights)), axes=axes)[:, 0]
+    figure, whole = drawn[0].figure, sum(heights)
+    figure.set_layout_engine("none")
+    figure.set_size_inches(WIDTH, whole)
+    bottom = whole
+    for axis, tall, left, below in zip(
+        drawn, heights, (0.95, 0.15, 0.15), (0.3, 0, 0), strict=True
+    ):
+        bottom -= tall
+        room = tall - below - 0.3  # for the title
+        place = (left, bottom + below, WIDTH - 0.15 - left, room)
+        axis.set_position([place[0] / WIDTH, place[1] / whole, place[2] / WIDTH, place[3] / whole])
     return drawn
 
 
@@ -150,7 +166,7 @@ def review(
     def draw(axes, text, beside):
         one, other = judging(text), judging(beside)
         say(compare(one, other, names))
-        return _draw_judged(one, other, names)
+        return _draw_judged(axes, one, other, names)
 
     controls = {
         "text": Words("the review", text, rows=3),
@@ -161,7 +177,7 @@ def review(
             beside=negate(shown.settings["text"])
         )
     }
-    return Explorer("review", draw, controls, buttons=buttons, fresh=True)
+    return Explorer("review", draw, controls, buttons=buttons)
 
 
 # The words that may follow ------------------------------------------------------------------------
@@ -241,7 +257,9 @@ def _draw_next(axes, continuation, temperature):
     for place, (_, share) in zip(places, best, strict=True):
         drawn.text(share, place, f" {share:.2f}", va="center")
     drawn.set_yticks(places, [token for token, _ in best], family="monospace", parse_math=False)
-    drawn.set(xlim=(0, 1.08), ylim=(len(best) - 0.4, -0.6), xlabel="probability")
+    drawn.set(
+        xlim=(0, 1.15 * max(best[0][1], 0.1)), ylim=(len(best) - 0.4, -0.6), xlabel="probability"
+    )
     drawn.grid(False, axis="y")
     drawn.set_title(f"after: {continuation.ending()}", loc="left", parse_math=False)
     (token, share), together = best[0], sum(share for _, share in best)
