@@ -101,10 +101,8 @@ def letters_html(text, values, *, label="", middle=None):
         f' height: 0.8em; background: linear-gradient(to right, {", ".join(table[::16])})">'
         f"</span> {digits(highest)}"
     )
-    return (
-        f'<pre style="white-space: pre-wrap; line-height: 1.5; color: black; background: white">'
-        f"{letters}</pre><p>{bar}</p>"
-    )
+    how = "white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.5; color: black"
+    return f'<pre style="{how}; background: white">{letters}</pre><p>{bar}</p>'
 
 
 @use_style()

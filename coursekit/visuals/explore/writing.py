@@ -13,6 +13,7 @@ from coursekit.visuals.style import COLOURS, counted, digits, panels, say, sente
 SPOKEN = {" ": "space", "\n": "new line", ",": "comma", ".": "full stop", "\t": "tab", "'": "quote"}
 REACH = 500  # characters; a net that has no memory between two calls reads so many again
 BARS = 12
+_PAGE = "white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.4; max-width: 800px"
 
 
 class _Live(Explorer):
@@ -179,10 +180,9 @@ class _Writer(_Live):
     def _moving(self, start, **filters):
         if start != self._begun:
             self.text = self._begun = start
-        page = html.escape(self.text)
-        return (
-            f'<pre style="white-space: pre-wrap; line-height: 1.4; min-height: 9em">{page}▌</pre>'
-            + _bars_html(self.writing.bars(self.text, **filters)),
+        page = f'<pre style="{_PAGE}">{html.escape(self.text)}▌</pre>'
+        return (  # the bars first, for the text grows
+            _bars_html(self.writing.bars(self.text, **filters)) + page,
             self.writing.sentence(self.text, **filters),
         )
 
