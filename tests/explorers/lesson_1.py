@@ -1,19 +1,97 @@
 """The explorers of lesson 1."""
 
-import numpy
+import io
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy
+import torch
+from PIL import Image
+
+import coursekit as ck
 from coursekit.visuals import explore
 
+CLASSES = ("cats", "dogs")
 
-def _picture():
-    return numpy.random.default_rng(0).random((24, 24))
+
+def picture(seed=0, side=48):
+    """Return a picture of coloured noise, uint8 (side, side, 3)."""
+    return numpy.random.default_rng(seed).integers(0, 256, (side, side, 3), numpy.uint8)
+
+
+def png(seed=1):
+    """Return a picture as the bytes of a PNG file."""
+    written = io.BytesIO()
+    Image.fromarray(picture(seed)).save(written, "PNG")
+    return written.getvalue()
+
+
+def net():
+    """Return a small picture network with random weights, always the same."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    model = ck.picture_net("drawings", 2, pretrained=False, size=48).eval()
+    torch.set_rng_state(state)
+    return model
+
+
+def classifier():
+    """Return a classifier of cats and dogs that knows nothing."""
+    return ck.PictureClassifier(net(), CLASSES, size=48, resize="crop", many=False)
+
+
+def batches():
+    """Return two mini-batches of noise."""
+    x = torch.rand(12, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    return [(x[:6], None), (x[6:], None)]
+
+
+def swept():
+    """Return a sweep: flat, falling, climbing."""
+    decades = numpy.linspace(-6, 1, 100)
+    smoothed = 0.7 - 0.5 * numpy.exp(-((decades + 1) ** 2)) + numpy.maximum(0, decades) ** 2
+    return SimpleNamespace(
+        rates=(10**decades).tolist(),
+        losses=(smoothed + 0.02 * numpy.sin(40 * decades)).tolist(),
+        smoothed=smoothed.tolist(),
+        suggestion=0.01,
+        reason="a tenth of the rate at the lowest point",
+    )
+
+
+def results(count=6):
+    """Return results of some pictures, every second one wrong."""
+    truth = torch.arange(count) % 2
+    scores = torch.tensor([[2.0, 0.0], [1.0, 0.0]]).repeat(count, 1)[:count]
+    losses = torch.nn.functional.cross_entropy(scores, truth, reduction="none")
+    said = SimpleNamespace(targets=truth, probabilities=scores.softmax(1), losses=losses)
+    names = [f"valid/{CLASSES[klass]}/{row}.png" for row, klass in enumerate(truth.tolist())]
+    pictures = numpy.stack([picture(row) for row in range(count)])
+    return ck.Results(said, CLASSES, pictures=pictures, names=names)
+
+
+def cleaner():
+    """Return a cleaner of these results that writes to a folder of its own."""
+    file = Path(tempfile.mkdtemp()) / "corrections.csv"
+    return explore.cleaner(results(), ck.Corrections(file, classes=CLASSES))
 
 
 EXPLORERS = {
+    "classify": (
+        lambda: explore.classify(classifier(), picture()),
+        [{"klass": "cats"}, {"klass": "dogs"}],
+    ),
+    "cleaner": (cleaner, [{"label": "dogs"}, {"label": "cats"}]),
     "descent": (
         explore.descent,
         [{"rate": 1.1}, {"momentum": 0.5}, {"landscape": "a long bowl"}, {"start": 1.0}],
     ),
-    "kernel": (lambda: explore.kernel(_picture()), [{"b2": 3.0}, {"a1": 0.0}]),
+    "kernel": (lambda: explore.kernel(picture(side=24)), [{"b2": 3.0}, {"a1": 0.0}]),
+    "layers": (
+        lambda: explore.layers(net(), batches()),
+        [{"rank": 3}, {"stage": "body.stage2"}],
+    ),
     "relus": (explore.relus, [{"bends": 9}, {"curve": "step"}]),
+    "sweep": (lambda: explore.sweep(swept()), [{"rate": 0.5}, {"rate": 1e-4}]),
 }

@@ -4,10 +4,12 @@ Each shows itself as the last line of a cell. Where no widget can run it leaves 
 sentence; its arguments then take the place of the controls.
 """
 
+from coursekit.visuals.explore.classifier import classify, cleaner, layers
 from coursekit.visuals.explore.films import taste
 from coursekit.visuals.explore.heat import batch_norm, heat, receptive_field
 from coursekit.visuals.explore.ideas import descent, kernel, relus
 from coursekit.visuals.explore.maps import nearest, vectors
+from coursekit.visuals.explore.rates import sweep
 from coursekit.visuals.explore.reviews import next_words, review
 from coursekit.visuals.explore.tables import effect, what_if
 from coursekit.visuals.explore.thresholds import threshold
@@ -17,15 +19,19 @@ from coursekit.visuals.explore.writing import unit, writer
 __all__ = [
     "augmentation",
     "batch_norm",
+    "classify",
+    "cleaner",
     "descent",
     "effect",
     "heat",
     "kernel",
+    "layers",
     "nearest",
     "next_words",
     "receptive_field",
     "relus",
     "review",
+    "sweep",
     "taste",
     "threshold",
     "unit",
