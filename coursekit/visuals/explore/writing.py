@@ -168,12 +168,16 @@ class _Writer(_Live):
         self.writing, self.count, self.text = writing, count, self.settings["start"]
         self._begun = self.text
 
+    def redraw(self):
+        """Draw; where it stands still, the text is shown beside the picture."""
+        super().redraw()
+        self.page = self.text
+
     def _still(self, axes, start, **filters):
         """Draw the bars after the beginning, and write the whole text at once."""
         self.text = start
         for _ in range(self.count):
             self.text += self.writing.letter(self.text, **filters)
-        self.page = self.text
         say(self.writing.sentence(start, **filters))
         return _draw_bars(axes, self.writing.bars(start, **filters))
 
