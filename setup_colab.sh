@@ -11,8 +11,6 @@ export LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignor
 course=$(cd "$(dirname "${BASH_SOURCE[0]:-.}")" && pwd)
 python=${PYTHON:-python3}
 state=$course/build # setup-problem: one sentence, or empty; setup-checked: of the last success
-work=$(mktemp -d) || { echo "The disk is full: delete some files and run this again."; exit 1; }
-trap 'rm -rf "$work"' EXIT
 begun=${EPOCHREALTIME/./}
 since=$begun
 
@@ -34,14 +32,23 @@ fresh="Runtime > Disconnect and delete runtime, $again"
 [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ] && fresh="Run > Factory reset, $again"
 latest="choose the latest version of the runtime (Runtime > Change runtime type), $again"
 [ -n "${KAGGLE_KERNEL_RUN_TYPE:-}" ] && latest="choose Settings > Environment > latest, $again"
+full="The disk is full: delete files that you no longer need, $again."
+work=$(mktemp -d 2>/dev/null) || stop "$full"
+trap 'rm -rf "$work"' EXIT
 
 # What is asked of Python, without any package. A failed question prints the sentence to stop with.
-cat >"$work/ask.py" <<'END' 2>/dev/null
-import filecmp, importlib.metadata, importlib.util, os, re, shutil, sys, tomllib
+# An empty file, of a full disk, would say yes to everything.
+cat >"$work/ask.py" <<'END' 2>/dev/null || stop "$full"
+import contextlib, filecmp, importlib.metadata, importlib.util, os, re, shutil, sys, tomllib
 from pathlib import Path
 
 course, work = Path(sys.argv[2]), Path(__file__).parent
 again = sys.argv[3]
+# What was here before a run that saw a package change. It outlives the copy of the course, and
+# counts for this machine, since it was started, and this Python.
+kept = Path.home() / ".local" / "state" / "coursekit-constraints"
+boot = Path("/proc/sys/kernel/random/boot_id")
+machine = f"# {boot.read_text().strip() if boot.exists() else ''} {sys.prefix}\n"
 
 
 def installed():
@@ -61,7 +68,10 @@ def numbers(version):
 def note_versions():
     """Write down what is installed as constraints, and what the course lacks."""
     before = installed()
-    (work / "constraints").write_text("".join(f"{n}=={v}\n" for n, v in sorted(before.items())))
+    constraints = machine + "".join(f"{n}=={v}\n" for n, v in sorted(before.items()))
+    if kept.exists() and kept.read_text().startswith(machine):
+        constraints = kept.read_text()  # else the change would be how it was
+    (work / "constraints").write_text(constraints)
     wanted = tomllib.loads((course / "pyproject.toml").read_text())["project"]["dependencies"]
     pairs = [re.fullmatch(r"([\w.-]+)>=([\d.]+)", line).groups() for line in wanted]
     for name, bound in pairs:
@@ -78,10 +88,14 @@ def note_versions():
 def compare_versions():
     """Fail where anything that was there before has another version now."""
     after = installed()
-    for line in (work / "constraints").read_text().split():
+    for line in (work / "constraints").read_text().splitlines()[1:]:
         name, _, version = line.partition("==")
         if after.get(name) != version:
+            with contextlib.suppress(OSError):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(work / "constraints", kept)
             sys.exit(f"{name} was {version} and is {after.get(name, 'gone')} now: {again}.")
+    kept.unlink(missing_ok=True)
 
 
 def check_room():
@@ -95,7 +109,7 @@ def check_room():
             (roomiest / "coursekit-data").mkdir(exist_ok=True)
             home.symlink_to(roomiest / "coursekit-data")
     there = next(p for p in (home, *home.parents) if p.exists())
-    least = min(shutil.disk_usage(p).free / 1e9 for p in (there, course, sys.prefix))
+    least = min(shutil.disk_usage(p).free / 1e9 for p in (there, course, sys.prefix, work))
     if least < 0.2:
         sys.exit(f"The disk is full, {least * 1000:.0f} MB are free: {again}.")
     free = shutil.disk_usage(there).free / 1e9
@@ -117,13 +131,12 @@ def is_installed():
 globals()[sys.argv[1]]()
 END
 ask() { (cd "$work" && "$python" ask.py "$1" "$course" "$2") 2>"$work/said"; }
-said() { tail -n 1 "$work/said"; }
+said() { tail -n 1 "$work/said" | grep . || echo "$full"; } # no room, not even for the sentence
 
 install() { # pip, with every version that is there as a constraint; its answer in one sentence
     "$python" -m pip install --quiet --no-input --retries 2 --timeout 20 \
         --constraint "$work/constraints" "$@" >"$work/pip" 2>&1 && return
-    grep -q "No space left" "$work/pip" &&
-        stop "The disk is full: delete files that you no longer need, $again."
+    grep -q "No space left" "$work/pip" && stop "$full"
     grep -q "externally-managed" "$work/pip" &&
         stop "This Python belongs to the operating system: make one for the course" \
             "(python3 -m venv ~/venv; . ~/venv/bin/activate), then run this again in it."
@@ -156,7 +169,7 @@ fi
 
 # 3 · torch, torchvision and the GPU, with a real operation --------------------------------------
 # Done once for these versions and this machine: importing torch and torchvision takes seconds.
-{ cat "$work/constraints" /proc/sys/kernel/random/boot_id && ls /dev/nvidia*; } >"$work/checked" 2>&1
+{ cat "$work/constraints" && ls /dev/nvidia*; } >"$work/checked" 2>&1
 if [ -s "$state/setup-found" ] && cmp -s "$work/checked" "$state/setup-checked"; then
     say "Checked before: $(cat "$state/setup-found")"
 else
@@ -188,14 +201,17 @@ if ask is_installed ""; then
     say "coursekit is installed already"
 else
     mkdir "$work/copy" && cp -r "$course/coursekit" "$course/pyproject.toml" "$course/README.md" \
-        "$work/copy" 2>/dev/null || stop "The disk is full: delete some files, $again."
+        "$work/copy" 2>/dev/null || stop "$full"
     isolation=--no-build-isolation # else pip fetches setuptools, which Colab and Kaggle have
     "$python" -c 'import setuptools' 2>/dev/null || isolation=--quiet
     install --no-deps --force-reinstall "$isolation" "$work/copy"
     ask is_installed "" || stop "coursekit was installed but Python does not find it: $fresh."
     say "Installed coursekit"
 fi
-ask compare_versions "$fresh" >/dev/null || stop "$(said)"
+ask compare_versions "$fresh" >/dev/null || {
+    "$python" -m pip uninstall --quiet --yes coursekit >"$work/pip" 2>&1
+    stop "$(said)"
+}
 say "Every package that was here has the version that it had"
 
 { mkdir -p "$state" && cp "$work/checked" "$state/setup-checked" && : >"$state/setup-problem"; } \

@@ -94,11 +94,12 @@ hosts = {{"COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KAGGLE_KERNEL_RUN_TYPE"
 if hosts & set(os.environ) and not importlib.util.find_spec("coursekit"):
     !rm -rf ~/course
     !git clone -q --depth 1 -b {{branch}} {{url}} ~/course && bash ~/course/setup_colab.sh
-    mark = Path("~/course/build/setup-problem").expanduser()
-    offline = "The course cannot be fetched: switch the internet on, then run this cell again."
-    if problem := mark.read_text() if mark.exists() else offline:
-        raise SystemExit(problem)
     importlib.invalidate_caches()
+    if not importlib.util.find_spec("coursekit"):
+        mark = Path("~/course/build/setup-problem").expanduser()
+        said = mark.read_text() if mark.exists() else ""  # empty where the disk was full
+        lost = "The course cannot be fetched: switch the internet on, make room on the disk"
+        raise SystemExit(said or f"{{lost}}, then run this cell again.")
 """
 
 

@@ -42,6 +42,12 @@ def ones(*size, device=None, real=torch.ones):
     return real(*size, device=device)
 torch.ones, torch.cuda.is_available = ones, lambda: True
 """
+LITTLE_ROOM = """
+import shutil
+def usage(folder, real=shutil.disk_usage):
+    return real(folder)._replace(free=1e6 if "/small/" in str(folder) else 1e12)
+shutil.disk_usage = usage
+"""
 
 
 # The runtimes ---------------------------------------------------------------------------------
@@ -128,9 +134,14 @@ def _python(runtime, called_with, does):
     """Return a Python of a runtime that does something first when it is called in some way."""
     fake = runtime.folder / "python-in-trouble"
     case = f'case "$*" in {called_with}) {does};; esac'
-    fake.write_text(f'#!/bin/sh\n{case}\nexec "{runtime.python}" "$@"\n')
-    fake.chmod(0o755)
-    return str(fake)
+    return str(_tool(fake, f'{case}\nexec "{runtime.python}" "$@"'))
+
+
+def _tool(file, does):
+    """Write a command; return its file."""
+    file.write_text(f"#!/bin/sh\n{does}\n")
+    file.chmod(0o755)
+    return file
 
 
 def _module(folder, name, content):
@@ -161,6 +172,8 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     vision = 'raise RuntimeError("operator torchvision::nms does not exist")'
     init = course / "coursekit" / "__init__.py"
     there = init.read_text()
+    for folder in ("small", "tools"):
+        (tmp_path / folder).mkdir()
     small.lose("pooch")
 
     init.write_text("")
@@ -170,6 +183,12 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     _stops(small, course, "The package index could not be reached for pooch", PIP_INDEX_URL=NOWHERE)
     for sentence, said in (("The disk is full", full), ("to the operating system", system)):
         _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", said))
+    trouble = _python(small, "*check_room*", _module(tmp_path / "x", "sitecustomize", LITTLE_ROOM))
+    temporary = {"TMPDIR": str(tmp_path / "small")}
+    _stops(small, course, "The disk is full, 1 MB are free", PYTHON=trouble, **temporary)
+    _tool(tmp_path / "tools" / "cat", "exit 1")  # what the set-up asks Python stays empty
+    path = {"PATH": f"{tmp_path / 'tools'}:{small.environment['PATH']}"}
+    _stops(small, course, "The disk is full: delete files that you no longer need", **path)
     wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("pooch", tmp_path / "wheels"))}
     trouble = _python(small, "'- check'", _module(tmp_path / "bad", "torchvision", vision))
     (tmp_path / "bad" / "torch.py").write_text("")
@@ -185,10 +204,11 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     assert {"pooch", "coursekit"} <= {
         f.name for f in small.packages.iterdir() if not f.is_symlink()
     }
-    code, printed = small.set_up(course)
+    code, printed = small.set_up(course, CUDA_VISIBLE_DEVICES="")
     assert code == 0, printed
     assert "coursekit is installed already" in printed
     assert "The GPU cannot be used" not in printed, "a failure that lasts"
+    assert "There is no GPU: the lessons run on the CPU, with the sample data" in printed
 
 
 @needs_linux
@@ -199,8 +219,26 @@ def test_an_old_torch_is_refused_and_a_changed_package_is_noticed(small, course)
     older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'; exit 0"
     trouble = _python(small, "'-m pip install'*", older)
     _stops(small, course, "tqdm was 4.67.0 and is 4.66.0 now: Runtime > Disc", PYTHON=trouble)
+    (tqdm / "METADATA").write_text("Name: tqdm\nVersion: 4.67.0\n")
     small.pretend("torch", "2.5.0+cu121")
     _stops(small, course, "needs torch 2.9 and this runtime has 2.5.0+cu121: choose the latest")
+
+
+@needs_linux
+def test_a_changed_package_is_not_forgotten(small, course):
+    """The learner runs the cell again, and what pip has replaced is now how it always was."""
+    tqdm = small.pretend("tqdm", "4.67.0")
+    older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'"  # and then installs the course
+    trouble = {"PYTHON": _python(small, "'-m pip install'*", older)}
+    for environment in (trouble, {}):
+        _stops(small, course, "tqdm was 4.67.0 and is 4.66.0 now: Runtime > Disc", **environment)
+        assert not list(small.packages.glob("coursekit*")), "the cell would take it for success"
+        shutil.rmtree(course / "build")  # the cell begins with a new copy of the course
+    small.pretend("tqdm", "4.67.0")
+    for _ in range(2):
+        code, printed = small.set_up(course)
+        assert code == 0, printed
+        small.pretend("tqdm", "4.66.0")  # by the learner, who may
 
 
 # The first cell -------------------------------------------------------------------------------
@@ -223,6 +261,13 @@ def _hosted(course, folder):
         subprocess.run([*git, *command], cwd=course, check=True)
     subprocess.run(["git", "branch", "-q", "-M", build.address(ROOT)[1]], cwd=course, check=True)
     return _git_goes_to(f"file://{course}")
+
+
+def _full_disk(folder):
+    """Make a course whose set-up finds no room to say so: its mark stays empty."""
+    folder.mkdir()
+    (folder / "setup_colab.sh").write_text("cd ~/course; mkdir build; : >build/setup-problem\n")
+    return folder
 
 
 def _git_goes_to(place):
@@ -266,9 +311,15 @@ def test_the_first_cell_heals_and_needs_no_restart(small, course, tmp_path, monk
             match=r"SystemExit.*cannot be fetched: switch the internet on",
         ):
             notebook.run(cell)
+        notebook.run("os.makedirs(os.path.expanduser('~/course/.git'))")  # a clone that was cut
+        there = _hosted(_full_disk(tmp_path / "full disk"), tmp_path)
+        notebook.run(f"os.environ.update({there})")
+        with pytest.raises(
+            CellExecutionError, match=r"SystemExit.*make room on the disk, then run this cell"
+        ):
+            notebook.run(cell)
         there = _hosted(course, tmp_path)
         notebook.run(f"os.environ.update({there})")
-        notebook.run("os.makedirs(os.path.expanduser('~/course/.git'))")  # a clone that was cut
         small.pretend("torch", "2.5.0")
         with pytest.raises(
             CellExecutionError, match=r"SystemExit.*The course needs torch 2\.9 and"
@@ -298,10 +349,8 @@ def test_the_release_check_sees_a_cell_that_raised(tmp_path, monkeypatch, capfd)
     """The command ends well whatever its cells do: a check that can never fail."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "colab").write_text(
-        '#!/bin/sh\n[ "$1" = exec ] || exit 0\ncp "$5" "${5%.ipynb}_output.ipynb"\n'
-    )
-    (tools / "colab").chmod(0o755)
+    copy = '[ "$1" = exec ] || exit 0\ncp "$5" "${5%.ipynb}_output.ipynb"'
+    _tool(tools / "colab", copy)
     monkeypatch.setattr(release_check, "FOLDER", tmp_path / "ran")
     monkeypatch.setattr(
         build, "lessons", lambda _: [tmp_path / "01_good.py", tmp_path / "02_bad.py"]
