@@ -221,6 +221,67 @@ def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, say)
     assert min(gifts["own"]) > 2 * max(gifts["one"])
 
 
+def test_f1_wants_a_higher_threshold_than_f2(heads, wanted, say):
+    """An exercise whose answer is another one on the lesson's own tiles."""
+    best = {}
+    for beta in (1, 2):
+        scores = [[fbeta_score(wanted, head.predict().probabilities > t, beta=beta,
+                               average="samples", zero_division=0) for t in GRID[::3]]
+                  for head in heads]  # fmt: skip
+        best[beta] = GRID[::3][np.argmax(scores, 1)].numpy()
+    show(say, f1=best[1], f2=best[2])
+    assert (best[1] > best[2] + 0.05).all()
+
+
+def test_softmax_can_be_rescued_but_not_wholly(features, heads, wanted, say):
+    """A sigmoid that is praised for nothing, or a softmax that is blamed for more than is true."""
+
+    def shared_out(scores, targets):
+        shares = targets / targets.sum(1, keepdim=True).clamp(min=1)
+        return F.cross_entropy(scores, shares)
+
+    soft = [train_head(features, seed, loss=shared_out).predict() for seed in SEEDS]
+    softmax = [report(said.scores.softmax(1), wanted) for said in soft]
+    sigmoid = [report(head.predict().probabilities, wanted) for head in heads]
+    show(say, softmax=softmax, sigmoid=sigmoid)
+    assert np.mean(sigmoid) > np.mean(softmax)
+    assert min(softmax) > np.mean(sigmoid) - 0.03
+    many = soft[0].scores.sigmoid().sum(1)  # a sigmoid's own way to say how many labels there are
+    assert (many - wanted.sum(1)).abs().mean() > 1
+
+
+def test_rates_too_high_and_too_low(features, heads, baselines, wanted, say):
+    """A section on what goes wrong in which it does not, or F2 and loss tell the same."""
+    one_half = np.log(2)
+    for rate, seed in ((1.0, 0), (1.0, 1), (1e-4, 0), (1e-4, 1)):
+        head = train_head(features, seed, lr=rate)
+        loss = head.history[-1]["valid_loss"]
+        score = report(head.predict().probabilities, wanted)
+        show(say, **{f"rate {rate:g}: loss": loss, "F2": score})
+        if rate == 1:
+            assert loss > 3 * one_half
+            assert score > baselines["always"] + 0.1
+        else:
+            assert 0.8 * one_half < loss < one_half
+            assert abs(score - baselines["always"]) < 0.06
+    assert max(head.history[-1]["valid_loss"] for head in heads) < 0.3 * one_half
+
+
+def test_sixty_epochs_on_a_hundred_tiles_overfit(features, say):
+    """A validation loss that has not turned where the text says so."""
+    rows = np.random.default_rng(1).permutation(features.train.examples)[:100]
+    few = ck.Data(features.train.subset(rows), features.valid)
+    for seed in (0, 1):
+        rounds = train_head(features, seed, few, epochs=60, lr=0.01).history
+        valid = np.array([row["valid_loss"] for row in rounds])
+        best = valid.argmin()
+        show(say, lowest=valid[best], epoch=best + 1, last=valid[-1])
+        assert 5 < best < 30
+        assert valid[-1] > valid[best] + 0.03
+        assert rounds[-1]["train_loss"] < rounds[best]["train_loss"] / 2
+        assert abs(rounds[-1]["f2"] - rounds[best]["f2"]) < 0.02
+
+
 def test_bold_rates_suit_pictures_unlike_those_of_the_body(tuned, say):
     """Advice on rates that the sample does not bear out."""
     show(say, **{name: tuned[name] for name in ("careful", "bold", "larger")})

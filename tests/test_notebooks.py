@@ -101,6 +101,22 @@ def test_nbval_can_fail(source, stored, expected, learner, tmp_path):
     assert passed == expected, printed
 
 
+@names
+def test_a_code_cell_is_short_enough_to_be_read(source):
+    """A cell that fills the screen is run, and not read."""
+    _, *code = [cell for cell in build.open_exercises(build.read(source)) if _is_code(cell)]
+    counted = {cell.metadata["place"]: _lines(cell) for cell in code}
+    assert {place: lines for place, lines in counted.items() if lines > 15} == {}
+
+
+def _is_code(cell):
+    return cell.cell_type == "code"
+
+
+def _lines(cell):
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
 def test_every_lesson_is_built_from_its_present_source(capsys):
     """Stored outputs of code that is no longer there."""
     assert LESSONS
