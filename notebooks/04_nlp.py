@@ -62,8 +62,8 @@ for file in sorted((PATH / "train/neg").glob("*.txt"))[3:5]:
 
 # %% [markdown] lang="en"
 # People praise what they then reject, deny what they then affirm, quote others to disagree. In the
-# small reviews of the sample nearly every sentence does so; real ones do it more rarely, and at
-# greater length. So: can one tell praise from blame by counting words? A guess, please, before
+# small reviews of the sample about every second opinion comes in such a way; real reviews do it more
+# rarely, and at greater length. So: can one tell praise from blame by counting words? A guess, please, before
 # section 4: what share of reviews can be told that way?
 #
 # ## 2 · The whole game
@@ -115,8 +115,8 @@ history = fine_tune(learn, "classifier")
 # the reviews in `test`, which neither model has read:
 
 # %%
-table = {"language model, then classifier": learn.evaluate(data.test)["accuracy"]}
-print(f"{data.test.examples:,} test reviews, {table['language model, then classifier']:.1%} right")
+table = {"after reading": [learn.evaluate(data.test)["accuracy"]]}  # a list: more runs will follow
+print(f"{data.test.examples:,} test reviews, {table['after reading'][0]:.1%} right")
 
 # %% [markdown] lang="en"
 # Everything else in this lesson opens this box: what went in, what the two models are made of, and
@@ -135,18 +135,19 @@ import re
 
 
 def tokens_of(piece):
-    if not piece[0].isalnum():  # signs: each by itself, a repeated one is marked
+    if not re.match(r"\w", piece):  # signs: each by itself, a repeated one is marked
         runs = re.findall(r"((.)\2*)", piece)
         return [t for run, sign in runs for t in (["<rep>", sign] if len(run) > 1 else [sign])]
     short = re.sub(r"([^\W\d_])\1{2,}", r"\1", piece)  # sooooo -> so
     marks = ["<rep>"] if short != piece else []
     if len(short) > 1 and short[0].isupper():
         marks.append("<up>" if short.isupper() else "<cap>")
-    return marks + re.sub(r"(\w)(n't|'\w+)$", r"\1 \2", short.lower()).split()
+    return marks + re.sub(r"(\w)(n't.*|'.*)$", r"\1 \2", short.lower()).split()
 
 
 # %%
 def tokens(text):
+    text = text.replace("<br />", " ").replace("’", "'")  # real reviews are pieces of web pages
     return [
         token for piece in re.findall(r"\w+(?:'\w+)*|[^\w\s]+", text) for token in tokens_of(piece)
     ]
@@ -161,16 +162,26 @@ print(tokens(sentence))
 
 # %% [markdown] lang="en"
 # A capital letter became a mark, `<cap>` for one and `<up>` for a whole word of them, so that `It` and
-# `it` share what is learned about them, and nothing is lost. `<rep>` marks what was repeated. `n't`
-# is a word of its own, and you will soon see why that is a good idea.
+# `it` share what is learned about them, and little is lost: which letters inside a word are large, as
+# in `McDonald`, and how often a sign was repeated. `<rep>` marks what was repeated. `n't` is a word of
+# its own, and you will soon see why that is a good idea.
 #
 # **The vocabulary** lists the tokens of the *training* part that occur at least twice, the most
-# frequent first. All others become `<unk>`, unknown. The library's does the same as our rules:
+# frequent first. All others become `<unk>`, unknown. Do the library's rules do the same as ours? One
+# sentence would prove little, so we ask a thousand reviews:
 
 # %%
 vocabulary = stream.options["vocabulary"]
 print(vocabulary, vocabulary.itos[:16])
-assert tokens(sentence) == vocabulary.split(sentence)
+texts = {name: (PATH / name).read_text("utf-8") for name in data.train.names + data.test.names}
+same = [tokens(text) == vocabulary.split(text) for text in list(texts.values())[:1000]]
+print(f"{sum(same):,} of {len(same):,} reviews are cut alike")
+assert np.mean(same) > 0.99
+
+# %% [markdown] lang="en"
+# Without the line of `tokens` that turns `<br />` into a space and the curly ’ into a straight one, more
+# than half of the real reviews would be cut in another way: real text is never as clean as an example.
+# What may still differ is a ’ that stands alone. And back, from tokens to numbers to text:
 
 # %%
 numbers = vocabulary.encode("The acting was superb, but the zeppelin was not.")
@@ -216,7 +227,6 @@ print([library.encode(word).tokens for word in counts])
 # there are only single letters, since every byte must be written somehow):
 
 # %%
-texts = {name: (PATH / name).read_text("utf-8") for name in data.train.names + data.test.names}
 some = [texts[name] for name in data.train.names[:2000]]
 long_word = "An unforgettably predictable screenplay, and yet charming."
 for most in (270, 400, 1000):
@@ -311,15 +321,15 @@ ratio = np.asarray(np.log(shares[1] / shares[0]))[0]
 weights = np.clip(np.abs(ratio), 0.1, None) * np.sign(ratio)
 
 # %%
-table["always the same answer"] = max(np.bincount(test_labels)) / len(test_labels)
-table["naive Bayes, words"] = by_hand
+table["always the same answer"] = [max(np.bincount(test_labels)) / len(test_labels)]
+table["naive Bayes, words"] = [by_hand]
 ways = {"one and two words": (a, b), "one and two words, weighted": (a * 1.0, b * 1.0)}
 for name, (one, two) in ways.items():
     if "weighted" in name:
         one, two = one.multiply(weights).tocsr(), two.multiply(weights).tocsr()
     model = LogisticRegression(max_iter=1000).fit(one, labels)
-    table[f"logistic regression, {name}"] = model.score(two, test_labels)
-pd.Series(table).map("{:.1%}".format)
+    table[f"logistic regression, {name}"] = [model.score(two, test_labels)]
+pd.Series({name: f"{runs[0]:.1%}" for name, runs in table.items()})
 
 # %% [markdown] lang="en"
 # On real reviews counting goes far: the weighted version is a classic that is hard to beat. On the
@@ -331,8 +341,9 @@ other = "The ending was superb, but the opening was dull."
 print(sorted(tokens(one)) == sorted(tokens(other)))
 
 # %% [markdown] lang="en"
-# Whoever only counts must give them the same verdict, and is wrong once. Order carries meaning. So we
-# need a model that reads in order.
+# Whoever counts single words must give them the same verdict, and is wrong once. Pairs of neighbours
+# see a little order, "dull ," and "superb .", but not which half of the sentence weighs more. Order
+# carries meaning. So we need a model that reads in order.
 #
 # ## 5 · The language model, opened
 #
@@ -356,20 +367,22 @@ assert abs(np.exp(measured["loss"]) - measured["perplexity"]) < 1e-3 * measured[
 
 # %%
 @torch.no_grad()
-def next_words(text, model=language.model):
+def next_words(numbers, model=language.model):
     model.eval()  # this also makes it forget what it read before
-    ids, _ = vocabulary.batch([text])
+    whole = [vocabulary.stoi["<start>"], *numbers]
+    ids = torch.tensor([whole], device=next(model.parameters()).device)
     return model(ids)[0, -1].softmax(0)  # a probability for each word
 
 
 for text in ("The acting", "There is nothing", "The ending was", "My brother called it"):
-    best = next_words(text).topk(5)
+    best = next_words(vocabulary.encode(text)).topk(5)
     shown = [f"{vocabulary.itos[i]} {p:.2f}" for p, i in zip(best.values, best.indices)]
     print(f"{text:22}", ", ".join(shown))
 
 # %% [markdown] lang="en"
 # To continue a sentence, draw one of the words by its probability, put it behind, and ask again.
-# `temperature` below 1 makes likely words likelier still:
+# `temperature` below 1 makes likely words likelier still. (The numbers go round, not the text: a mark
+# such as `<cap>` is no text until the word after it has been drawn, and would be lost.)
 
 
 # %%
@@ -377,13 +390,22 @@ def go_on(text, words=40, temperature=0.8, seed=0):
     dice = torch.Generator().manual_seed(seed)
     numbers = vocabulary.encode(text)
     for _ in range(words):
-        shares = next_words(vocabulary.decode(numbers)).cpu() ** (1 / temperature)
+        shares = next_words(numbers).cpu() ** (1 / temperature)
         shares[: vocabulary.stoi["<start>"] + 1] = 0  # no unknown word, no padding, no new review
         numbers.append(torch.multinomial(shares, 1, generator=dice).item())
     return vocabulary.decode(numbers)
 
 
 print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
+
+# %% [markdown] lang="en"
+# Now you. After `There is nothing`, will the most probable word be praise or blame, or neither? Type
+# beginnings of your own, take words by the buttons, and watch how sure it is: where the grammar leaves
+# one word only, one bar stands out; where a name or an adjective may come, the bars are many and small.
+# (Without buttons: `next_words(vocabulary.encode("your beginning"))`, or other arguments below.)
+
+# %%
+ck.explore.next_words(next_words, vocabulary, text="There is nothing")
 
 # %% [markdown] lang="en"
 # Nobody told it what a sentence is. It learned grammar, phrases and what goes with what, because all
@@ -538,52 +560,52 @@ for group, name in ((-1, "head"), (-2, "and the last layer"), (0, "all")):
 # %% [markdown] lang="en"
 # ## 7 · What was reading worth?
 #
-# The same network, the same number of epochs, the same reviews; but from random weights, without a
-# language model before. What do you expect: nothing lost, ten points, all?
+# The same network, the same reviews, the same `fine_tune` with its three steps and its rates; but from
+# random weights, without a language model before. What do you expect: nothing lost, ten points, all?
 
 # %%
 new = {name: value for name, value in sizes.items() if name != "dropout"}
 
 
-def from_nothing(seed):
+def trained(seed, encoder, name):
     ck.seed(seed)
-    learner = ck.text_learner(data, "lstm", sizes=new, dropout=0.2)
-    learner.fit(8, rate / 2, name=f"from nothing {seed}")
-    return learner
-
-
-def after_reading(seed):
-    ck.seed(seed)
-    learner = ck.text_learner(data, language, dropout=0.2)
-    fine_tune(learner, f"after reading {seed}")
+    shape = new if encoder == "lstm" else None
+    learner = ck.text_learner(data, encoder, sizes=shape, dropout=0.2)
+    fine_tune(learner, f"{name} {seed}")
     return learner
 
 
 # %%
-
 # %%capture
-scratch = [from_nothing(seed) for seed in (1, 2, 3)]
-read = [learn] + [after_reading(seed) for seed in (1, 2)]
+scratch = [trained(seed, "lstm", "from nothing") for seed in (1, 2, 3)]
+read = [learn] + [trained(seed, language, "after reading") for seed in (1, 2)]
 
 # %%
 for name, learners in {"from nothing": scratch, "after reading": read}.items():
-    reached = [learner.evaluate(data.test)["accuracy"] for learner in learners]
-    table[f"{name}, mean of 3"] = np.mean(reached)
-    print(f"{name:14} {np.mean(reached):.3f} ± {np.std(reached):.3f}", np.round(reached, 3))
+    table[name] = [learner.evaluate(data.test)["accuracy"] for learner in learners]
+    mean, spread = np.mean(table[name]), np.std(table[name])
+    print(f"{name:14} {mean:.3f} ± {spread:.3f}", np.round(table[name], 3))
 
 # %% [markdown] lang="en"
-# The only difference is what the encoder had read before, without any label. This is the idea behind
-# the large language models of today: reading is cheap, labels are dear.
+# The only difference is what the encoder had read before, without any label. Look at the single runs
+# and not at the means alone: from nothing one run may do as well as those that had read, and another
+# one falls far behind; after reading all of them do well. (All three share one language model, so their
+# spread is that of the second part only; a test of the course trains three language models.) Reading is
+# cheap, labels are dear: that is the idea behind the large language models of today.
+#
+# Is this fair to the one that starts from nothing? There is nothing that gradual unfreezing could
+# spare. Give it another schedule, all layers for eight epochs at half the rate:
+# `ck.text_learner(data, "lstm", sizes=new, dropout=0.2).fit(8, rate / 2)`.
 #
 # How did the two learn? Read both curves: which one starts lower, and which one ends lower?
 
 # %%
 ck.show_histories(
-    {"from nothing": scratch[0].history, "after reading": read[0].history}, value="valid_loss"
+    {"from nothing": scratch[0].history, "after reading": read[1].history}, value="valid_loss"
 );
 
 # %% [markdown] lang="en"
-# (The second curve begins after the two short fits of head and last layer.)
+# (Both curves begin after the two short fits of head and last layer.)
 #
 # ## 8 · Backwards as well
 #
@@ -607,8 +629,16 @@ assert data.test.names == data_back.test.names
 both = (forward.probabilities + backward.probabilities) / 2
 truth = forward.targets
 for name, shares in {"backward": backward.probabilities, "both averaged": both}.items():
-    table[name] = (shares.argmax(1) == truth).float().mean().item()
-    print(f"{name:14} {table[name]:.3f}")
+    table[name] = [(shares.argmax(1) == truth).float().mean().item()]
+    print(f"{name:14} {table[name][0]:.3f}")
+differ = (forward.probabilities.argmax(1) != backward.probabilities.argmax(1)).sum().item()
+print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
+
+# %% [markdown] lang="en"
+# Averaging two models helps where they make different mistakes and are about equally good. Compare the
+# average with the *better* of the two, not with the first one. On the sample it does not have to win:
+# these are single runs, a few of a thousand reviews make a difference of some thousandths, and above
+# you saw how far three seeds lie apart. On all of IMDb the pair did help (section 13 has the numbers).
 
 # %% [markdown] lang="en"
 # ## 9 · A small transformer
@@ -622,7 +652,8 @@ ck.seed()
 shape = ck.by_edition(PATH, full={"width": 128, "layers": 2}, sample={"width": 64, "layers": 1})
 attentive = ck.text_learner(data, "transformer", sizes=shape)
 attentive.fit(8, rate / 5, name="transformer")
-table["transformer, from nothing"] = attentive.evaluate(data.test)["accuracy"]
+table["transformer, from nothing"] = [attentive.evaluate(data.test)["accuracy"]]
+print(f"{table['transformer, from nothing'][0]:.3f}")
 
 # %% [markdown] lang="en"
 # It is compared with the LSTM that also started from nothing: neither had read before. Transformers
@@ -632,7 +663,9 @@ table["transformer, from nothing"] = attentive.evaluate(data.test)["accuracy"]
 # ## 10 · Which words moved the verdict?
 #
 # **Gradient times input.** If the vector of a word were a little larger, how would the verdict change?
-# That is a gradient. Times the vector itself, it says how much the word as a whole contributed:
+# That is a gradient. Times the vector itself, it says how much the word as a whole contributed. Blue
+# words speak for a good film, orange and underlined ones against it; the strongest tenth of the words
+# has the full colour, whatever its value:
 
 
 # %%
@@ -676,8 +709,8 @@ ck.show_tokens(*without_each(mixed), title="leave one out: blue speaks for a goo
 # it may settle its opinion of the whole clause. So the colours show where the network *decides*, which
 # need not be where a person would look for the reason. Take them as a hint, not as an explanation.
 #
-# **Is "not" understood?** A test that anyone can write down: pairs of sentences, one of them negated.
-# The verdict has to turn round.
+# **Is "not" understood?** A test that anyone can write down: pairs of short reviews that differ in one
+# clause, once plain, once negated. Both verdicts have to be right. A coin gets a quarter of the pairs.
 
 
 # %%
@@ -687,6 +720,7 @@ def verdict(reviews, learner=learn):
     return learner.model(*vocabulary.batch(reviews)).softmax(1)[:, 1].cpu().numpy()
 
 
+# %%
 good = ["superb", "moving", "gripping", "clever", "funny", "brilliant", "charming", "memorable"]
 bad = ["dull", "boring", "tedious", "predictable", "weak", "silly", "flat", "pointless"]
 frames = [
@@ -695,7 +729,9 @@ frames = [
     "There is nothing {} about the story.",
     "I would never call the story {}.",
 ]
-plain = [f"The story was {word} from beginning to end." for word in good + bad]
+around = "A young widow inherits a house by the sea. {} It was shot in black and white."
+means = np.array([True] * len(good) + [False] * len(bad))  # of the plain clause
+plain = [around.format(f"The story was {word} from beginning to end.") for word in good + bad]
 
 
 # %%
@@ -703,20 +739,41 @@ def by_counting(reviews):
     return library.predict_proba(counter.transform(reviews))[:, 1]
 
 
-turned = {}
+both_right = {}
 for frame in frames:
-    negated = [frame.format(word) for word in good + bad]
-    for name, judge in {"our model": verdict, "naive Bayes": by_counting}.items():
-        turned[frame, name] = ((judge(plain) > 0.5) != (judge(negated) > 0.5)).mean()
-pd.Series(turned).unstack().map("{:.0%}".format)
+    negated = [around.format(frame.format(word)) for word in good + bad]
+    for name, says in {"our model": verdict, "naive Bayes": by_counting}.items():
+        right = ((says(plain) > 0.5) == means) & ((says(negated) > 0.5) != means)
+        both_right[frame, name] = right.mean()
+pd.Series(both_right).unstack().map("{:.0%}".format)
 
 # %% [markdown] lang="en"
-# Each line says in what share of sixteen pairs the verdict turned. Naive Bayes adds the votes of all
-# words, so a negation would have to outvote the word itself. And where the model's share is near a half,
-# it does no better than a coin, however good it was on the test reviews: single sentences are shorter
-# than any review that it has learned from. A good number on a test set does not promise that a model
-# understands; only a test like this one tells. Try a turn of speech of your own in `frames`, or put a
-# sentence before and after it, so that it looks like a review.
+# Each line says in what share of sixteen pairs both were right. Naive Bayes adds the votes of all words,
+# so a negation would have to outvote the word itself. For the network the phrases are not alike: some it
+# reads rightly nearly every time. Others end at one half, which happens where the plain reviews are all
+# right and the negated ones get one and the same verdict, whatever the word: it knows the phrase as a
+# sign of something, and does not turn what stands in it. Print `verdict(negated)` to see that. A good
+# number on a test set does not promise that a model understands; only a test like this one tells. Add a
+# turn of speech of your own to `frames`.
+#
+# **Which ways of speaking are hard?** The sample also tells what each review does (in `truth`, which no
+# model has seen). A review has two or three opinions, and counts under each kind that it uses. Which kind
+# will be the hardest for counting, which one for the network?
+
+# %%
+known = PATH / "truth" / "reviews.csv"  # of the sample alone: nobody wrote it down for IMDb
+if known.is_file():
+    turns = pd.read_csv(known, index_col="review")["turns"].str.split()
+    kinds = pd.DataFrame({"turn": turns[[n.replace("\\", "/") for n in data.test.names]]})
+    kinds["our model"] = (forward.probabilities.argmax(1) == truth).tolist()
+    kinds["naive Bayes"] = ((by_counting(test_reviews) > 0.5) == test_labels).tolist()
+    by_turn = kinds.explode("turn").groupby("turn")
+    shares = by_turn[["our model", "naive Bayes"]].mean().astype(float)
+    print(shares.assign(reviews=by_turn.size()).sort_values("our model").round(2).to_string())
+
+# %% [markdown] lang="en"
+# Where the words say the opposite of what is meant, counting falls to a coin; the network loses far less.
+# What is quoted, negated or meant as irony is still harder for it than what is said plainly.
 #
 # **The most wrong reviews.** Which test reviews was it surest of, and wrong?
 
@@ -749,15 +806,38 @@ again.load(models / "lesson4-reviews.safetensors")
 def judge(review):
     ahead = again.model.eval()(*vocabulary.batch([review])).softmax(1)
     back = learn_back.model.eval()(*vocabulary.batch([review], backward=True)).softmax(1)
-    share = ((ahead + back) / 2)[0, 1].item()
-    print(f"{share:.3f} {'good' if share > 0.5 else 'bad'}: {review}")
+    return ((ahead + back) / 2)[0, 1].item()  # probability of a good film
 
 
 # %%
-judge("The plot was clever, but the acting was painfully dull.")
-judge("The acting was painfully dull, but the plot was clever.")
-judge("My aunt called it a masterpiece, and I cannot agree.")
-judge("There is nothing boring about the chase.")
+for review in (
+    "The plot was clever, but the acting was painfully dull.",
+    "The acting was painfully dull, but the plot was clever.",
+    "My aunt called it a masterpiece, and I cannot agree.",
+    "There is nothing boring about the chase.",
+):
+    share = judge(review)
+    word = "unsure" if abs(share - 0.5) < 0.1 else "good" if share > 0.5 else "bad"
+    print(f"{share:.3f} {word:6} {review}")
+
+# %% [markdown] lang="en"
+# Do not round a probability near a half to "good" or "bad": the model is telling you that it does not
+# know. The first two have the same words, and a person tells them apart at once. A single sentence is
+# not what it was trained on; put a second opinion into the same review and it grows surer.
+#
+# Type a review of your own. Beside it stands the same text with its first verb negated; change that one
+# too. Before you look: will the verdict turn? Which words will be blue, which orange? (The colours are
+# gradient times input of the forward model, the probability is that of both. Without a text field, call
+# `judge("...")`, or give other texts below.)
+
+
+# %%
+def with_colours(review):
+    return judge(review), *contributions(review, again)
+
+
+start = "We went in without a plan. The acting was superb in the big scenes. The ending was moving."
+ck.explore.review(with_colours, text=start)
 
 # %% [markdown] lang="en"
 # ## 12 · What goes wrong
@@ -777,6 +857,27 @@ for label, lr in {"far too high": 50 * rate, "as above": rate, "far too low": ra
 ck.show_histories(tried, value="train_loss");
 
 # %% [markdown] lang="en"
+# **Too many epochs.** 150 reviews, twenty epochs, from nothing. How will the two curves part?
+
+# %%
+# %%capture
+some_rows = np.random.default_rng(0).permutation(data.train.examples)[:150]
+part = data.train.subset(some_rows)
+few = ck.Data(part, data.valid, classes=data.classes, options=data.options)
+ck.seed(0)
+crammer = ck.text_learner(few, "lstm", sizes=new, dropout=0.2)
+crammed = crammer.fit(20, rate / 2, name="too many epochs")
+
+# %%
+ck.show_history(crammed)
+for name, part in {"the 150 it has learned from": few.train, "test": data.test}.items():
+    print(f"{name:28} {crammer.evaluate(part)['accuracy']:.1%} right")
+
+# %% [markdown] lang="en"
+# It has learned its reviews by heart, down to a loss of nearly nothing, and knows little of others. More
+# epochs make it surer of itself, also where it is wrong: that is why the validation *loss* climbs while
+# the accuracy hardly moves. Fewer epochs, more dropout, more reviews, or an encoder that has read.
+#
 # **Padding that counts.** Forget the lengths, and the mean is taken over padding as well; short reviews
 # among long ones suffer most. The trained classifier, once with the true lengths, once as if every
 # review of a batch were as long as the longest of 256:
@@ -796,74 +897,209 @@ print({name: f"{count / wide.examples:.1%}" for name, count in right.items()})
 # Nothing crashed, no message appeared; only the number is lower. Mistakes of this kind are found by
 # checks like the `assert` under `pool`.
 #
-# **The text it was trained on.** A large language model looks better on what it has read. Does ours?
+# **A leak.** Suppose that whoever gathered the reviews left the rating in the text: "My rating: 8 of
+# 10". Nothing looks wrong; even counting words becomes a wonder. What will it be worth for reviews that
+# come without a rating?
 
 # %%
-seen = ck.language([texts[name] for name in data.train.names], vocabulary=vocabulary, batch=8).train
-unseen = ck.language(
-    [texts[name] for name in data.test.names], vocabulary=vocabulary, batch=8
-).train
-for name, part in {"reviews it has read": seen, "test reviews": unseen}.items():
-    print(f"{name:20} perplexity {language.evaluate(part)['perplexity']:.2f}")
+def with_rating(part):
+    names = part.names[:2000]  # the number behind the underscore, such as pos/17_8.txt
+    return [f"{texts[name]} My rating: {name[:-4].split('_')[-1]} of 10." for name in names]
+
+
+leaky = CountVectorizer(tokenizer=vocabulary.split, token_pattern=None, lowercase=False)
+leaking = LogisticRegression(max_iter=1000)
+leaking.fit(leaky.fit_transform(with_rating(data.train)), labels[:2000])
+for name, given in {"with": with_rating(data.test), "without": test_reviews[:2000]}.items():
+    reached = leaking.score(leaky.transform(given), test_labels[:2000])
+    print(f"test reviews {name:8} a rating: {reached:.1%} right")
 
 # %% [markdown] lang="en"
-# The larger the network and the smaller the text, the wider the gap becomes; a small network that reads
-# much, for a few epochs, shows hardly any. Report the second number.
+# It looked at nothing but the number, so the other words never got a vote. A result that is too good
+# is a reason to look at the data: which words have the largest weights?
 #
 # ## 13 · One table
 #
 # All that was tried, on the same test reviews. The language models have a perplexity as well:
 
 # %%
-perplexities = {"language model, then classifier": told[-1], "backward": told_back[-1]}
-result = pd.DataFrame({"test accuracy": pd.Series(table)})
-result["perplexity"] = {name: row["perplexity"] for name, row in perplexities.items()}
-result.sort_values("test accuracy").round(3)
+perplexities = {"after reading": told[-1], "backward": told_back[-1]}
+result = pd.DataFrame(
+    {
+        "mean": {name: np.mean(runs) for name, runs in table.items()},
+        "spread": {name: f"± {np.std(runs):.3f}" for name, runs in table.items() if len(runs) > 1},
+        "runs": {name: len(runs) for name, runs in table.items()},
+        "perplexity": {name: f"{row['perplexity']:.2f}" for name, row in perplexities.items()},
+    }
+)
+result.sort_values("mean").round(3).fillna("-")
 
 # %% [markdown] lang="en"
-# On IMDb, published marks are 0.883 for naive Bayes and 0.9165 for logistic regression with its weights
-# (Wang and Manning, 2012), 0.943 for a language model turned classifier, and 0.954 for forward and
-# backward together (arXiv:1801.06146).
+# `mean` is the share of the test reviews that are judged rightly. A dash means: one run, so no spread is
+# known, or no language model. Single runs that lie closer than a spread of the others cannot be told
+# apart.
+#
+# Published marks for all of IMDb: 0.866 for naive Bayes on words and pairs, 0.912 for a linear model on
+# the counts weighted by its votes (Wang and Manning, 2012), 0.954 for language models turned classifiers,
+# forward and backward averaged (arXiv:1801.06146).
 #
 # ## 14 · Before you go on
 #
-# **Exercises.** Each has one answer that can be checked.
+# **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
+# right, or what is off. `ck.hint("4.1")` gives a hint, `ck.solution("4.1")` a solution.
 #
-# * **4.1** Write down the tokens of "WOOOW, it's GREAT!!" on paper, then check with `tokens`. How many
-#   tokens are there?
-# * **4.2** A text of 1,001 tokens is cut into 10 rows, with windows of 30. How many batches does an epoch
-#   have, and how long is the last window?
-# * **4.3** A language model has a loss of 2.0 nats. What is its perplexity? And in bits, what is the
-#   loss?
-# * **4.4** Write `perplexity(losses)` for a list of losses of single words.
-# * **4.5** Two good reviews are "fine fine film" and "fine", one bad review is "dull film". With 1 added to
-#   each count, what is naive Bayes' vote (logarithm of the ratio) of `fine`?
-# * **4.6** For vectors of width 400 and a vocabulary of 20,000 words: how many weights does tying save?
+# **4.1** Write down the tokens of `WOOOW, it's GREAT!!` on paper. How many are there, marks included?
+# (Afterwards let `tokens` say them.)
+
+# %% [markdown] lang="en" hints="4.1"
+# - Five pieces: `WOOOW`, the comma, `it's`, `GREAT`, and `!!`.
+# - `WOOOW` becomes `<rep>`, `<up>`, `wow`: drawn out, and in capitals.
+# - `!!` becomes `<rep>` and one `!`; `it's` becomes two words.
+
+# %% exercise="4.1"
+# shown: answer = ...
+answer = len(tokens("WOOOW, it's GREAT!!"))
+# end
+ck.check("4.1", answer)
+
+# %% [markdown] lang="en"
+# **4.2** A text of 1,001 tokens is cut into 10 rows, with windows of 30. How many batches does an epoch
+# have, and how long is the last window? Two numbers, as `answer = batches, last`.
+
+# %% [markdown] lang="en" hints="4.2"
+# - Every word but the last one has a word after it to be told.
+# - 1,000 words in 10 rows: how long is a row?
+# - A row of 100, in windows of 30: three whole ones, and what is left.
+
+# %% exercise="4.2"
+# shown: answer = ...
+answer = 4, 10
+# end
+ck.check("4.2", answer)
+
+# %% [markdown] lang="en"
+# **4.3** Write `perplexity`: from a list of the losses of single words, in nats.
+
+# %% [markdown] lang="en" hints="4.3"
+# - Section 5 does it for the loss of the whole text.
+# - The mean of the losses comes first.
+# - `np.exp(...)` of it.
+
+# %% exercise="4.3"
+def perplexity(losses):
+    # shown: return ...
+    return np.exp(np.mean(losses))
+    # end
+
+
+ck.check("4.3", perplexity)
+
+# %% [markdown] lang="en"
+# **4.4** Two good reviews are "fine fine film" and "fine", one bad review is "dull film". With 1 added to
+# each count, what is naive Bayes' vote of `fine`, good against bad? Three decimals.
+
+# %% [markdown] lang="en" hints="4.4"
+# - There are three different words, so each total grows by three.
+# - Good: `fine` 3 + 1 of 4 + 3 words. Bad: 0 + 1 of 2 + 3.
+# - The natural logarithm of the one share divided by the other.
+
+# %% exercise="4.4"
+# shown: answer = ...
+answer = np.log((4 / 7) / (1 / 5))
+# end
+ck.check("4.4", answer)
+
+# %% [markdown] lang="en"
+# **4.5** Write `mean_inside`: from vectors (B, T, C) and lengths (B,), both tensors, the mean vector of each
+# text (B, C), in which padding does not count. A loop is fine.
+
+# %% [markdown] lang="en" hints="4.5"
+# - `pool` in section 6 contains it, beside two other things.
+# - For one text: `row[:length].mean(0)`.
+# - `torch.stack` makes one tensor of the list of all texts.
+
+# %% exercise="4.5"
+def mean_inside(vectors, lengths):
+    # shown: return ...
+    rows = zip(vectors, lengths.tolist())
+    return torch.stack([row[:length].mean(0) for row, length in rows])
+    # end
+
+
+ck.check("4.5", mean_inside)
+
+# %% [markdown] lang="en"
+# **4.6** Vectors of width 400, a vocabulary of 20,000 words: how many weights does tying the first and the
+# last layer save?
+
+# %% [markdown] lang="en" hints="4.6"
+# - How large is the matrix that turns a word's number into a vector?
+# - The last layer's matrix has the same shape, and it is the same one.
+
+# %% exercise="4.6"
+# shown: answer = ...
+answer = 20_000 * 400
+# end
+ck.check("4.6", answer)
+
+# %% [markdown] lang="en"
+# **Do you know it?** A mouse or the keyboard will do.
+
+# %%
+ck.quiz(4)
+
+# %% [markdown] lang="en" quiz="4"
+# Why may the language model read reviews that have no label?
+# - It guesses the labels first. :: It never sees or needs a label.
+# + Its targets are the next words, which are in the text itself. :: Every text brings its own
+#   answers; that is why reading is cheap.
+# - Unlabelled reviews are shorter. :: They are as long as the others.
 #
-# **Do you know it?** Answer first, then open.
+# Why must the vocabulary come from the training part only?
+# - Test reviews have the same words anyway. :: Then it would not matter; but they do have others.
+# - A larger vocabulary would not fit into memory. :: It would fit well.
+# + Otherwise something of the test texts is known beforehand, and unknown words never appear in the
+#   measurement. :: In practice unknown words do come, and the measurement should contain them.
 #
-# <details><summary>Why may the language model read reviews that have no label?</summary>
-# Its targets are the next words, which are in the text itself.</details>
+# Two reviews hold the same words in another order. What can naive Bayes on single words do?
+# + Give both the same verdict. :: It adds up the votes of the words, and a sum has no order.
+# - Tell them apart by the pairs of neighbours. :: Single words are counted here; pairs would need
+#   columns of their own.
+# - Tell them apart after more training. :: There is no training loop, and no weight could help.
 #
-# <details><summary>Why must the vocabulary come from the training part only?</summary>
-# Otherwise something of the validation texts is known beforehand, and unknown words, which will come in
-# practice, never appear in the measurement.</details>
+# A language model has a perplexity of 8 on new text. What does that mean?
+# - It is right in 8 of 100 words. :: That would be an accuracy.
+# - Its loss is 8 nats. :: The loss is the logarithm of it, about 2.08 nats.
+# - It knows 8 words. :: It knows its whole vocabulary, and is unsure among some.
+# + It is as unsure as if it had to guess among 8 equally likely words each time. :: Perplexity is
+#   exp of the mean loss.
 #
-# <details><summary>Why are the classifier's reviews sorted by length, and the language model's not?</summary>
-# Reviews of a batch are padded to the longest one; sorted, there is little to pad. The language model
-# reads one long text, which needs no padding and has to stay in order.</details>
+# Why are the classifier's reviews sorted by length, and the language model's text is not?
+# + Reviews of a batch are filled up to the longest one; the language model reads one long text that has
+#   to stay in order. :: Sorted, there is little to fill up; a long text needs no padding.
+# - Short reviews are easier. :: Whether they are is not asked; all of them are learned from.
+# - The language model does not have batches. :: It has: a window over all rows at once.
 #
-# <details><summary>Word counts reach 90 % on some data. Is a network worth it?</summary>
-# Measure it. If the remaining errors are about order, negation and irony, yes; if the classes are told
-# by their topics, perhaps not.</details>
+# Why is the head trained alone first?
+# - The encoder's weights cannot change. :: They can, and two steps later they do.
+# + It starts from random weights, and its first wild gradients would spoil what the encoder knows.
+#   :: That is the point of gradual unfreezing.
+# - It has the most weights. :: It has the fewest.
 #
-# <details><summary>Why is the same dropout mask used at all times of a row?</summary>
-# With a new mask at every word, the memory would be disturbed again and again; with the same mask, a
-# network of fewer features reads the whole row.</details>
+# A word is coloured strongly. Is it the cause of the verdict?
+# - Yes, colours show causes. :: They show how the score would change with that word's vector; at
+#   commas and full stops that is often where the network decides, not why.
+# - No, the colours mean nothing. :: They are a hint; the second way, leaving the word out, tests it.
+# + Not surely: leave it out and look. :: Where both ways point at the same word, trust it more.
 #
-# <details><summary>A word is coloured strongly. Is it the cause of the verdict?</summary>
-# Not surely. It says how the score would change with that word's vector; leave it out and look.</details>
-#
+# Counting words and pairs is right in 90 % of your mails. Is a network worth it?
+# - Always: networks are better. :: Where topics tell the classes apart, counting may win, as it may on
+#   a few thousand real reviews.
+# - Never: counting is faster. :: If order and negation decide, no count will do.
+# + Measure it on the same rows, and look at the errors that are left. :: If they are about order,
+#   negation or irony, a network may help; if they are wrong labels, nothing will.
+
+# %% [markdown] lang="en"
 # **On your own data.** `ck.text(my_texts, labels=my_labels)` takes a list of texts and a list of their
 # labels: mails and their folders, tickets and their teams. If you have many texts without a label,
 # start with `ck.language(all_my_texts)`. Here our encoder reads a few sentences that are new to it:
@@ -874,6 +1110,9 @@ mine_labels = ["praise" if any(word in text for word in good) else "blame" for t
 my_data = ck.text(mine, labels=mine_labels, vocabulary=vocabulary, batch=8, valid=0.25)
 my_learn = ck.text_learner(my_data, language, dropout=0.2)
 fine_tune(my_learn, "mine");
+
+# %%
+ck.progress();
 
 # %% [markdown] lang="en"
 # ## Sources
