@@ -175,8 +175,10 @@ class _Cleaner(Explorer):
             bare(near)
             truth = self.results.classes[self.results.truth[row]]
             loss = digits(self.results.losses[row])
-            said = f"label {truth}; the network says {self.results.guess(row)}, loss {loss}"
-            near.set_title(fit(said, 3.4))
+            said = (
+                f"the label says {truth}\nthe network says {self.results.guess(row)}, loss {loss}"
+            )
+            near.set_title(fit(said, 3.7, lines=1))
         self._draw_queue(queue)
         say(self._where())
         return numpy.array([near, queue])
