@@ -24,7 +24,7 @@
 #
 # You need a little Python, and softmax and cross-entropy from section 3 of lesson 1. Without a
 # graphics card the lesson works on the manual that comes with Python, 320,000 characters, and takes
-# about two minutes of computing. With one it works on a book by Friedrich Nietzsche, about 600,000
+# two to three minutes of computing. With one it works on a book by Friedrich Nietzsche, about 600,000
 # characters, with larger networks. Reading and thinking take about two and a half hours.
 
 # %%

@@ -144,13 +144,79 @@ def test_overlapping_windows_leak(data):
     assert np.mean([valid[at : at + 17] in whole for at in range(0, len(valid) - 17, 7)]) < 0.2
 
 
+def windows(ids, count):
+    """Return all windows of ``count`` characters, and the character that follows each."""
+    cut = ids.unfold(0, count + 1, 1)
+    return cut[:, :count], cut[:, count]
+
+
+class Loop(nn.Module):
+    """The lesson's loop over a few characters: each is added to what is known, or put beside it."""
+
+    def __init__(self, characters, joined):
+        super().__init__()
+        self.joined, self.look_up = joined, nn.Embedding(characters, 32)
+        self.into = nn.Identity() if joined else nn.Linear(32, HIDDEN)
+        self.onward = nn.Linear(HIDDEN + 32 * joined, HIDDEN)
+        self.out = nn.Linear(HIDDEN, characters)
+
+    def forward(self, x):
+        """Return the scores (B, characters) of what follows x (B, T)."""
+        h = torch.zeros(len(x), HIDDEN)
+        for e in self.into(self.look_up(x)).unbind(1):
+            h = torch.tanh(self.onward(torch.cat([h, e], 1) if self.joined else h + e))
+        return self.out(h)
+
+
+def test_a_loop_that_adds_gains_nothing_from_more_characters(data, say):
+    """A step of the ladder that is praised without a look at its number."""
+    train, valid = (torch.tensor(np.asarray(p.ids, "int64")) for p in (data.train, data.valid))
+    found = {}
+    for joined, count in ((False, 3), (False, 8), (True, 8)):
+        ck.seed(1)
+        model = Loop(len(data.options["vocabulary"]), joined)
+        x, y = windows(train, count)
+        batches = ck.Batches(x[::3], y[::3], size=128, shuffle=True)
+        cut = ck.Data(batches, ck.Batches(*windows(valid, count), size=2048))
+        learn = ck.Learner(cut, model, ck.cross_entropy, checkpoints=False)
+        learn.fit(1, 0.01)
+        found[joined, count] = learn.history[-1]["valid_loss"]
+        how = "side by side" if joined else "added"
+        say(f"{count} characters, {how}: {found[joined, count]:.3f} nats")
+    assert abs(found[False, 8] - found[False, 3]) < 0.04
+    assert found[True, 8] < found[False, 8] - 0.04
+    assert max(found.values()) < table_of_pairs(data) - 0.3
+
+
+def test_a_unit_follows_the_quotes(data, runs, say):
+    """A unit that fits by chance on one piece of text, and a story that is told about it."""
+    ids = torch.tensor(np.asarray(data.valid.ids, "int64"))[:20_000]
+    text, inside, known = data.options["vocabulary"].decode(ids), False, []
+    for before, character in itertools.pairwise(" " + text):
+        inside = (inside and (before, character) != ("\n", "\n")) ^ (character == '"')
+        known.append(inside)
+    first, second = slice(0, 10_000), slice(10_000, 20_000)
+    for model in runs[nn.GRU]:
+        model.eval()
+        with torch.no_grad():
+            units = model.layer(model.look_up(ids[None]))[0][0].T.numpy()
+        chosen = np.abs(np.corrcoef(known[first], units[:, first])[0, 1:]).argmax()
+        judged = np.corrcoef(known[second], units[chosen, second])[0, 1]
+        say(f"unit {chosen} goes with quotes: {judged:.2f} on text it was not chosen by")
+        assert abs(judged) > 0.4
+
+
 @pytest.mark.real
 def test_real_nietzsche(real_data, say):
-    """Code that is good at manuals only: the same net on a book, in a reduced form."""
+    """Code that is good at manuals only: the same order on a book, one run of each."""
     data = read(real_data / "nietzsche")
-    found, pairs = nats(fit(data, nn.LSTM, 1), data.valid), table_of_pairs(data)
-    say(
-        f"Nietzsche, LSTM of {HIDDEN}, {EPOCHS} epochs on the CPU: {found:.3f} nats per character "
-        f"({found / math.log(2):.3f} bits); table of pairs {pairs:.3f}"
-    )
-    assert found < pairs - 0.4
+    found = {kind: nats(fit(data, kind, 1), data.valid) for kind in RATES}
+    pairs = table_of_pairs(data)
+    for kind, value in found.items():
+        say(
+            f"Nietzsche, {kind.__name__} of {HIDDEN}, {EPOCHS} epochs on the CPU: {value:.3f} nats "
+            f"per character ({value / math.log(2):.3f} bits); table of pairs {pairs:.3f}"
+        )
+    assert found[nn.LSTM] < pairs - 0.4
+    assert found[nn.RNN] < pairs
+    assert max(found[nn.GRU], found[nn.LSTM]) < found[nn.RNN]
