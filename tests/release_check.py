@@ -21,28 +21,43 @@ def check(lesson):
     """Run one lesson in a new runtime; return what went wrong in it, cell by cell."""
     copy = FOLDER / lesson.name
     ran = copy.with_name(f"{copy.stem}_output.ipynb")
-    shutil.copy(lesson, copy)
+    notebook = nbformat.read(lesson, as_version=4)
+    shown = [number for number, cell in _code(notebook) if cell.outputs]
+    for _, cell in _code(notebook):  # what is stored is no proof of a run
+        cell.outputs, cell.execution_count = [], None
+    nbformat.write(notebook, copy)
     ran.unlink(missing_ok=True)
     try:
         subprocess.run(["colab", "new", *SESSION, "--gpu", "T4"], check=True)
         limit = ["--timeout", "3600"]  # seconds a cell; the command's own limit is 30
         subprocess.run(["colab", "exec", *SESSION, "-f", str(copy), *limit], check=True)
-        return failures(nbformat.read(ran, as_version=4))
+        return failures(nbformat.read(ran, as_version=4), shown[-1:])
     except (subprocess.CalledProcessError, FileNotFoundError) as error:
         return [str(error)]
     finally:
         subprocess.run(["colab", "stop", *SESSION], check=False)
 
 
-def failures(notebook):
-    """Return the errors of a notebook that ran; ``colab exec`` itself ends well in any case."""
+def _code(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [
+    return list(enumerate(code, 1))
+
+
+def failures(notebook, last=()):
+    """Return what went wrong in a notebook that ran; ``colab exec`` itself ends well in any case.
+
+    Args:
+        notebook: as ``colab exec`` left it.
+        last: the numbers of cells that show something, if the run comes as far.
+    """
+    errors = [
         f"cell {number}: {output.ename}: {output.evalue}"
-        for number, cell in enumerate(code, 1)
+        for number, cell in _code(notebook)
         for output in cell.outputs
         if output.output_type == "error"
     ]
+    silent = [number for number, cell in _code(notebook) if number in last and not cell.outputs]
+    return errors or [f"cell {number} shows nothing: the run did not reach it" for number in silent]
 
 
 def main():
