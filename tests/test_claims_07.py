@@ -27,13 +27,13 @@ class Block(nn.Sequential):
         return x + super().forward(x) if self.shortcut else super().forward(x)
 
 
-def net(norm=True, more=0, shortcut=False):
-    """Return the nets of the lesson's ladder, from its rung 2 to its rung 6."""
-    widths, layers = (12, 24, 48, 96), []
+def net(norm=True, more=0, shortcut=False, widths=(12, 24, 48, 96)):
+    """Return the nets of the lesson's ladder, from its rung 2 to its rung 7."""
+    layers = []
     for inputs, outputs in zip((3, *widths), widths, strict=False):
         layers.append(Block(inputs, outputs, 2, norm))
         layers += [Block(outputs, outputs, 1, norm, shortcut) for _ in range(more)]
-    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(96, 10))
+    return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
 
 
 class Centred(nn.Module):
@@ -48,11 +48,18 @@ class Centred(nn.Module):
         return self.inner((x - 0.5) / 0.25)
 
 
+def fully_connected():
+    """Return rung 1: every dot to each of forty units."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 40), nn.ReLU(), nn.Linear(40, 10))
+
+
 RUNGS = {
+    "fully connected": fully_connected,
     "convolutional": lambda: net(norm=False),
     "batch norm": net,
     "deeper": lambda: net(more=3),
     "residual": lambda: net(more=3, shortcut=True),
+    "wider": lambda: net(more=1, shortcut=True, widths=(20, 40, 80, 160)),
 }
 
 
@@ -65,8 +72,8 @@ def miniatures():
 
 @pytest.fixture(scope="module")
 def ladder(miniatures):
-    """Return {rung: accuracies}, one a seed."""
-    found = {}
+    """Return ({rung: accuracies}, what mirrored pictures add to the last rung), one a seed."""
+    found, gains = {}, []
     for label, make in RUNGS.items():
         for seed in SEEDS:
             ck.seed(seed)
@@ -75,18 +82,65 @@ def ladder(miniatures):
                 miniatures, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False
             )
             found.setdefault(label, []).append(learn.fit(4, 0.005)[-1]["accuracy"])
-    return found
+            if label == "wider":
+                gains.append(_mirrored(model.eval(), miniatures) - found[label][-1])
+    return found, gains
+
+
+@torch.no_grad()
+def _mirrored(model, data):
+    """Return the accuracy where each test picture is shown mirrored as well."""
+    hits = [(model(x) + model(x.flip(-1))).argmax(1) == y for x, y in data.valid]
+    return torch.cat(hits).float().mean().item()
 
 
 def test_the_ladder_rises_where_the_lesson_says_so(ladder, say):
     """Batch norm or shortcuts that bring nothing: the text would speak of steps that are none."""
+    ladder, gains = ladder
     mean = {label: np.mean(values) for label, values in ladder.items()}
     said = (f"{label} {mean[label]:.3f} ± {np.std(v):.3f}" for label, v in ladder.items())
-    say("; ".join(said))
+    say("; ".join(said) + f"; mirrored pictures add {np.mean(gains):.3f} ± {np.std(gains):.3f}")
+    assert mean["convolutional"] >= mean["fully connected"] + 0.02, ladder
+    assert mean["wider"] >= mean["batch norm"] + 0.02, ladder
+    assert np.mean(gains) >= -0.01, gains
     assert mean["batch norm"] >= mean["convolutional"] + 0.02, ladder
     assert mean["deeper"] <= mean["batch norm"] + 0.02, ladder  # depth alone brings no gain
     for deeper, residual in zip(ladder["deeper"], ladder["residual"], strict=True):
         assert residual >= deeper + 0.03, ladder
+
+
+def _share_dead(model, data):
+    """Return the share of units that give zero for every test picture, a ReLU layer each."""
+    names = [name for name, part in model.named_modules() if isinstance(part, nn.ReLU)]
+    with ck.capture(model.eval(), names) as outputs, torch.no_grad():
+        model(torch.cat([x for x, _ in data.valid])[:512])
+    return [(out.amax((0, 2, 3)) <= 0).float().mean().item() for out in outputs.values()]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_units_die_at_a_rate_that_is_far_too_high(miniatures, seed, say):
+    """The lesson says that whole layers die, which batch norm does not mend; else it keeps them."""
+    found = {}
+    for norm in (False, True):
+        for factor in (1, 20):
+            ck.seed(seed)
+            model = Centred(net(norm=norm))
+            learn = ck.Learner(
+                miniatures, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False
+            )
+            history = learn.fit(1, 0.005 * factor, schedule=ck.constant)
+            found[norm, factor] = history[-1]["accuracy"], _share_dead(model, miniatures)
+    say("; ".join(f"norm {n}, {f} times: {a:.2f}, dead {d}" for (n, f), (a, d) in found.items()))
+    accuracy, dead = found[False, 20]
+    assert accuracy <= 0.15
+    assert max(dead) >= 0.9
+    accuracy, dead = found[True, 20]
+    assert accuracy <= 0.2
+    assert dead[-1] >= 0.3
+    accuracy, dead = found[True, 1]
+    assert accuracy >= 0.25
+    assert max(dead) <= 0.1
+    assert found[False, 1][1][-1] >= 0.2
 
 
 def test_the_small_drawings_hold_ten_classes_evenly(miniatures):
@@ -135,12 +189,16 @@ def nets(pets):
     return [average_net(pets[0], "drawings", seed) for seed in SEEDS]
 
 
-def _peaks(model, pets, **options):
-    """Return (share of peaks on the animal, share of the heat inside) of what is named rightly."""
+def _peaks(model, pets, *, part=slice(None), **options):
+    """Return (share of peaks on the animal, share of the heat inside) of what is named rightly.
+
+    part: of which pictures, a slice.
+    """
     data, pictures, outlines = pets
+    truth, pictures, outlines = data.valid.targets[part], pictures[part], outlines[part]
     parts = pictures.split(100)
     with torch.no_grad():
-        right = torch.cat([model(part).argmax(1) for part in parts]) == data.valid.targets
+        right = torch.cat([model(part).argmax(1) for part in parts]) == truth
     heat = torch.cat([ck.heat_map(model, part, **options) for part in parts])
     large = ck.enlarge(heat, 80)
     hit = outlines.flatten(1).gather(1, large.flatten(1).argmax(1)[:, None])[:, 0]
@@ -161,6 +219,24 @@ def test_the_peak_lies_on_the_animal(pets, nets, say):
     assert min(peaks) >= 0.95, peaks
     assert min(peaks) >= middle + 0.05
     assert min(inside) >= outlines.float().mean() + 0.10
+
+
+def test_a_map_chosen_on_one_half_holds_on_the_other(pets, nets, say):
+    """The best of six maps, reported on the very pictures that it was chosen on."""
+    kinds = [(f"body.stage{n}", pooled) for n in (2, 3, 4) for pooled in (True, False)]
+    found = []
+    for model in nets:
+        parts = slice(0, None, 2), slice(1, None, 2)
+        first = {
+            kind: _peaks(model, pets, layer=kind[0], pooled=kind[1], part=parts[0])[0]
+            for kind in kinds
+        }
+        assert max(first, key=first.get) == ("body.stage2", False), first
+        found.append(_peaks(model, pets, layer="body.stage2", pooled=False, part=parts[1])[0])
+    middle = pets[2][1::2, 40, 40].float().mean().item()
+    say(f"on the other half {np.mean(found):.3f} ± {np.std(found):.3f}, the middle {middle:.3f}")
+    assert min(found) >= middle + 0.05
+    assert min(found) >= 0.94
 
 
 def test_the_last_layer_is_too_coarse(pets, nets, say):
@@ -222,6 +298,24 @@ def test_what_is_hot_matters(pets, nets, say):
     hot, random = map(np.mean, zip(*found, strict=True))
     say(f"without the hottest fifth the probability falls by {hot:.3f}, at random by {random:.3f}")
     assert all(a > b for a, b in found), found
+
+
+@pytest.mark.real
+def test_photographs_of_cifar10(real_home, monkeypatch, say):
+    """A ladder that rises on drawings only: a part of CIFAR-10, few epochs."""
+    for name, folder in real_home.items():
+        monkeypatch.setenv(name, folder)
+    augment = ck.Augment(rotate=0, zoom=1, light=0)
+    path = ck.fetch("cifar10", edition="full")
+    data = ck.images(path, size=32, valid="test", batch=64, augment=augment)
+    found = {}
+    for label in ("fully connected", "batch norm", "wider"):
+        ck.seed(1)
+        model = Centred(RUNGS[label]())
+        learn = ck.Learner(data, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False)
+        found[label] = learn.fit(4, 0.005)[-1]["accuracy"]
+    say(f"{data.train.examples} photographs of CIFAR-10, 4 epochs: {found}")
+    assert found["fully connected"] + 0.05 <= found["batch norm"] <= found["wider"]
 
 
 @pytest.mark.real

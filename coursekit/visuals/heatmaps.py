@@ -141,12 +141,12 @@ def show_heat_grid(model, picture, layers, classes, *, pooled=True):
     with torch.no_grad(), resting(model):
         shares = model(picture[None]).softmax(1)[0].tolist()
     labels = [f"{name}\n{share:.1%}" for name, share in zip(classes, shares, strict=True)]
-    cell = (1.9 * picture.shape[2] / picture.shape[1], 2.5)
-    drawn = labelled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels))
+    cell = (1.9 * picture.shape[2] / picture.shape[1], 2.3)
+    drawn = labelled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels), label=0.9)
     for number, row in enumerate(drawn):
         for axis, layer in zip(row, layers, strict=True):
             heat = heat_map(model, picture[None], number, layer=layer, pooled=pooled)[0]
-            title = f"{layer}\n{heat.shape[0]} x {heat.shape[1]}"
+            title = "" if number else f"{layer}\n{heat.shape[0]} x {heat.shape[1]}"
             draw_picture(axis, overlay(picture, heat), title, size=9)
     best = max(range(len(shares)), key=shares.__getitem__)
     say(

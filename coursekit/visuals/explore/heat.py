@@ -88,8 +88,8 @@ class Maps:
         return (slope * self._kept[layer][0].detach().float()).sum(0).relu().cpu()
 
 
-def read(content, wide, tall):
-    """Return the picture in the bytes of a file, cut to (tall, wide) around its middle, as tensor.
+def read(content, side):
+    """Return the picture in the bytes of a file, cut to a square around its middle, as a tensor.
 
     Raises:
         CourseError: the file is no picture.
@@ -101,7 +101,7 @@ def read(content, wide, tall):
             upright = ImageOps.exif_transpose(opened).convert("RGB")
     except OSError:
         raise CourseError("This file is no picture that can be read; try a .jpg or .png.") from None
-    return _tensor(ImageOps.fit(upright, (wide, tall), Image.Resampling.BILINEAR))
+    return _tensor(ImageOps.fit(upright, (side, side), Image.Resampling.BILINEAR))
 
 
 def _tensor(picture):
@@ -146,7 +146,8 @@ def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=Fal
     Args:
         model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
         classes: names of the classes, in the order of the scores.
-        picture: anything that ``ck.show_pictures`` takes; an uploaded one is cut to its size.
+        picture: anything that ``ck.show_pictures`` takes; an uploaded one is cut to a square as
+            high or as wide, whichever is less.
         layers: names of layers that give maps, as in ``model.named_modules()``.
         layer: the one to begin with; None for the last.
         target: name of the class to begin with; None for the most probable one.
@@ -162,7 +163,7 @@ def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=Fal
 
     def looked_at(file):
         if cache.get("file", b"") != file:
-            x = given if file is None else read(file, given.shape[2], given.shape[1])
+            x = given if file is None else read(file, min(given.shape[1:]))
             maps = Maps(model, x, layers)
             if len(classes) <= AT_ONCE:
                 for number in range(len(classes)):
