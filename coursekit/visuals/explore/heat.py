@@ -404,7 +404,7 @@ def _draw_norm(axes, spreads, losses, shapes, *, on, guessing):
         sides = [layer - half, layer + half[::-1]]
         outlines.append(numpy.column_stack([numpy.concatenate(sides), [*tall, *tall[::-1]]]))
     drawn[0].add_collection(PolyCollection(outlines, facecolors=COLOURS[LOOKS[on][1]]))
-    drawn[0].set_xlim(0.4, len(shapes) + 0.6)
+    drawn[0].set(xlim=(0.4, len(shapes) + 0.6), yticks=[-4, -2, 0, 2, 4])
     drawn[0].set(
         xlabel="layer", title=f"before the ReLU, {LOOKS[on][0]}", ylim=(-REACH - 0.2, REACH + 0.2)
     )
@@ -422,7 +422,9 @@ def _draw_norm(axes, spreads, losses, shapes, *, on, guessing):
     drawn[2].axhline(guessing, color=COLOURS["grey"], linewidth=1, linestyle=":")
     drawn[2].text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
     drawn[2].set(xlabel="training step", title="train loss", ylim=(0, 2 * guessing))
-    drawn[2].set_xlim(0, STEPS)
+    drawn[2].set(
+        xlim=(0, STEPS), xticks=range(0, STEPS + 1, 10), yticks=range(0, int(2 * guessing) + 1)
+    )
     drawn[1].legend(loc="lower left", fontsize=9)
     told = [
         f"{LOOKS[kind][0]} the spread goes from {digits(spreads[kind][0])} in the first layer to "
