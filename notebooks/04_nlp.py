@@ -323,12 +323,12 @@ weights = np.clip(np.abs(ratio), 0.1, None) * np.sign(ratio)
 # %%
 table["always the same answer"] = [max(np.bincount(test_labels)) / len(test_labels)]
 table["naive Bayes, words"] = [by_hand]
-ways = {"one and two words": (a, b), "one and two words, weighted": (a * 1.0, b * 1.0)}
+ways = {"words and pairs": (a, b), "words and pairs, weighted": (a * 1.0, b * 1.0)}
 for name, (one, two) in ways.items():
     if "weighted" in name:
         one, two = one.multiply(weights).tocsr(), two.multiply(weights).tocsr()
     model = LogisticRegression(max_iter=1000).fit(one, labels)
-    table[f"logistic regression, {name}"] = [model.score(two, test_labels)]
+    table[f"logistic, {name}"] = [model.score(two, test_labels)]
 pd.Series({name: f"{runs[0]:.1%}" for name, runs in table.items()})
 
 # %% [markdown] lang="en"
@@ -729,7 +729,7 @@ frames = [
     "There is nothing {} about the story.",
     "I would never call the story {}.",
 ]
-around = "A young widow inherits a house by the sea. {} It was shot in black and white."
+around = "I saw it at a small cinema in town. {}"  # a beginning as reviews have it, then the clause
 means = np.array([True] * len(good) + [False] * len(bad))  # of the plain clause
 plain = [around.format(f"The story was {word} from beginning to end.") for word in good + bad]
 
@@ -750,11 +750,13 @@ pd.Series(both_right).unstack().map("{:.0%}".format)
 # %% [markdown] lang="en"
 # Each line says in what share of sixteen pairs both were right. Naive Bayes adds the votes of all words,
 # so a negation would have to outvote the word itself. For the network the phrases are not alike: some it
-# reads rightly nearly every time. Others end at one half, which happens where the plain reviews are all
-# right and the negated ones get one and the same verdict, whatever the word: it knows the phrase as a
-# sign of something, and does not turn what stands in it. Print `verdict(negated)` to see that. A good
-# number on a test set does not promise that a model understands; only a test like this one tells. Add a
-# turn of speech of your own to `frames`.
+# reads rightly in most pairs. A share near one half means something else: the plain reviews are all
+# right, and the negated ones get one and the same verdict, whatever the word. It takes the phrase as a
+# sign of something, and does not turn what stands in it. Print `verdict(negated)` to see that.
+#
+# Change `around` as well: end it with `" It was shot in black and white."`, a sentence that says nothing
+# of the film and that no review of the sample ends with. A good number on a test set holds for texts like
+# those of the test set; what lies beside them has to be tested by itself, as here.
 #
 # **Which ways of speaking are hard?** The sample also tells what each review does (in `truth`, which no
 # model has seen). A review has two or three opinions, and counts under each kind that it uses. Which kind
@@ -772,7 +774,8 @@ if known.is_file():
     print(shares.assign(reviews=by_turn.size()).sort_values("our model").round(2).to_string())
 
 # %% [markdown] lang="en"
-# Where the words say the opposite of what is meant, counting falls to a coin; the network loses far less.
+# Where the words say the opposite of what is meant, counting falls close to a coin; the network loses far
+# less.
 # What is quoted, negated or meant as irony is still harder for it than what is said plainly.
 #
 # **The most wrong reviews.** Which test reviews was it surest of, and wrong?
@@ -836,10 +839,13 @@ def with_colours(review):
     return judge(review), *contributions(review, again)
 
 
-start = "We went in without a plan. The acting was superb in the big scenes. The ending was moving."
+start = "We went in without a plan. The acting was superb in the big scenes."
 ck.explore.review(with_colours, text=start)
 
 # %% [markdown] lang="en"
+# If "was not" does not turn the verdict, try phrases that the reviews use: `At no point was the acting
+# superb`. A model knows the negations that it has read. Which word did it go by instead?
+#
 # ## 12 · What goes wrong
 #
 # **A wrong rate.** The same fine-tuning, all layers at once, with a rate that is far too high and with
@@ -875,8 +881,8 @@ for name, part in {"the 150 it has learned from": few.train, "test": data.test}.
 
 # %% [markdown] lang="en"
 # It has learned its reviews by heart, down to a loss of nearly nothing, and knows little of others. More
-# epochs make it surer of itself, also where it is wrong: that is why the validation *loss* climbs while
-# the accuracy hardly moves. Fewer epochs, more dropout, more reviews, or an encoder that has read.
+# epochs make it surer of itself, also where it is wrong: that is why the validation *loss* can climb
+# while the accuracy beside it does not fall. Fewer epochs, more dropout, more reviews, or an encoder that has read.
 #
 # **Padding that counts.** Forget the lengths, and the mean is taken over padding as well; short reviews
 # among long ones suffer most. The trained classifier, once with the true lengths, once as if every
