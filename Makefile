@@ -1,6 +1,6 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab test test-real test-colab notebooks check lint format address release-check backbone lines clean
+.PHONY: help lab test test-real test-colab notebooks pages check lint format address release-check backbone lines clean
 PYTHON = .venv/bin/python
 SIDE_BY_SIDE = -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
@@ -18,7 +18,7 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 test: .venv/.ready lines ## run every test
 	@$(PYTHON) -m pytest -ra $(SIDE_BY_SIDE)
 
-test-real: .venv/.ready ## run the tests on real photographs, where they are (COURSEKIT_REAL)
+test-real: .venv/.ready ## run the tests on real data, where they are (COURSEKIT_REAL)
 	@$(PYTHON) -m pytest -ra -m real $(SIDE_BY_SIDE)
 
 test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
@@ -26,6 +26,9 @@ test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in bui
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
 	@$(PYTHON) -m notebooks.build $${LESSON:-}
+
+pages: .venv/.ready ## write the lessons as HTML pages to read or print (build/pages)
+	@$(PYTHON) -m notebooks.pages
 
 check: lint ## say whether code is tidy and notebooks are built, and how long each file is
 	@$(PYTHON) -m notebooks.build --check

@@ -91,7 +91,8 @@ class Lab:
         page.set_default_timeout(120_000)
         page.goto(f"{address}/lab/tree/{name}?token=learner&reset")
         page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+        page.wait_for_selector(idle, state="attached")
 
     def run_from_the_top(self):
         """Press Shift+Enter once for every cell, and wait until the last one has ended."""

@@ -24,6 +24,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+import coursekit
 from notebooks import build
 from tests import colab_standin as standin
 from tests import release_check
@@ -575,7 +576,7 @@ def test_set_up_twice_changes_nothing(fresh, course, say):
 @pytest.mark.parametrize("source", build.lessons(ROOT), ids=lambda file: file.stem)
 def test_lessons_run(fresh, source, course, tmp_path, say):
     """What runs in JupyterLab and dies on Colab: another numpy, another IPython, no course."""
-    lesson = build.read(source)
+    lesson = build.open_exercises(build.read(source))
     cells = build._edition(lesson, "en", build.addresses(ROOT, source.with_suffix(".ipynb")))
     first = next(cell for cell in cells if cell.cell_type == "code")
     assert first.source.startswith(build.set_up(ROOT)), "the first code cell gets the course"
@@ -615,6 +616,24 @@ def _reloading():
         "print(mine.x)",
     ]
     return [nbformat.v4.new_code_cell(source) for source in sources]
+
+
+@needs_standin
+def test_explorers_under_the_old_ipywidgets(ready, say):
+    """An argument that only ipywidgets 8 knows: an explorer that no Colab can show."""
+    ran = subprocess.run(
+        [ready.python, "-m", "tests.explorers"],
+        env=ready.environment | {"PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout
+    driven = re.findall(r"^(\w+): \d+ moves under ipywidgets 7\.7\.1$", ran.stdout, re.MULTILINE)
+    say(f"under ipywidgets 7.7.1: {', '.join(driven)}")
+    assert set(driven) == set(coursekit.explore.__all__)
 
 
 @needs_standin

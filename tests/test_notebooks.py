@@ -34,6 +34,7 @@ def learner(sample_home, tmp_path):
         "COURSEKIT_DATA": "sample",
         "COURSEKIT_DEVICE": "cpu",
         "COURSEKIT_PROGRESS": "off",
+        "COURSEKIT_WIDGETS": "off",
     }
 
 
@@ -67,12 +68,20 @@ def test_lesson_runs_and_shows_what_is_stored(source, learner, say):
 
 
 @names
-def test_quick_profile_runs(source, learner, say):
-    """The trial run that every other check of a lesson stands on."""
-    cells = _cells(source.with_suffix(".ipynb"))
+def test_quick_profile_runs_with_every_solution(source, learner, say):
+    """The trial run that other checks stand on; a solution that its own check refuses.
+
+    Explorers and quizzes are widgets here, as in a learner's kernel.
+    """
+    cells = [cell for cell in build.read(source) if cell.cell_type == "code"]
     began = time.monotonic()
-    build.run(cells, source.parent, **learner, COURSEKIT_QUICK="1")
+    widgets = {"COURSEKIT_WIDGETS": "on", "COURSEKIT_QUICK": "1"}
+    build.run(cells, source.parent, **learner | widgets)
     say(f"{source.stem}, quick: {time.monotonic() - began:.0f} s")
+    said = {c.metadata["exercise"]: c.outputs[-1].text for c in cells if "exercise" in c.metadata}
+    assert said
+    refused = {number: text for number, text in said.items() if f"{number}: right." not in text}
+    assert not refused
 
 
 @pytest.mark.real
