@@ -828,9 +828,10 @@ for review in (
 # know. The first two have the same words, and a person tells them apart at once. A single sentence is
 # not what it was trained on; put a second opinion into the same review and it grows surer.
 #
-# Type a review of your own. Beside it stands the same text with its first verb negated; change that one
-# too. Before you look: will the verdict turn? Which words will be blue, which orange? (The colours are
-# gradient times input of the forward model, the probability is that of both. Without a text field, call
+# Type a review of your own, and another version of it beside. We begin with a plain one and a negated
+# one: will the verdict turn, and which words will be blue, which orange? Then press the button, which
+# does no more than put a `not` behind the first verb. Will that turn it as well? (The colours are gradient
+# times input of the forward model, the probability is that of both. Without a text field, call
 # `judge("...")`, or give other texts below.)
 
 
@@ -839,12 +840,13 @@ def with_colours(review):
     return judge(review), *contributions(review, again)
 
 
-start = "We went in without a plan. The acting was superb in the big scenes."
-ck.explore.review(with_colours, text=start)
+first = "I saw it at a small cinema in town. "
+one, other = "The story was superb from beginning to end.", "Nobody could call the story superb."
+ck.explore.review(with_colours, text=first + one, beside=first + other)
 
 # %% [markdown] lang="en"
-# If "was not" does not turn the verdict, try phrases that the reviews use: `At no point was the acting
-# superb`. A model knows the negations that it has read. Which word did it go by instead?
+# A model knows the negations that it has read, and the reviews of the sample never put `not` right before
+# the word. Which other phrases turn the verdict, and which do not?
 #
 # ## 12 · What goes wrong
 #
