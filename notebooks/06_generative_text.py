@@ -235,15 +235,17 @@ show_ladder()
 
 # %%
 often = pairs.sum(1).topk(30).indices.sort().values
-spoken = {" ": "space", "\n": "new line", ",": "comma", ".": "full stop"}
+spoken = {" ": "space", "\n": "new line", ",": "comma", ".": "full stop", "_": "underscore"}
 names = [spoken.get(characters[n], characters[n]) for n in often]
 with use_style():
     figure, axis = plt.subplots(figsize=(7, 6), layout="constrained")
     image = axis.imshow(bigram[often][:, often], cmap="Blues")
-    axis.set_xticks(range(30), names, size=9, rotation=90)
+    axis.set_xticks(range(30), names, size=9)
     axis.set_yticks(range(30), names, size=9)
     axis.set(xlabel="next character", ylabel="this character")
     axis.grid(False)
+    for label in axis.get_xticklabels():  # words stand upright, letters need not
+        label.set_rotation(90 * (len(label.get_text()) > 1))
     figure.colorbar(image, label="probability", shrink=0.7)
 # %%
 best = bigram[often].max(1)
@@ -507,10 +509,10 @@ show_ladder(last=4)
 # has read, one step of the loop each, and how many questions it has answered on the way.
 
 # %%
-in_windows, in_rows = len(eight.train), epochs * len(data.train)
+in_windows, in_rows = len(windows(train_ids, 8, every=3)[1]), epochs * x_rows.numel()
 for name, questions, steps in (
     ("nn.RNN over eight", in_windows, in_windows * 8),
-    ("nn.RNN, many outputs", in_rows * length, in_rows * length),
+    ("nn.RNN, many outputs", in_rows, in_rows),
 ):
     print(f"{name:21} {steps:9,} characters read, {questions:9,} questions answered")
 
@@ -602,11 +604,11 @@ def explode(name, *more, start=1.05):
 wild, wild_norms = explode("not clipped")
 tame, tame_norms = explode("clipped", ck.ClipGradients(1.0))
 limit = torch.ones(len(tame_norms))
-both = {"not clipped": wild_norms, "clipped, before it": tame_norms, "limit": limit}
+both = {"not clipped": wild_norms, "clipped, before the cut": tame_norms, "limit": limit}
 draw_lines(both, "step", "size of the gradient")
 for name, loss, norms in (("not clipped", wild, wild_norms), ("clipped", tame, tame_norms)):
     there = f"a number in {norms.isfinite().sum()} of {len(norms)} steps"
-    print(f"{name:11}: at first {norms[0]:.3g}, {there}, train loss {loss:.3f}")
+    print(f"{name + ':':12} at first {norms[0]:.3g}, {there}, train loss {loss:.3f}")
 
 # %% [markdown] lang="en"
 # Both begin with the same gradient. Without clipping, one step along it throws the weights out of the
@@ -757,6 +759,9 @@ show_ladder()
 # table to the plain network, and from there to the gated ones, are many times larger than what
 # another seed changes. (One thing flatters all networks a little: their learning rates were chosen by
 # trials on this same validation text, and there is no third part, a test part, to report on.)
+#
+# Is it the same on a book? These small networks were trained on Nietzsche too, one run each: the table
+# of pairs has 2.45 nats there, the plain network 1.69, the GRU 1.57 and the LSTM 1.55.
 #
 # **Two layers, with dropout.** Put a second LSTM on top of the first: it reads what the first one
 # makes of the text. Between them *dropout* sets a tenth of the numbers to zero at random while

@@ -133,7 +133,7 @@ def _draw_bars(axes, bars):
     drawn.bar(places, after, width=0.8, color=COLOURS["blue"], label="after the filters")
     plain = {"fill": False, "edgecolor": COLOURS["black"], "linewidth": 1.2}
     drawn.bar(places, before, width=0.8, label="what the net says", **plain)
-    drawn.set_xticks(places, [_spoken(name) for name in names], rotation=30)
+    drawn.set_xticks(places, [_spoken(name) for name in names])
     drawn.set(ylabel="probability", title="the character after the beginning")
     drawn.grid(False, axis="x")
     drawn.legend(loc="upper right")
