@@ -244,7 +244,7 @@ with use_style():
     axis.set_yticks(range(30), names, size=9)
     axis.set(xlabel="next character", ylabel="this character")
     axis.grid(False)
-    for label in axis.get_xticklabels():  # words stand upright, letters need not
+    for label in axis.get_xticklabels():  # only words are turned
         label.set_rotation(90 * (len(label.get_text()) > 1))
     figure.colorbar(image, label="probability", shrink=0.7)
 # %%
