@@ -231,6 +231,10 @@ print(f"{'from random weights':32} {from_scratch[-1]['accuracy']:.3f}")
 print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(runs):.3f}")
 
 # %% [markdown] lang="en"
+# The number behind ± is the spread of the three runs: so much of a difference is luck. When two
+# methods differ by less than that, do not call one of them better. Between the rows of this table
+# there is far more than luck.
+#
 # **And when the computer stops in the middle?** A free runtime ends after some hours, a laptop runs
 # out of battery. Every fit of this course writes a *checkpoint* after each epoch. Open the lesson
 # again and run it from the top: what was trained already is read back, and the rest goes on exactly
@@ -248,9 +252,6 @@ assert again[-1]["accuracy"] == runs[0]
 # training, and `kept.finish()` into one at the end.
 
 # %% [markdown] lang="en"
-# The spread behind ± tells how much of a difference is luck. When two methods differ by less than
-# that, do not call one of them better.
-#
 # **Other architectures.** Any classifier of the torchvision library can stand in the one line that
 # names the architecture: how many are there?
 
@@ -358,11 +359,25 @@ results.show_top_losses(n=8);
 
 # %% [markdown] lang="en"
 # **Cleaning.** The pictures with the highest loss are the hardest ones or the mislabelled ones, so
-# this is where to look for mistakes in the data. `ck.Corrections` writes down what you decide: a new
-# label, or a picture to leave out. It never deletes a file, and every step can be undone.
+# this is where to look for mistakes in the data. Go through them one by one: would you have given
+# each of them the label that it has? Guess first how many of the twelve are *mislabelled* and how
+# many are only hard. Then press a button for each: keep it, give it the new label, or drop it. All
+# works by mouse, and by Tab and the space bar. `ck.Corrections` writes down what you decide, at once;
+# no file is ever deleted, and *Undo* goes back as far as you like.
 
 # %%
 corrections = ck.Corrections(PATH.parent.parent / "lesson1_corrections.csv", classes=data.classes)
+ck.explore.cleaner(results, corrections)
+
+# %% [markdown] lang="en"
+# A picture that is merely *hard* should stay. Who drops what the network gets wrong makes the number
+# better and the network worse.
+#
+# The same goes by code, where there are no buttons or too many pictures. `corrections.relabel(worst,
+# "cats")` gives another label, `drop` leaves a picture out, `undo` takes the last change back. And
+# `ck.images` heeds the file: how many validation pictures will there be after one is dropped?
+
+# %%
 worst = data.valid.names[results.top_losses(1)[0]]
 corrections.drop(worst)
 print(corrections, "dropped:", worst)
@@ -372,10 +387,6 @@ corrections.undo()
 print(corrections)
 
 # %% [markdown] lang="en"
-# (To give it another label: `corrections.relabel(worst, "cats")`.) A picture that is merely *hard*
-# should stay, by the way. Who drops what the network gets wrong makes the number better and the
-# network worse.
-#
 # Another thing to look for: the same picture twice. When a copy of a training picture lies in the
 # validation part, the network is asked what it already knows. Are there any?
 
@@ -411,7 +422,14 @@ ck.show_sweep(sweep);
 #
 # Where to pick? Not at the lowest point: there the rate is already so high that progress and damage
 # are in balance. Take a point before it, where the loss still falls steeply. The suggestion is a
-# tenth of the rate at the lowest point:
+# tenth of the rate at the lowest point.
+#
+# Which rate would *you* take? Click on the curve there: what does the loss do at that rate, and how far
+# are you from the suggestion? Then find the rate at which the loss begins to climb. (The slider does
+# the same with the arrow keys; without either, `ck.explore.sweep(sweep, rate=0.1)`.)
+
+# %%
+ck.explore.sweep(sweep)
 
 # %%
 print(f"suggestion: {sweep.suggestion}; the sweep ended {sweep.stopped}")
@@ -431,8 +449,11 @@ print({label: f"{rows[-1]['accuracy']:.3f}" for label, rows in tried.items()})
 
 # %% [markdown] lang="en"
 # Remember what the two look like. *Too high*: the loss is large, jumps about, or is no number at
-# all. *Too low*: it falls evenly and slowly, and has not arrived when you stop. The second does less
-# harm, and costs only time.
+# all. *Too low*: it falls evenly and slowly, and has not arrived when you stop.
+#
+# And do not look at the accuracy alone. With the high rate it may be fine in the end, when the rate
+# has come down again, while the loss stays many times higher: the network is wildly sure of its
+# mistakes. The low rate does less harm: it costs only time.
 
 # %% [markdown] lang="en"
 # ## 6 · Better: augmentation, schedules, fine-tuning
@@ -542,9 +563,8 @@ for label, found in {"as they are": plain, "with 4 versions": averaged}.items():
     print(f"{label:16} accuracy {right:.4f}, loss {found.losses.mean():.4f}")
 
 # %% [markdown] lang="en"
-# All steps in one table. Compare the differences with the spread that you saw above (±): which of
-# them are more than luck? On an easy task like this the first step brings almost everything. On
-# a harder one, the later steps bring more.
+# All steps in one table, each a single run. Compare the differences with the spread that you saw above
+# (±), and with what one picture is worth: which of them are more than luck?
 
 # %%
 table = {
@@ -555,8 +575,13 @@ table = {
 }
 for label, row in table.items():
     print(f"{label:12} accuracy {row['accuracy']:.4f}, valid loss {row['valid_loss']:.4f}")
+print(f"one picture more or less: {1 / data.valid.examples:.4f}")
 
 # %% [markdown] lang="en"
+# On an easy task like this the first step brings almost everything, and the rest moves a handful of
+# pictures up or down: nobody should claim an order from one run of each. On a harder task the later
+# steps bring more.
+#
 # **A leak.** What if pictures that are meant for checking slip into the training part? It happens more
 # often than one would think: by copies, by a wrong split, by sorting. Here the network learns from
 # one half of the validation pictures, and then each half is scored. Which half will look better, and
@@ -604,9 +629,12 @@ paths = {f"rate {rate}": descend(-2.0, rate, 10) for rate in (0.05, 0.3, 0.95, 1
 ck.show_descent(lambda w: w**2, paths);
 
 # %% [markdown] lang="en"
-# Now you. Which rate is the largest that still arrives, and what does momentum change? Move the
-# sliders by mouse, or with the arrow keys once one of them is chosen. (Where no sliders appear, as on
-# a printed page, change the numbers in the cell: `ck.explore.descent(rate=0.9)`.)
+# Now you. Predict first: which is the largest rate that still arrives? Does the start change it? In the
+# *long bowl* there are two weights, and it is steep across and flat along: why must the rate be small
+# there, and what does *momentum* (a part of the last step is added to the next one) change?
+#
+# Move the sliders by mouse, or with the arrow keys once one of them is chosen. (Where no sliders
+# appear, as on a printed page, change the numbers in the cell: `ck.explore.descent(rate=0.9)`.)
 
 # %%
 ck.explore.descent()
@@ -658,10 +686,16 @@ assert np.allclose(edges, F.conv2d(*as_batch)[0, 0].numpy())
 ck.show_kernel(grey, kernel, edges);
 
 # %% [markdown] lang="en"
-# It finds upright edges. A kernel turned by a quarter finds level ones. In a network nobody writes
-# the kernels: their numbers are weights, and gradient descent finds them. Before you read on, try
-# your own numbers in the kernel above. What does `np.ones((3, 3)) / 9` do?
-#
+# It finds upright edges. In a network nobody writes the kernels: their numbers are weights, and
+# gradient descent finds them. But here you may. Below are the nine numbers, to be typed, or moved with
+# the arrow keys. What do you expect of nine times 1/9? Which numbers find level edges? Which leave the
+# picture as it is? The buttons show some answers; try before you press. (Without buttons:
+# `ck.explore.kernel(grey, values=np.ones((3, 3)) / 9)`.)
+
+# %%
+ck.explore.kernel(grey)
+
+# %% [markdown] lang="en"
 # **Idea 3: bends add up to any curve.** Between the convolutions stands a function that looks too
 # simple to be of use, the *ReLU*: keep what is positive, make the rest zero. But with enough of them,
 # each with its own bend and slope, any curve can be followed. Here they follow a sine, bend by bend:
@@ -686,10 +720,17 @@ pieces, total = follow(np.sin, x, 6)
 ck.show_relus(x, pieces, total, np.sin(x));
 
 # %% [markdown] lang="en"
-# Twice as many bends, a quarter of the error: that can go on as long as you like. Networks do it in
-# thousands of dimensions, where the "curve" goes from the dots of a picture to "dog" or "cat". This
-# is called *universal approximation*. It promises that good weights exist. That they can be *found*,
-# and hold for new pictures, is what sections 2 to 6 were about.
+# Add bends one by one. Which of the four curves needs the most of them, and where does the sum stay
+# behind the longest? (Without sliders: `ck.explore.relus(curve="step", bends=12)`.)
+
+# %%
+ck.explore.relus()
+
+# %% [markdown] lang="en"
+# For the sine, twice as many bends make about a quarter of the error, and that can go on as long as you
+# like. Networks do it in thousands of dimensions, where the "curve" goes from the dots of a picture to
+# "dog" or "cat". This is called *universal approximation*. It promises that good weights exist. That
+# they can be *found*, and hold for new pictures, is what sections 2 to 6 were about.
 #
 # **Idea 4: layers upon layers.** A convolution of convolutions sees more than edges. What makes a
 # unit of each layer light up? For a few units in early and in late layers, the parts of the
@@ -703,6 +744,15 @@ ck.show_layers(learn.model, data.valid);
 # things like eyes, ears and snouts. Nobody told them to: it was the quickest way to a small loss.
 # This is also why a body that was trained on other things was of so much use here.
 #
+# These are three channels a stage, and there are many more. Choose a stage and go through its
+# channels: can you find one for eyes, one for noses, one that answers to the background alone? The
+# upper row are the patches, the lower row says where they were cut out. Does a channel fire at cats,
+# at dogs, or at both? (Without sliders: `ck.explore.layers(learn.model, data.valid, rank=5)`.)
+
+# %%
+ck.explore.layers(learn.model, data.valid)
+
+# %% [markdown] lang="en"
 # ## 8 · The recipe
 #
 # What you have done, in eight steps. They serve for any picture classifier:
@@ -766,9 +816,17 @@ ck.show_pictures([new], titles=[f"{k} {v:.3f}" for k, v in list(answer.items())[
 print({label: f"{share:.4f}" for label, share in answer.items()})
 
 # %% [markdown] lang="en"
-# An own picture goes the same way: `classify("my_cat.jpg")`. What will it say of a picture that shows
-# neither? Try a car, or your own face. It can only answer "cats" or "dogs": it was never taught to
-# say "I do not know".
+# A picture of your own goes the same way: `classify("my_cat.jpg")`, or with the button below, which
+# takes a file from your computer. The map in the middle shows which places speak for the answer; how
+# it is made is the subject of lesson 7. Before you look: where should it be bright, on the animal or on
+# the grass? And what speaks for the *other* class?
+
+# %%
+ck.explore.classify(classify, new)
+
+# %% [markdown] lang="en"
+# What will it say of a picture that shows neither? Try a car, or your own face. Here is an empty grey
+# square. How sure of it will the network be?
 
 # %%
 nothing = np.full((size, size, 3), 128, np.uint8)
@@ -777,10 +835,14 @@ from PIL import Image
 print({label: f"{share:.4f}" for label, share in classify(Image.fromarray(nothing)).items()})
 
 # %% [markdown] lang="en"
+# It can only answer "cats" or "dogs": it was never taught to say "I do not know". A probability says
+# which of the classes it would rather be, not whether it is one of them.
+#
 # ## 10 · Before you go on
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
-# right, or what is off. `ck.hint("1.1")` gives a hint, `ck.solution("1.1")` a solution.
+# right, or what is off. `ck.hint("1.1")` gives a hint, `ck.solution("1.1")` a solution. Some answers
+# are numbers; others are functions, in which you replace the dots behind `return`.
 #
 # **1.1** A network gives the true class a probability of 0.25. What is its cross-entropy? Three
 # decimals.
@@ -797,6 +859,98 @@ answer = -np.log(0.25)
 ck.check("1.1", answer)
 
 # %% [markdown] lang="en"
+# **1.2** Write softmax as a function: scores (N, classes), one picture a row, to probabilities of the
+# same shape. It should also work for scores such as 1000. What does `exp` make of that number? (Do
+# not call torch's own softmax.)
+
+# %% [markdown] lang="en" hints="1.2"
+# - Section 3 does it for four pictures: the exponential of each score, divided by the sum of its row.
+# - Taking the same number away from all scores of a row changes none of its probabilities. So take
+#   the largest one away first; then no exponential is above 1.
+# - `scores.max(dim=1, keepdim=True).values` is the largest score of each row.
+
+
+# %% exercise="1.2"
+def softmax(scores):
+    # shown: return ...
+    largest = scores.max(dim=1, keepdim=True).values
+    positive = (scores - largest).exp()
+    return positive / positive.sum(dim=1, keepdim=True)
+    # end
+
+
+ck.check("1.2", softmax)
+
+# %% [markdown] lang="en"
+# **1.3** There are 2,000 training pictures, and a mini-batch holds 64. After each mini-batch the weights
+# take one step. How many steps do they take in three epochs?
+
+# %% [markdown] lang="en" hints="1.3"
+# - How many whole mini-batches does one epoch hold, and how many pictures are left over?
+# - 2,000 = 31 x 64 + 16: the 16 make a mini-batch of their own, a smaller one.
+# - Count the steps of one epoch, then take them three times.
+
+# %% exercise="1.3"
+# shown: answer = ...
+answer = 3 * (31 + 1)  # in each epoch 31 full mini-batches, and one of 16 pictures
+# end
+ck.check("1.3", answer)
+
+# %% [markdown] lang="en"
+# **1.4** One step of gradient descent: from the weight, the slope of the loss there and the learning
+# rate to the new weight.
+
+# %% [markdown] lang="en" hints="1.4"
+# - It stands in `descend`, in section 7.
+# - Where the slope is positive, the loss grows to the right: so the step goes to the left.
+# - A step is the rate times the slope, and it is taken away from the weight.
+
+
+# %% exercise="1.4"
+def step(weight, slope, rate):
+    # shown: return ...
+    return weight - rate * slope
+    # end
+
+
+ck.check("1.4", step)
+
+# %% [markdown] lang="en"
+# **1.5** Write a 3x3 kernel that answers to level edges (bright below, dark above, or the other way
+# round), and gives exactly 0 on upright edges and on a bare wall. There are many; the check moves
+# yours over three test pictures.
+
+# %% [markdown] lang="en" hints="1.5"
+# - The kernel of section 7 takes the left column from the right one.
+# - Now take the upper row from the lower one.
+# - Zero on a bare wall: all nine numbers add up to 0. Zero on upright edges: so does every column.
+
+# %% exercise="1.5"
+# shown: answer = [[..., ..., ...], [..., ..., ...], [..., ..., ...]]
+answer = [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
+# end
+ck.check("1.5", answer)
+
+# %% [markdown] lang="en"
+# **1.6** The pictures to look at first: from an array with the loss of each picture to the rows of the
+# `n` highest losses, the highest first.
+
+# %% [markdown] lang="en" hints="1.6"
+# - `np.argsort(losses)` gives the rows from the lowest loss to the highest.
+# - Turn the order round, or sort the losses with a minus in front.
+# - `np.argsort(-losses)` has the highest first; take its first `n`.
+
+
+# %% exercise="1.6"
+def top_losses(losses, n):
+    # shown: return ...
+    return np.argsort(-losses)[:n]
+    # end
+
+
+ck.check("1.6", top_losses)
+
+# %% [markdown] lang="en"
 # **Do you know it?** A mouse or the keyboard will do.
 
 # %%
@@ -807,10 +961,81 @@ ck.quiz(1)
 # - To have more pictures to train on. :: They are never trained on; that would spoil them.
 # + To measure what holds for pictures that the network has not learned from. :: On the training part
 #   even a network that knows everything by heart looks perfect.
-# - To choose the prettiest pictures. :: It is set aside at random.
+# - To choose the prettiest pictures. :: It is set aside before anybody looks, by folder or at random.
+#
+# The training loss falls on and the validation loss rises. What is happening?
+# + The network learns the training pictures by heart. :: That is overfitting; more data, augmentation
+#   or fewer epochs help.
+# - The learning rate is too low. :: Then both losses would fall, evenly and slowly.
+# - The validation pictures are mislabelled. :: Then their loss would be high from the beginning, and
+#   would not first fall and then rise.
+# - Everything is fine, the network is not done yet. :: What counts is the loss on pictures it has not
+#   seen, and that one gets worse.
+#
+# After a few mini-batches the loss is not a number any more. What do you change first?
+# - The number of epochs. :: Once the loss is no number, more steps never bring it back.
+# - The classes. :: They have nothing to do with it.
+# + The learning rate: ten times lower, after a look at the sweep. :: Steps that are too long jump over
+#   the valley, higher each time, until the numbers overflow.
+#
+# Where on the curve of a sweep does one pick the learning rate?
+# - At the lowest point. :: There progress and damage are in balance already; a little more, and the
+#   loss shoots up.
+# - At the far left, to be safe. :: There nothing moves; training would take forever.
+# - At the right end, to be quick. :: There the loss climbs: the steps are too long.
+# + Before the lowest point, where the loss still falls steeply. :: A tenth of the rate at the lowest
+#   point is a good rule.
+#
+# Why do the early layers get a lower rate than the head when all of them train?
+# - They are smaller. :: Size is no reason; a small layer may change a lot.
+# + They see edges and colours, which serve for any picture. :: There is little to improve in them and
+#   much to lose, while the head is new.
+# - They are never changed at all. :: They are, after unfreeze, but only by small steps.
+#
+# A network says 0.99 for each of 100 pictures. Are 99 of them right?
+# + Only if its probabilities are calibrated, which has to be measured. :: Networks tend to be too sure:
+#   you saw one that was sure of a grey square.
+# - Yes, that is what a probability means. :: It is what it should mean; nothing in the training makes
+#   sure of it for new pictures.
+# - No, a network is never right so often. :: It may well be; but its own word is no proof.
+#
+# Why can precompute=True not be used together with augmentation?
+# - Augmented pictures take too much memory. :: They are made batch by batch and forgotten again.
+# - The head cannot read augmented pictures. :: The head reads what the body writes, whatever the
+#   picture.
+# + The body looks at every picture once, and augmentation shows a new version each time. :: What the
+#   body wrote down belongs to one version only.
+#
+# Eight pictures have a high loss. Seven are hard to tell, one is a dog labelled cat. What do you do?
+# - Drop all eight. :: The number gets better and the network worse: hard pictures are what it has to
+#   learn from, and what it will meet.
+# + Relabel the one and keep the seven. :: A wrong label teaches a mistake; a hard picture with a right
+#   label teaches something.
+# - Keep all eight as they are. :: The wrong label would go on teaching that this dog is a cat.
+#
+# Why does the loss use a logarithm?
+# - It makes the numbers prettier. :: It changes what is learned, not only how it looks.
+# - A computer multiplies faster that way. :: The reason is another one.
+# - So that the loss can be below zero. :: It cannot: minus the logarithm of a probability is 0 or more.
+# + Being sure and wrong has to cost far more than being unsure. :: 0.5 for the truth costs 0.69, 0.001
+#   costs 6.9, ten times as much.
 
 # %%
 ck.progress();
+
+# %% [markdown] lang="en"
+# **On your own.** Each of these is a small change to a cell above. Predict first, then run.
+#
+# * Train the head for 1, 3 and 10 epochs with three seeds each (`train_head(seed, epochs=10)`). From
+#   where on is it only luck?
+# * `lr=0.1` in the four statements: does it still train? Look at the sweep before you answer.
+# * In the cell that makes `few`, write 20, 100 and 500 in place of 100 at its end, and train three
+#   epochs on each: how does the accuracy grow?
+# * Use `ck.Augment(rotate=90)` instead of `ck.side_on`. Does it help or hurt? Why?
+# * With a graphics card: name another architecture, `convnext_tiny` say. What does it cost, and what
+#   does it bring?
+# * Take thirty pictures each of two things that you can photograph yourself, and go through the eight
+#   steps with them.
 
 # %% [markdown] lang="en"
 # **Sources.** One-cycle: arXiv 1708.07120. Cosine with restarts: 1608.03983. The learning-rate sweep:

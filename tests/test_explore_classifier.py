@@ -78,6 +78,8 @@ def test_a_whole_walk_is_written_down(fixes):
     said = explorer._view.sentence.value
     for words in ("All 6 pictures", "1 relabelled, 1 dropped, 4 kept", "fixes.csv", "corrections="):
         assert words in said
+    grey = {press.description for press in explorer._presses if press.disabled}
+    assert grey == {"Keep it as it is", "Give it the new label", "Drop it"}
     explorer.keep()  # nothing is left to decide
     assert len(explorer.decided) == 6
 

@@ -110,6 +110,7 @@ class _Cleaner(Explorer):
             )
         self.results, self.corrections = results, corrections
         self.rows = results.top_losses(count).tolist()
+        self._presses = []
         self.decided = []  # "kept", "dropped" or a class, one a picture
         controls = {"label": Choice("new label", self._other(0), options=results.classes)}
         buttons = {
@@ -119,6 +120,26 @@ class _Cleaner(Explorer):
             "Undo": _Cleaner.undo,
         }
         super().__init__("cleaner", self._drawn, controls, buttons=buttons)
+
+    def widget(self):
+        """Return the ipywidget; buttons that can do nothing are grey."""
+        import ipywidgets
+
+        if self._view is None:
+            root = super().widget()
+            rows = [part for part in root.children if isinstance(part, ipywidgets.HBox)]
+            self._presses = [press for row in rows for press in row.children]
+            self._allow()
+        return self._view.root
+
+    def _update_view(self):
+        super()._update_view()
+        self._allow()
+
+    def _allow(self):
+        for press in self._presses:
+            possible = self.decided if press.description == "Undo" else self.name_now
+            press.disabled = not possible
 
     def _other(self, place):
         """Return the label that the network proposes for a picture, or the one after its own."""
