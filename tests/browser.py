@@ -84,23 +84,31 @@ def jupyterlab(folder, environment):
 
 
 class Lab:
-    """A notebook open in JupyterLab, driven as a learner would drive it."""
+    """A notebook open in JupyterLab, driven as a learner would drive it.
 
-    def __init__(self, page, address, name):
-        self.page = page
+    Args:
+        page: of the browser.
+        address: of JupyterLab.
+        file: the notebook, in JupyterLab's folder.
+    """
+
+    def __init__(self, page, address, file):
+        self.page, name = page, file.name
+        self.cells = len(json.loads(file.read_text("utf-8"))["cells"])
         page.set_default_timeout(120_000)
         page.goto(f"{address}/lab/tree/{name}?token=learner&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_function(
+            "cells => document.querySelectorAll('.jp-Notebook .jp-Cell').length == cells",
+            arg=self.cells,
+        )
         idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
         page.wait_for_selector(idle, state="attached")
 
     def run_from_the_top(self):
         """Press Shift+Enter once for every cell, and wait until the last one has ended."""
-        cells = self.page.locator(".jp-Notebook .jp-Cell")
-        count = cells.count()
-        cells.first.locator(".jp-Cell-inputWrapper").first.click()
+        self.page.locator(".jp-Notebook .jp-Cell .jp-Cell-inputWrapper").first.click()
         self.page.keyboard.press("Escape")
-        for _ in range(count):
+        for _ in range(self.cells):
             self.page.keyboard.press("Shift+Enter")
         self.page.wait_for_function(
             """() => {

@@ -31,7 +31,7 @@ def lab(sample_home, tmp_path):
     for source in LESSONS:
         shutil.copy(source.with_suffix(".ipynb"), folder)
     with browser.jupyterlab(folder, environment) as address, browser.chromium() as page:
-        yield lambda source: browser.Lab(page, address, source.with_suffix(".ipynb").name)
+        yield lambda source: browser.Lab(page, address, folder / source.with_suffix(".ipynb").name)
 
 
 @names
