@@ -82,6 +82,26 @@ def ratings():
     return Factors, ck.mean_squared_error, batches, _loader(pairs, y, 512)
 
 
+class Columns(nn.Module):
+    """Ten categories of 50 codes and ten numbers, side by side in one row; two hidden layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = ck.TableNet([50] * 10, 10, dropout=0.0, embedding_dropout=0.0)
+
+    def forward(self, row):
+        """Return a prediction for each row (B, 20): codes first."""
+        return self.net(row[:, :10].long(), row[:, 10:])
+
+
+def columns():
+    """Return a table of 200,000 rows, ten categories and ten numbers, in batches of 1,024."""
+    rows = torch.cat([torch.randint(50, (200_000, 10)).float(), torch.randn(200_000, 10)], 1)
+    y = torch.randn(200_000)
+    batches = ck.Batches(rows, y, size=1024, shuffle=True)
+    return Columns, ck.mean_squared_error, batches, _loader(rows, y, 1024)
+
+
 def to_floats(x):
     """Turn bytes (B, H, W, 3) into floats (B, 3, H, W)."""
     return x.permute(0, 3, 1, 2).float().div(255)
@@ -237,6 +257,7 @@ def main():
         "tiny net (32-64-2), 2,000 ready batches of 32": tiny,
         "the same, shuffled and fed": tiny_fed,
         "ratings, 100,836, 50 factors, batch 512": ratings,
+        "table, 200,000 rows, 10 + 10 columns, batch 1,024": columns,
         "4,000 pictures of 32 x 32, mirrored, batch 64": small_pictures,
     }
     for name, workload in workloads.items():
