@@ -128,17 +128,18 @@ class Switch(Control):
 
 @dataclass(frozen=True)
 class Number(Control):
-    """A number to type, or to move by the arrow keys in steps of ``step``."""
+    """A number to type, or to move by the arrow keys in steps of ``step``; a small field."""
 
     step: float = 1.0
-    width: str = "480px"
 
     def widget(self):
         """Return the ipywidget."""
         import ipywidgets
 
-        common = self._common(self.width)
-        return ipywidgets.FloatText(value=self.value, step=self.step, **common)
+        small = {"style": {"description_width": "26px"}, "layout": {"width": "112px"}}
+        return ipywidgets.FloatText(
+            value=self.value, step=self.step, description=self.label, **small
+        )
 
 
 @dataclass(frozen=True)

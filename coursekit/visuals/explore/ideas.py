@@ -177,10 +177,8 @@ class _Kernel(Explorer):
         import ipywidgets
 
         cells = [self.widgets[name] for name in CELLS]
-        square = ipywidgets.GridBox(
-            cells, layout={"grid_template_columns": "repeat(3, 110px)", "width": "340px"}
-        )
-        return [square]
+        rows = [ipywidgets.HBox(cells[start : start + 3]) for start in (0, 3, 6)]
+        return [ipywidgets.VBox(rows)]
 
 
 def kernel(picture, *, values=KERNELS["upright edges"]):
@@ -198,7 +196,7 @@ def kernel(picture, *, values=KERNELS["upright edges"]):
 
     flat = numpy.asarray(values, float).reshape(9)
     controls = {
-        name: Number(name, round(float(one), 3), step=0.5, width="105px")
+        name: Number(name, round(float(one), 3), step=0.5)
         for name, one in zip(CELLS, flat, strict=True)
     }
     buttons = {
