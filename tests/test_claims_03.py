@@ -279,6 +279,33 @@ def test_importance_has_the_order_that_was_planted(past, valid, data, learners, 
         assert abs(added["weather"]) < 0.01
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_goes_wrong_goes_wrong(data, seed):
+    """A rate that is said to be far too high, and does well with some seed or on some machine."""
+    reached = {}
+    for rate in (10.0, 0.01, 0.0001):
+        ck.seed(seed)
+        learn = ck.table_learner(data, layers=(100, 50), dropout=0.05, checkpoints=False)
+        reached[rate] = learn.fit(2, rate, weight_decay=0.0)[-1]["rmspe"]
+    assert reached[0.01] < 0.2
+    assert min(reached[10.0], reached[0.0001]) > 0.3, reached
+
+
+def test_many_epochs_on_few_rows_are_learned_by_heart(data):
+    """A cell on too many epochs in which every one of them helps."""
+    some = np.random.default_rng(0).permutation(data.train.examples)[:1000]
+    tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
+    tiny.train.size = 64
+    ck.seed(1)
+    learn = ck.table_learner(tiny, layers=(100, 50), dropout=0.0, checkpoints=False)
+    history = learn.fit(20, 0.01, weight_decay=0.0, schedule=ck.constant)
+    valid = [row["valid_loss"] for row in history]
+    train = [row["train_loss"] for row in history]
+    assert np.argmin(valid) < 15
+    assert np.mean(train[-3:]) < 0.7 * train[np.argmin(valid)]
+    assert np.mean(valid[-3:]) > 1.5 * np.mean(train[-3:])
+
+
 @pytest.mark.real
 def test_real_shops(real_data, say):
     """Code that is good at invented shops only: the same columns, net and forest on real ones."""
