@@ -297,7 +297,7 @@ class Explorer:
         )
         over = f'<svg viewBox="0 0 {wide} {tall}" style="{_OVER}">{spots}</svg>' if spots else ""
         return (
-            f'<div style="position: relative; width: {wide}px; max-width: 100%">'
+            f'<div style="position: relative; width: 100%; max-width: {wide}px">'
             f'<img alt="{alternative}" src="data:image/png;base64,{source}" '
             f'style="width: 100%; display: block">{over}</div>'
         )
@@ -317,7 +317,10 @@ class Explorer:
                 button = ipywidgets.Button(description=label, layout={"width": "auto"})
                 button.on_click(lambda _, action=action: self._pressed(action))
                 presses.append(button)
-            self._view = SimpleNamespace(picture=ipywidgets.HTML(), sentence=ipywidgets.HTML())
+            wide = {"layout": {"width": "100%"}}
+            self._view = SimpleNamespace(
+                picture=ipywidgets.HTML(**wide), sentence=ipywidgets.HTML(**wide)
+            )
             row = [ipywidgets.HBox(presses, layout={"flex_flow": "row wrap"})] if presses else []
             parts = [*self._arranged(), *row, self._view.picture, self._view.sentence]
             self._view.root = ipywidgets.VBox(parts)
