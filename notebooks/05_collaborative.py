@@ -1262,7 +1262,7 @@ ck.seed()
 leaky = ck.ratings_learner(ck.ratings(twice), factors=50, span=(0.5, 5.5))
 leaky.fit(8, 0.01, weight_decay=0.1, name="leak")
 ck.seed()
-clean = ck.ratings_learner(ck.ratings(twice.drop_duplicates(["userId", "movieId"])), factors=50)
+clean = ck.ratings_learner(ck.ratings(twice.drop_duplicates(["userId", "title"])), factors=50)
 clean.fit(8, 0.01, weight_decay=0.1, name="no leak")
 
 # %%
