@@ -623,9 +623,9 @@ print("better than means of shop, weekday and promotion:", ", ".join(passed))
 # the last line says who does. On the sample the linear model, with all its columns, does not pass
 # the means of shop, weekday and promotion: it adds effects up, so every shop gets the same weekdays
 # and the same answer to a promotion, whatever kind of shop it is. And the first place goes to the
-# boosted trees, not to the network, if only by a little more than the spread between its seeds. On
-# tables that is the usual result: boosted trees are hard to beat, and quick. What the network has
-# besides is what it learned about the categories, and that can be taken elsewhere:
+# boosted trees, not to the network, and by more than the spread between its seeds. On tables that is
+# the usual result: boosted trees are hard to beat, and quick. What the network has besides is what it
+# learned about the categories, and that can be taken elsewhere:
 #
 # ## 10 · Together
 #
