@@ -659,7 +659,7 @@ assert np.allclose(places.abs().numpy(), np.abs(theirs), atol=1e-4)
 
 # %%
 labels = [short(data.items[code]) for code in busy]
-ck.explore.vectors(vectors, labels, counts=data.counts[busy], labels=45, find=labels[0])
+ck.explore.vectors(vectors, labels, counts=data.counts[busy], labels=45)
 
 # %% [markdown] lang="en"
 # Nobody told the model what the films are about. Look at both ends of each direction: what do the films

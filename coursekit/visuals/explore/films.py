@@ -137,8 +137,8 @@ def taste(
         shared = len(set(known.films) & set(usual))
         say(
             f"{unknown}From {counted(len(given), 'rating')}: first {first}, "
-            f"{known.stars[0]:.2f} stars, {reasons[0]}; {shared} of the "
-            f"{len(known.films)} are among the first {count} for the mean rater, too."
+            f"{known.stars[0]:.2f} stars, {reasons[0]}; films shared with the first {count} for "
+            f"the mean rater: {shared}."
         )
         return drawn
 
@@ -198,6 +198,6 @@ def _draw_advice(axes, known, names, reasons, span):
     words.set(xlim=(0, 1), ylim=bars.get_ylim())
     words.axis("off")
     for row, stars, reason in zip(rows, known.stars, reasons, strict=True):
-        text = f"{stars:.2f}  {fit(reason, 4.1, size=9, lines=1)}"
+        text = f"{stars:.2f}  {fit(reason, 3.2, size=9, lines=1)}"
         words.text(0, row, text, va="center", size=9)
     return drawn

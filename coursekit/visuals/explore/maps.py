@@ -106,7 +106,7 @@ def _found(axis, places, vectors, names, text, marks):
     marks.append(axis.scatter(*places[near].T, **rings))
     marks.append(axis.scatter(*places[row], s=110, color=red, zorder=6))
     left, bottom = rank(places, row)
-    box = {"facecolor": "white", "edgecolor": red, "alpha": 0.9, "boxstyle": "round,pad=0.2"}
+    box = {"facecolor": "white", "edgecolor": red, "boxstyle": "round,pad=0.2"}
     marks.append(
         axis.annotate(
             fit(name, 4, size=11, lines=1),
