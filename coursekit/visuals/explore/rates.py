@@ -157,7 +157,8 @@ def sweep(swept, *, rate=None):
         say(sentence(f"{where} and {found.course()}", _advice(swept, rate)))
         return axis
 
-    slider = Slider("learning rate", rate, low=first, high=last, log=True)
+    # fine steps, for the browser moves a rate that was clicked to the nearest one
+    slider = Slider("learning rate", rate, low=first, high=last, log=True, step=0.02)
     explorer = _Sweep("sweep", draw, {"rate": slider})
     explorer.swept = swept
     return explorer
