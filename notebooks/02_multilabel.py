@@ -473,8 +473,8 @@ ck.show_versions(ck.top_down, one[0]);
 # How far may one go? An augmentation is a promise to the network: such pictures occur, and the label
 # stays true. Mix your own, and look for the point at which the promise breaks. What would a much
 # stronger change of the light do to a label like *haze*? And which of these settings would be wrong
-# for the cats of lesson 1? (Without sliders, write the settings into the call, such as `rotate=90.0`,
-# and another draw is `draw=2`.)
+# for the cats of lesson 1? The sentence below the tiles names what it doubts. (Without sliders, write
+# the settings into the call, such as `rotate=90.0`; another draw is `draw=2`.)
 
 # %%
 ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.3)
@@ -877,7 +877,8 @@ busy = int(answer.sum(1).argmax())
 where = PATH / "train-jpg" if data.test is None else folder  # whose tiles we answered for
 new = where / Path(part.names[busy]).name
 ck.show_pictures([new])
-print({label: f"{p:.2f}" for label, p in classify(new).items() if p > threshold})
+chances = classify(new)
+print({label: f"{p:.2f}" for label, p in chances.items() if p > threshold})
 
 # %% [markdown] lang="en"
 # Is it right? Look at the tile yourself, first at the ground and then at the air, and note what you
@@ -891,8 +892,15 @@ elif ceiling is not None:
 else:
     true = None  # a real competition: nobody tells
 if true is not None:
-    print(f"missed: {names(true & ~answer[busy])}; added: {names(answer[busy] & ~true)}")
+    said = torch.tensor([chances[label] > threshold for label in classes])
+    print(f"missed: {names(true & ~said)}; added: {names(said & ~true)}")
     print(f"true: {names(true)}")
+
+# %% [markdown] lang="en"
+# Do not be surprised if a tile with this many labels holds a wrong one: we chose the tile by the number
+# of its labels, and each label that is said is one more that may be wrong. The chances tell how sure
+# the network was of each. Whoever uses such an answer shows them as well, and does not hide them behind
+# a list of words.
 
 # %% [markdown] lang="en"
 # ## 12 · Before you go on

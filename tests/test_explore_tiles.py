@@ -109,7 +109,9 @@ def test_a_draw_can_be_seen_again_and_disturbs_nothing():
         ("from above", {"rotate": 90.0}, "corners"),
         ("from above", {"zoom": 2.0}, "houses"),
         ("from the side", {"zoom": 2.0}, "outside"),
-        ("from above", {"light": 0.8}, "haze"),
+        ("from above", {"light": 0.3}, "haze"),
+        ("from the side", {"light": 0.3}, None),
+        ("from the side", {"light": 0.8}, "lamp"),
     ],
 )
 def test_what_could_not_occur_is_named(taken, settings, words):

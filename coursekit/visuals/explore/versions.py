@@ -67,7 +67,7 @@ def doubts(taken, *, symmetries, rotate, zoom, light, **_):
             if taken == SIDE
             else "a satellite keeps its height, so houses do not become twice as large"
         )
-    if light > 0.4:
+    if light > (0.4 if taken == SIDE else 0.2):
         found.append(
             "no lamp makes it so glaring or so dark"
             if taken == SIDE
