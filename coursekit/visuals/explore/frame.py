@@ -10,6 +10,7 @@ import contextlib
 import html
 import io
 import math
+import threading
 from dataclasses import KW_ONLY, dataclass
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from coursekit.console import CourseError, nearest, reason
 from coursekit.visuals.style import say, use_style
 
 WIDE = {"description_width": "170px"}
+_DRAWING = threading.RLock()  # JupyterLab may call from several threads, and matplotlib has one
 
 
 # The controls ---------------------------------------------------------------------------------
@@ -245,6 +247,10 @@ class Explorer:
 
     def redraw(self):
         """Draw the picture of the present settings."""
+        with _DRAWING:
+            self._redraw()
+
+    def _redraw(self):
         import matplotlib.pyplot as plt
 
         said = io.StringIO()
