@@ -147,7 +147,7 @@ def taste(
     for number in range(1, ROWS + 1):
         film, given = films[number - 1], float(stars[number - 1])
         controls[f"film{number}"] = Words("film", film, options=tuple(titles[:OFFERED]))
-        controls[f"stars{number}"] = Slider("stars", given, low=0.0, high=5.0, step=0.5)
+        controls[f"stars{number}"] = Slider("stars", given, low=0.0, high=5.0, step=0.5, heavy=True)
     return _Taste("taste", draw, controls, buttons={"the opposite taste": _turn})
 
 
