@@ -125,6 +125,8 @@ with use_style():
     axes.set_yticks(range(len(order)), order)
     axes.grid(False)
     plt.colorbar(image, label="share of the row's tiles that have the column's label")
+dark = (share > 0.5).sum() - len(order)
+print(f"{len(order)} labels; {dark} squares away from the diagonal stand for more than one half")
 
 # %%
 off = np.where(np.eye(len(order), dtype=bool) | (counts.to_numpy() > len(marks) / 2), 0, share)

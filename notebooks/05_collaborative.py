@@ -112,7 +112,8 @@ with use_style():
     left.bar(stars.index, stars, width=0.4, color=COLOURS["blue"])
     left.set(xlabel="stars", ylabel="ratings")
     right.plot(np.arange(1, len(per_film) + 1), per_film, color=COLOURS["blue"])
-    right.set(xlabel="films, the busiest first", ylabel="ratings (log scale)", yscale="log");
+    right.set(xlabel="films, the busiest first", ylabel="ratings (log scale)", yscale="log")
+print(f"{stars.idxmax():g} stars are given most often, in {stars.max() / stars.sum():.0%} of the cases")
 
 # %% [markdown] lang="en"
 # On the left: people mostly rate what they expect to like, so there are more high ratings than low
@@ -482,7 +483,8 @@ with use_style():
         axis.scatter(data.counts[1:], lengths, s=8, color=COLOURS["blue"], alpha=0.5, linewidth=0)
         axis.set(title=f"weight decay {decays[number]:g}", xlabel="ratings of the film (log scale)")
         axis.set_xscale("log")
-    panels[0].set_ylabel("length of its factors");
+        print(f"weight decay {decays[number]:g}: mean length {lengths.mean():.2f}")
+    panels[0].set_ylabel("length of its factors")
 
 # %% [markdown] lang="en"
 # Each point is a film. With little decay even films with few ratings have strong opinions attached to
@@ -577,9 +579,9 @@ with use_style():
     axis.set(xlabel="stars given", ylabel="stars predicted", ylim=(0.5, 5.5))
     axis.legend(loc="upper left")
     figure.colorbar(boxes, label="ratings (log scale)")
+print(f"given {levels[0]:g}: predicted {middle[0]:.2f} on average; given 5: {middle[-1]:.2f}")
 
 # %%
-print(f"given {levels[0]:g}: predicted {middle[0]:.2f} on average; given 5: {middle[-1]:.2f}")
 ends = [((predicted < 1).float().mean(), (truth < 1).float().mean())]
 ends.append(((predicted >= 4.75).float().mean(), (truth >= 4.75).float().mean()))
 for what, (said, was) in zip(("below 1 star", "4.75 stars or more"), ends):

@@ -247,6 +247,8 @@ with use_style():
     for label in axis.get_xticklabels():  # only words are turned
         label.set_rotation(90 * (len(label.get_text()) > 1))
     figure.colorbar(image, label="probability", shrink=0.7)
+print(f"30 rows of 30 probabilities, from 0 to {bigram[often][:, often].max():.2f}")
+
 # %%
 best = bigram[often].max(1)
 for row in best.values.argsort(descending=True)[:3]:
@@ -561,6 +563,8 @@ ck.seed(1)
 factors = 1.5, 1.1, 1.0, 0.9, 0.5
 curves = {f"{factor} x identity": influence(factor) for factor in factors}
 draw_lines(curves, "characters back", "size of the gradient")
+for name, curve in curves.items():
+    print(f"{name}: the gradient is {curve[0]:.2g} at the last character, {curve[-1]:.2g} at the first")
 
 # %% [markdown] lang="en"
 # A straight line on this scale means: the same factor at each step. Only close to 1 do errors travel
