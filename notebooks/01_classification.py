@@ -341,7 +341,7 @@ assert abs(right.float().mean().item() - learn.evaluate()["accuracy"]) < 1e-6
 
 # %%
 results = ck.results(learn)
-results.show_groups();
+results.show_groups(3);
 
 # %% [markdown] lang="en"
 # Take your time here. Would you have named the wrong ones rightly? Is an ear hidden, does the animal
@@ -355,7 +355,7 @@ results.show_confusion();
 
 # %%
 print(results.most_confused())
-results.show_top_losses(n=8);
+results.show_top_losses(n=6);
 
 # %% [markdown] lang="en"
 # **Cleaning.** The pictures with the highest loss are the hardest ones or the mislabelled ones, so
@@ -737,14 +737,14 @@ ck.explore.relus()
 # validation pictures that excite them most:
 
 # %%
-ck.show_layers(learn.model, data.valid);
+ck.show_layers(learn.model, data.valid, channels=2);
 
 # %% [markdown] lang="en"
 # Go from top to bottom. Early units answer to an edge or a colour; later ones to textures, then to
 # things like eyes, ears and snouts. Nobody told them to: it was the quickest way to a small loss.
 # This is also why a body that was trained on other things was of so much use here.
 #
-# These are three channels a stage, and there are many more. Choose a stage and go through its
+# These are two channels a stage, and there are many more. Choose a stage and go through its
 # channels: can you find one for eyes, one for noses, one that answers to the background alone? The
 # upper row are the patches, the lower row says where they were cut out. Does a channel fire at cats,
 # at dogs, or at both? (Without sliders: `ck.explore.layers(learn.model, data.valid, rank=5)`.)
