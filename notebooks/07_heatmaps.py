@@ -543,7 +543,7 @@ titles = [f"{results.guess(k)}\ntruly {data.classes[results.truth[k]]}" for k in
 ck.show_pictures([results.picture(row) for row in worst], titles=titles, columns=6);
 
 # %% [markdown] lang="en"
-# These six cost it most: it was sure, and wrong. Would you have known them?
+# These six cost it most: it gave the truth hardly a chance. Would you have known them?
 
 # %% [markdown] lang="en"
 # ## 4 · Looking inside: which units are alive?
@@ -584,7 +584,8 @@ def show_inside(runs):
     axes[0, 0].set_yscale("symlog", linthresh=0.1)
     axes[0, 0].set(ylabel="spread of the outputs", ylim=(0, None))
     axes[1, 0].set(ylabel="share of zeros", ylim=(0, 1.02))
-    figure.supxlabel("training step", fontsize=11)
+    for axis in axes[1]:
+        axis.set_xlabel("training step")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
