@@ -30,9 +30,9 @@ class Pick:
 
     def course(self):
         """Return in words what the loss does there."""
-        if self.slope < -0.15:
+        if self.slope < -0.03:
             return "falls"
-        return "climbs" if self.slope > 0.15 else "hardly moves"
+        return "climbs" if self.slope > 0.03 else "hardly moves"
 
 
 def pick(sweep, rate):
