@@ -1,11 +1,13 @@
 """The explorers: pictures that follow their controls, and stand still where there are none."""
 
 import base64
+import threading
 
 import pytest
 
 from coursekit.visuals import explore
 from coursekit.visuals.explore import frame
+from coursekit.visuals.style import say
 from tests import explorers
 from tests.sentences import refuses
 
@@ -87,3 +89,24 @@ def test_no_figure_is_left_to_be_shown_twice():
     for bends in (2, 3, 4):
         explorer.set(bends=bends)
     assert plt.get_fignums() == []
+
+
+def test_what_a_cell_prints_meanwhile_stays_on_the_page(capsys):
+    """A slider moved while a cell trains, and a row of its table ends below the picture."""
+    drawing, printed = threading.Event(), threading.Event()
+
+    def draw(axes):
+        drawing.set()
+        printed.wait(10)
+        say("the sentence")
+        return "a page"
+
+    explorer = frame.Explorer("x", draw, {})
+    mover = threading.Thread(target=explorer.redraw)
+    mover.start()
+    drawing.wait(10)
+    print("a row of a table")
+    printed.set()
+    mover.join()
+    assert explorer.sentence == "the sentence"
+    assert capsys.readouterr().out == "a row of a table\n"

@@ -1,6 +1,7 @@
 """One look for every figure: colours, fonts, panels, short numbers and the sentence below."""
 
 import contextlib
+import contextvars
 import math
 import textwrap
 import unicodedata
@@ -60,9 +61,30 @@ def use_style():
         yield
 
 
+_LISTENER = contextvars.ContextVar("listener", default=None)
+
+
 def say(sentence):
     """Print the one sentence that says in words and numbers what a figure shows."""
-    print(sentence, flush=True)
+    heard = _LISTENER.get()
+    if heard is None:
+        print(sentence, flush=True)
+    else:
+        heard.append(str(sentence))
+
+
+@contextlib.contextmanager
+def listen():
+    """Return a list that gets what is said inside this context, in place of the page.
+
+    Sliders are moved while cells run, in another thread: what those print is left alone.
+    """
+    heard = []
+    before = _LISTENER.set(heard)
+    try:
+        yield heard
+    finally:
+        _LISTENER.reset(before)
 
 
 def digits(value):

@@ -18,7 +18,7 @@ import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
-from coursekit.visuals.style import say, use_style
+from coursekit.visuals.style import listen, say, use_style
 
 WIDE = {"description_width": "170px"}
 _DRAWING = threading.RLock()  # JupyterLab may call from several threads, and matplotlib has one
@@ -251,15 +251,9 @@ class Explorer:
             self._redraw()
 
     def _redraw(self):
-        import matplotlib.pyplot as plt
-
-        said = io.StringIO()
-        before = set(plt.get_fignums())
-        with contextlib.redirect_stdout(said):
+        with listen() as said:
             drawn = self._draw(None if self._fresh else self._axes, **self.settings)
-        for number in set(plt.get_fignums()) - before:
-            plt.close(number)  # or the notebook would show it a second time
-        self.sentence = " ".join(said.getvalue().split())
+        self.sentence = " ".join(" ".join(said).split())
         if isinstance(drawn, str):
             self.page = drawn
         else:
@@ -270,10 +264,12 @@ class Explorer:
 
     def _photograph(self, picture):
         """Keep the figure as PNG, and the places of its hover texts in pixels."""
+        import matplotlib.pyplot as plt
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         first = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0]
         figure, written = first.figure, io.BytesIO()
+        plt.close(figure)  # or the notebook would show it a second time
         canvas = FigureCanvasAgg(figure)  # savefig would draw everything twice
         with use_style():  # ticks are made while they are drawn
             canvas.print_png(written, pil_kwargs={"compress_level": 1})
