@@ -248,6 +248,11 @@ class Continuation:
         return " ".join([end, *marks])
 
 
+def _short(share):
+    """Return a share as text: two decimals, or its first digit where that would be nothing."""
+    return f"{share:.2f}" if share >= 0.01 else f"{share:.1g}"
+
+
 @use_style()
 def _draw_next(axes, continuation, temperature):
     best = continuation.best(temperature)
@@ -255,7 +260,7 @@ def _draw_next(axes, continuation, temperature):
     places = range(len(best))
     drawn.barh(places, [share for _, share in best], color=COLOURS["blue"], height=0.7)
     for place, (_, share) in zip(places, best, strict=True):
-        drawn.text(share, place, f" {share:.2f}", va="center")
+        drawn.text(share, place, f" {_short(share)}", va="center")
     drawn.set_yticks(places, [token for token, _ in best], family="monospace", parse_math=False)
     drawn.set(
         xlim=(0, 1.15 * max(best[0][1], 0.1)), ylim=(len(best) - 0.4, -0.6), xlabel="probability"
@@ -265,9 +270,9 @@ def _draw_next(axes, continuation, temperature):
     (token, share), together = best[0], sum(share for _, share in best)
     say(
         sentence(
-            f"after “{continuation.ending(30)}” the most probable is “{token}” with {share:.2f}",
+            f"after “{continuation.ending(30)}” the most probable is “{token}” with {_short(share)}",
             f"{counted(len(best), 'token')} of {len(continuation.vocabulary.itos):,} share "
-            f"{together:.2f}",
+            f"{_short(together)}",
         )
     )
     return drawn
