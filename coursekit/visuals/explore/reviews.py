@@ -267,12 +267,13 @@ def _draw_next(axes, continuation, temperature):
     )
     drawn.grid(False, axis="y")
     drawn.set_title(f"after: {continuation.ending()}", loc="left", parse_math=False)
-    (token, share), together = best[0], sum(share for _, share in best)
+    token, highest = best[0][0], _short(best[0][1])
+    together = _short(sum(share for _, share in best))
     say(
         sentence(
-            f"after “{continuation.ending(30)}” the most probable is “{token}” with {_short(share)}",
+            f"after “{continuation.ending(30)}” the most probable is “{token}” with {highest}",
             f"{counted(len(best), 'token')} of {len(continuation.vocabulary.itos):,} share "
-            f"{_short(together)}",
+            f"{together}",
         )
     )
     return drawn
