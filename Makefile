@@ -2,7 +2,7 @@
 .POSIX:
 .PHONY: help lab test test-real test-colab notebooks pages check lint format address release-check backbone lines clean
 PYTHON = .venv/bin/python
-SIDE_BY_SIDE = -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE = -n auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"

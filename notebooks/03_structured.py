@@ -103,7 +103,7 @@ for name in names[1:]:
 
 # %% tags=["nbval-check-output"]
 print(sorted(set(tables["train"]) - set(tables["test"])))
-tables["train"][["Sales", "Customers", "Open", "Promo", "SchoolHoliday"]].describe().round(1)
+print(tables["train"][["Sales", "Customers", "Open", "Promo", "SchoolHoliday"]].describe().round(1))
 
 # %% tags=["nbval-check-output"]
 shut = tables["train"].query("Open == 0")
@@ -257,7 +257,7 @@ mirrored = mirrored.sort_values(["Store", "Date"])
 for event in ["Promo", "Holiday"]:
     frame[f"{event}Past7"] = past_week(frame, event)
     frame.loc[mirrored.index, f"{event}Next7"] = past_week(mirrored, event)
-frame.query("Store == 3")[["Date", "Promo", "PromoPast7", "PromoNext7"]].iloc[4:9]
+print(frame.query("Store == 3")[["Date", "Promo", "PromoPast7", "PromoNext7"]].iloc[4:9])
 
 # %% [markdown] lang="en"
 # Last, the rival. What matters is how many months ago it opened, and after two years people are

@@ -358,6 +358,8 @@ def _clean(cell, output):
         return [output] if output.text.strip() else []
     if "application/vnd.jupyter.widget-view+json" in output.data:
         return []
+    if "nbval-check-output" in cell.metadata.get("tags", []) and "text/html" in output.data:
+        raise BuildError(f"{cell.metadata['place']}: it is compared; print the table, as text.")
     output["data"] = {kind: output.data[kind] for kind in KEPT if kind in output.data}
     if "image/png" in output.data:
         output.data["image/png"] = _lighter(output.data["image/png"])

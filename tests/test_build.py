@@ -279,3 +279,83 @@ def test_an_unknown_lesson_is_an_error(course, capsys):
     with pytest.raises(SystemExit):
         build.main(["09"], course)
     assert "no lesson is named 09" in capsys.readouterr().err
+
+
+EXERCISE = """\
+# %% [markdown] lang="en" hints="1.1"
+# - The first
+#   hint.
+# - The second.
+
+# %% exercise="1.1"
+def double(x):
+    # shown: return ...
+    return 2 * x
+    # end
+
+
+ck.check("1.1", double)
+
+# %% [markdown] lang="en" quiz="1"
+# Is it a
+# question?
+# + Yes. :: It has an
+#   answer.
+# - No. :: It has one.
+"""
+
+
+def test_an_exercise_is_made_from_its_solution(tmp_path):
+    """The solution on the page, or a hint in its place; a solution that still shows its marks."""
+    cells = build.read(_write(tmp_path, EXERCISE))
+    opened = build.open_exercises(cells)
+    shown = build._edition(opened, "en", {})
+    code = next(cell.source for cell in shown if cell.cell_type == "code")
+    assert "    return ...\n" in code
+    assert "2 * x" not in code
+    assert "hint" not in "".join(cell.source for cell in shown)
+    known = build.texts(cells)
+    exercise = known["exercises"]["1.1"]
+    assert exercise["hints"] == ["The first hint.", "The second."]
+    assert exercise["solution"] == "def double(x):\n    return 2 * x"
+    assert known["quiz"] == [
+        {
+            "question": "Is it a question?",
+            "answers": [
+                {"text": "Yes.", "right": True, "why": "It has an answer."},
+                {"text": "No.", "right": False, "why": "It has one."},
+            ],
+        }
+    ]
+    folded = shown[-1].source
+    assert folded.count("<details>") == folded.count("</details>") == 2
+    assert "- a is right: It has an answer." in folded
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("    # end\n", "", "lacks a `# shown"),
+        ("# + Yes.", "# - Yes.", "needs one right answer"),
+        (" :: It has one.", "", "needs one right answer"),
+        ('hints="1.1"', 'hints="1.2"', "1.1 needs one to three hints"),
+    ],
+)
+def test_half_an_exercise_is_refused(old, new, sentence, tmp_path):
+    """A quiz without a right answer, a solution without an end: found by the learner."""
+    assert old in EXERCISE
+    cells = build.read(_write(tmp_path, EXERCISE.replace(old, new)))
+
+    def built():
+        return build._edition(build.open_exercises(cells), "en", {}), build.texts(cells)
+
+    with pytest.raises(build.BuildError, match=re.escape(sentence)):
+        built()
+
+
+def test_a_compared_table_must_be_text(tmp_path):
+    """A table is stored as text alone, so that nbval would miss its HTML in every run."""
+    output = nbformat.v4.new_output("execute_result", {"text/plain": "1", "text/html": "<b>1</b>"})
+    cell = nbformat.v4.new_code_cell("x", metadata={"tags": ["nbval-check-output"], "place": "x:1"})
+    with pytest.raises(build.BuildError, match="x:1: it is compared; print the table"):
+        build._clean(cell, output)
