@@ -83,6 +83,13 @@ def jupyterlab(folder, environment):
         server.wait(30)
 
 
+# The beginnings of the cells with code that have no number yet.
+UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
+    .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
+        && !/^\\[\\d+\\]:?$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim()))
+    .map(cell => cell.querySelector('.jp-InputArea-editor').innerText.slice(0, 60))"""
+
+
 class Lab:
     """A notebook open in JupyterLab, driven as a learner would drive it.
 
@@ -108,19 +115,19 @@ class Lab:
         """Press Shift+Enter once for every cell, and wait until the last one has ended."""
         self.page.locator(".jp-Notebook .jp-Cell .jp-Cell-inputWrapper").first.click()
         self.page.keyboard.press("Escape")
-        for _ in range(self.cells):
+        for place in range(self.cells):
             self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function(
-            """() => {
-              const prompts = [...document.querySelectorAll('.jp-CodeCell')].map(cell => [
-                  cell.querySelector('.jp-InputPrompt').innerText.trim(),
-                  cell.querySelector('.jp-InputArea-editor').innerText.trim()]);
-              const filled = prompts.filter(([prompt, code]) => code);
-              return filled.every(([prompt, code]) => /^\\[\\d+\\]:?$/.test(prompt))
-                  || document.querySelector('[data-mime-type="application/vnd.jupyter.error"]');
-            }""",
-            timeout=600_000,
-        )
+            self.page.wait_for_function(
+                """place => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
+                     .findIndex(cell => cell.classList.contains('jp-mod-active')) > place""",
+                arg=place,
+            )
+        for _ in range(600):
+            waiting = self.page.evaluate(UNFINISHED)
+            if not waiting or self.complaints():
+                return
+            time.sleep(1)
+        raise AssertionError(f"these cells have not ended: {waiting}")
 
     def complaints(self):
         """Return the errors and warnings that cells have shown."""
@@ -139,7 +146,6 @@ class Lab:
 
 
 SLIDERS = ".noUi-target"
-FIELDS = "input[type=text], input[type=number], textarea"
 
 
 class Shown:
@@ -173,38 +179,48 @@ class Shown:
             places = (0.85, 0.15)
             for place in places:
                 spot = {"x": box["width"] * place, "y": box["height"] / 2}
-                if self.changes(lambda s=slider, at=spot: s.click(position=at, force=True), 8):
+                if self.changes(lambda s=slider, at=spot: s.click(position=at, force=True), 12):
                     return "slider"
         for box in self.root.locator("input[type=checkbox]").all():
-            if self.changes(box.click, 8):
+            if self.changes(box.click, 12):
                 return "checkbox"
         for button in self.root.locator("button:not([disabled])").all():
-            if button.inner_text() and self.changes(button.click, 8):
+            if button.inner_text() and self.changes(button.click, 12):
                 return f"button {button.inner_text()}"
         for choice in self.root.locator("select").all():
             last = choice.locator("option").last.inner_text()
-            if self.changes(lambda c=choice, to=last: c.select_option(label=to), 8):
+            if self.changes(lambda c=choice, to=last: c.select_option(label=to), 12):
                 return "choice"
+        for field in self.root.locator("input[list]").all():
+            if self.changes(lambda f=field: self._pick(f), 12):
+                return "list"
         return None
+
+    def _pick(self, field):
+        """Take another name from the list below a field, as a click on it would."""
+        other = "field => [...field.list.options].map(o => o.value).find(v => v != field.value)"
+        field.click()
+        field.fill(field.evaluate(other))
+        self.page.keyboard.press("Enter")
 
     def by_keyboard(self):
         """Move the controls by keys until the picture changes; return what did it, or None."""
         for handle in self.root.locator(".noUi-handle").all():
             for key in ("ArrowRight", "ArrowLeft"):
-                if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 8):
+                if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
                     return "slider"
         for choice in self.root.locator("select").all():
             for key in ("ArrowDown", "ArrowUp"):
-                if self.changes(lambda c=choice, k=key: self._press(c, k), 8):
+                if self.changes(lambda c=choice, k=key: self._press(c, k), 12):
                     return "choice"
         for field in self.root.locator("input[type=number]").all():
-            if self.changes(lambda f=field: self._press(f, "ArrowUp"), 8):
+            if self.changes(lambda f=field: self._press(f, "ArrowUp"), 12):
                 return "number"
         for field in self.root.locator("input[type=text], textarea").all():
-            if self.changes(lambda f=field: self._type(f, "the "), 8):
+            if self.changes(lambda f=field: self._type(f, "the "), 12):
                 return "text"
         for button in self.root.locator("button:not([disabled])").all():
-            if button.inner_text() and self.changes(lambda b=button: self._press(b, "Enter"), 8):
+            if button.inner_text() and self.changes(lambda b=button: self._press(b, "Space"), 12):
                 return f"button {button.inner_text()}"
         return None
 

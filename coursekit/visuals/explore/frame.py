@@ -374,8 +374,21 @@ class Explorer:
         if self._quiet:
             return
         control, value = self.controls[name], change["new"]
-        self.settings[name] = uploaded(value) if isinstance(control, Upload) else value
-        self.later(control.wait, self.redraw)
+        if isinstance(control, Upload):
+            self._guarded(lambda: self._take(name, uploaded(value)))
+        else:
+            self.settings[name] = value
+            self.later(control.wait, self.redraw)
+
+    def _take(self, name, content):
+        """Draw an uploaded file; where that fails, the one before stays."""
+        before = self.settings[name]
+        self.settings[name] = content
+        try:
+            self.redraw()
+        except Exception:
+            self.settings[name] = before
+            raise
 
     def _pressed(self, action):
         self._guarded(lambda: action(self))
