@@ -83,10 +83,6 @@ def jupyterlab(folder, environment):
         server.wait(30)
 
 
-# The place of the cell that Shift+Enter runs.
-ACTIVE = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
-    .findIndex(cell => cell.classList.contains('jp-mod-active'))"""
-
 # The beginnings of the cells with code that have no number yet.
 UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
     .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
@@ -119,14 +115,11 @@ class Lab:
         """Press Shift+Enter once for every cell, and wait until the last one has ended."""
         self.page.locator(".jp-Notebook .jp-Cell .jp-Cell-inputWrapper").first.click()
         self.page.keyboard.press("Escape")
-        for _ in range(self.cells):  # a page that is still growing moves below the click
-            if self.page.evaluate(ACTIVE) == 0:
-                break
-            self.page.keyboard.press("k")
         for place in range(self.cells):
             self.page.keyboard.press("Shift+Enter")
             self.page.wait_for_function(
-                f"place => ({ACTIVE})() > place",
+                """place => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
+                     .findIndex(cell => cell.classList.contains('jp-mod-active')) > place""",
                 arg=place,
             )
         for _ in range(600):
@@ -217,9 +210,8 @@ class Shown:
                 if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
                     return "slider"
         for choice in self.root.locator("select").all():
-            # JupyterLab keeps the upward and downward arrows for itself, to go from cell to cell
-            for key in ("ArrowRight", "ArrowLeft", "Home", "End"):
-                if self.changes(lambda c=choice, k=key: self._press(c, k), 6):
+            for key in ("ArrowDown", "ArrowUp"):
+                if self.changes(lambda c=choice, k=key: self._press(c, k), 12):
                     return "choice"
         for field in self.root.locator("input[type=number]").all():
             if self.changes(lambda f=field: self._press(f, "ArrowUp"), 12):
