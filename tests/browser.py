@@ -83,6 +83,8 @@ def jupyterlab(folder, environment):
         server.wait(30)
 
 
+PLACE = """[...document.querySelectorAll('.jp-Notebook .jp-Cell')]
+    .findIndex(cell => cell.classList.contains('jp-mod-active'))"""
 # The beginnings of the cells with code that have no number yet.
 UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
     .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
@@ -113,21 +115,27 @@ class Lab:
 
     def run_from_the_top(self):
         """Press Shift+Enter once for every cell, and wait until the last one has ended."""
-        self.page.locator(".jp-Notebook .jp-Cell .jp-Cell-inputWrapper").first.click()
+        first = self.page.locator(".jp-Notebook .jp-Cell").first
+        for _ in range(60):  # while the page still grows, a click may meet the cell below
+            first.locator(".jp-InputPrompt").click()
+            if self._place() == 0:
+                break
+            time.sleep(0.5)
         self.page.keyboard.press("Escape")
         for place in range(self.cells):
+            assert self._place() == place
             self.page.keyboard.press("Shift+Enter")
-            self.page.wait_for_function(
-                """place => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
-                     .findIndex(cell => cell.classList.contains('jp-mod-active')) > place""",
-                arg=place,
-            )
+            self.page.wait_for_function(f"place => {PLACE} > place", arg=place)
         for _ in range(600):
             waiting = self.page.evaluate(UNFINISHED)
             if not waiting or self.complaints():
                 return
             time.sleep(1)
         raise AssertionError(f"these cells have not ended: {waiting}")
+
+    def _place(self):
+        """Return the number of the active cell."""
+        return self.page.evaluate(PLACE)
 
     def complaints(self):
         """Return the errors and warnings that cells have shown."""
@@ -210,8 +218,8 @@ class Shown:
                 if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
                     return "slider"
         for choice in self.root.locator("select").all():
-            for key in ("ArrowDown", "ArrowUp"):
-                if self.changes(lambda c=choice, k=key: self._press(c, k), 12):
+            for key in ("ArrowDown", "ArrowUp"):  # in the list that the space bar opens
+                if self.changes(lambda c=choice, k=key: self._press(c, "Space", k, "Enter"), 12):
                     return "choice"
         for field in self.root.locator("input[type=number]").all():
             if self.changes(lambda f=field: self._press(f, "ArrowUp"), 12):

@@ -9,24 +9,7 @@ from notebooks import build
 from tests import browser
 
 LESSONS = build.lessons(build.ROOT)
-# Lessons whose run in the browser has not been seen to end well yet: what is open, in a word.
-OPEN = {
-    "01_classification": "an upload by keyboard, after a file that is no picture",
-    "03_structured": "a list that is moved by keyboard; once the lesson did not end",
-}
-names = pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param(
-            source,
-            id=source.stem,
-            marks=[pytest.mark.xfail(reason=OPEN[source.stem], strict=False)]
-            if source.stem in OPEN
-            else [],
-        )
-        for source in LESSONS
-    ],
-)
+names = pytest.mark.parametrize("source", LESSONS, ids=[source.stem for source in LESSONS])
 pytestmark = browser.needs_chromium
 
 

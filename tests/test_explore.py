@@ -22,6 +22,21 @@ def test_a_moved_control_changes_the_picture(name):
     explorers.drive(make(), moves)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_there_and_back_is_the_same_picture(name):
+    """What moves leaves traces on what stays, or is drawn on another ground."""
+    make, moves = ALL[name]
+    explorer = make()
+    explorer.redraw()
+    first = explorer.png
+    start = dict(explorer.settings)
+    for move in moves:
+        known = {key: value for key, value in move.items() if not isinstance(value, tuple | dict)}
+        explorer.set(**known)
+    explorer.set(**start)
+    assert explorer.png == first
+
+
 def test_every_explorer_is_driven():
     """An explorer that no test ever opens."""
     assert set(ALL) == set(explore.__all__)

@@ -135,6 +135,6 @@ def test_no_rated_film_is_recommended():
     """Ten films of which you have just said that you have seen them."""
     explorer = EXPLORERS["taste"][0]()
     explorer.redraw()
-    names = [label.get_text() for label in explorer._axes[0].get_yticklabels()]
+    names = [text.get_text() for text in explorer._axes[0].texts]
     assert len(names) == 10
     assert not set(names) & set(NAMES[:5])

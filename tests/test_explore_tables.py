@@ -49,6 +49,19 @@ def test_nothing_moved_is_nothing_changed():
     assert "truth" not in explore.what_if(learn, frame.drop(columns="Sales")).set(row=1).sentence
 
 
+def test_a_browser_that_moves_a_value_to_its_step_changes_nothing():
+    """A picture that says "4.97 (was 4.97)" before anybody has touched a slider."""
+    learn, frame = model()
+    shown = explore.what_if(learn, frame, columns=["Distance"])
+    slider, was = shown.controls["Distance"], frame.Distance[0]
+    shown.widget()
+    factor = (slider.high / slider.low) ** (1 / 60)
+    shown.widgets["Distance"].value = was * factor**0.49
+    assert "nothing is changed yet" in shown.sentence
+    shown.widgets["Distance"].value = was * factor**0.51
+    assert "with Distance" in shown.sentence
+
+
 def test_another_row_brings_its_own_values():
     """Sliders that keep the last row's values, which the next row is then said to have."""
     learn, frame = model()
@@ -112,7 +125,7 @@ def test_groups_are_told_apart_by_what_the_rows_hold(capsys):
                     categories=["Kind"])  # fmt: skip
     ck.seed(0)
     learn = ck.table_learner(data, layers=(16,), checkpoints=False)
-    learn.fit(10, 0.02)
+    learn.fit(20, 0.02)
     said = explore.effect(learn, frame, column="Promo", by="Kind").set().sentence
     points = dict(part.split(" ")[1:3] for part in said.split(": ")[1].split(", "))
     assert float(points["a"]) < 8 < 30 < float(points["b"])

@@ -6,7 +6,7 @@ import numpy
 
 from coursekit.console import CourseError
 from coursekit.console import nearest as similar_name
-from coursekit.visuals.explore.frame import Explorer, Slider, Words
+from coursekit.visuals.explore.frame import Explorer, Picture, Slider, Words
 from coursekit.visuals.explore.maps import look_up
 from coursekit.visuals.style import COLOURS, counted, digits, fit, panels, say, use_style
 
@@ -116,23 +116,20 @@ def taste(
             )
     options = {"noise": noise, "span": span, "count": count}
     usual = advise(factors, starts, raters, [], [], **options).films
+    moving = []  # what changes with the ratings
 
     @use_style()
     def draw(axes, **settings):
         given, unknown = _given(settings, titles)
         rated = [titles.index(name) for name in given]
-        known = advise(
-            factors,
-            starts,
-            raters,
-            rated,
-            list(given.values()),
-            noise=noise,
-            span=span,
-            count=count,
-        )
+        known = advise(factors, starts, raters, rated, list(given.values()), **options)
         reasons = [_reason(favours, given) for favours in known.favours]
-        drawn = _draw_advice(axes, known, [titles[row] for row in known.films], reasons, span)
+        axes = _ground(count, span) if axes is None else axes
+        while moving:
+            moving.pop().remove()
+        moving.extend(
+            _draw_advice(axes, known, [titles[row] for row in known.films], reasons, span)
+        )
         first = titles[known.films[0]]
         shared = len(set(known.films) & set(usual))
         say(
@@ -140,14 +137,14 @@ def taste(
             f"{known.stars[0]:.2f} stars, {reasons[0]}; films shared with the first {count} for "
             f"the mean rater: {shared}."
         )
-        return drawn
+        return Picture(axes, moving=tuple(moving))
 
     controls = {}
     films, stars = (list(part) + [end] * ROWS for part, end in ((films, ""), (stars, 0.0)))
     for number in range(1, ROWS + 1):
         film, given = films[number - 1], float(stars[number - 1])
         controls[f"film{number}"] = Words("film", film, options=tuple(titles[:OFFERED]))
-        controls[f"stars{number}"] = Slider("stars", given, low=0.0, high=5.0, step=0.5, heavy=True)
+        controls[f"stars{number}"] = Slider("stars", given, low=0.0, high=5.0, step=0.5)
     return _Taste("taste", draw, controls, buttons={"the opposite taste": _turn})
 
 
@@ -183,21 +180,32 @@ def _reason(favours, given):
     return f"because you gave {digits(stars)} to {name}"
 
 
-def _draw_advice(axes, known, names, reasons, span):
-    """Draw a bar for each recommended film and, beside it, why it is there."""
-    drawn = panels(1, 2, size=(10.0, 0.9 + 0.34 * len(names)), widths=[5, 4], axes=axes)[0]
-    bars, words = drawn
-    rows = numpy.arange(len(names))[::-1]
-    bars.barh(rows, known.stars - span[0], left=span[0], height=0.7, color=COLOURS["blue"])
-    marks = {"color": COLOURS["orange"], "marker": "|", "s": 180, "linewidths": 3}
-    bars.scatter(known.usual, rows, label="from the mean rater", **marks)
-    bars.set_yticks(rows, [fit(name, 2.7, lines=1) for name in names])
-    bars.set(xlim=span, ylim=(-0.6, len(names) - 0.4), xlabel="stars expected from you")
-    bars.grid(axis="y", visible=False)
+def _ground(count, span):
+    """Return the Axes of a new figure: names, bars and reasons, which come later, for each film."""
+    drawn = panels(1, 3, size=(10.0, 0.9 + 0.34 * count), widths=[5, 4, 6])[0]
+    bars = drawn[1]
+    bars.set(xlim=span, ylim=(-0.6, count - 0.4), xlabel="stars expected from you", yticks=[])
+    bars.scatter([], [], label="from the mean rater", **_MARKS)
     bars.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.1)
-    words.set(xlim=(0, 1), ylim=bars.get_ylim())
-    words.axis("off")
-    for row, stars, reason in zip(rows, known.stars, reasons, strict=True):
-        text = f"{stars:.2f}  {fit(reason, 3.2, size=9, lines=1)}"
-        words.text(0, row, text, va="center", size=9)
+    for axis in (drawn[0], drawn[2]):
+        axis.set(xlim=(0, 1), ylim=bars.get_ylim())
+        axis.axis("off")
     return drawn
+
+
+_MARKS = {"color": COLOURS["orange"], "marker": "|", "s": 180, "linewidths": 3}
+
+
+def _draw_advice(axes, known, names, reasons, span):
+    """Return the artists of each recommended film: its name, its bars, and why it is there."""
+    left, bars, right = axes
+    rows, moving = numpy.arange(len(names))[::-1], {"animated": True}
+    wide = {"linewidth": 17, "color": COLOURS["blue"], **moving}
+    made = [bars.hlines(rows, span[0], known.stars, **wide)]
+    made.append(bars.scatter(known.usual, rows, **_MARKS, **moving))
+    for row, name, stars, reason in zip(rows, names, known.stars, reasons, strict=True):
+        text = f"{stars:.2f}  {fit(reason, 3.4, size=9, lines=1)}"
+        looks = {"va": "center", **moving}
+        made.append(left.text(1, row, fit(name, 2.9, lines=1), ha="right", size=10, **looks))
+        made.append(right.text(0, row, text, size=9, **looks))
+    return made

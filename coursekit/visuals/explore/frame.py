@@ -53,6 +53,10 @@ class Control:
         """Return the value, or raise a CourseError where the control cannot have it."""
         return value
 
+    def same(self, value, other):
+        """Return whether two values are one and the same to whoever moves the control."""
+        return value == other
+
 
 @dataclass(frozen=True)
 class Slider(Control):
@@ -71,22 +75,35 @@ class Slider(Control):
             )
         return value
 
+    def same(self, value, other):
+        """Return whether two values lie less than a step apart; a browser knows whole steps."""
+        if self.log:
+            value, other = math.log10(value), math.log10(other)
+        return abs(value - other) <= 0.5001 * self._steps()[2]
+
+    def _steps(self):
+        """Return the lowest and highest value and the step, as powers of ten where ``log``."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high = math.log10(low), math.log10(high)
+            return low, high, self.step or (high - low) / 60
+        if all(isinstance(number, int) for number in (self.value, low, high)):
+            return low, high, self.step or 1
+        return low, high, self.step or (high - low) / 100
+
     def widget(self):
         """Return the ipywidget."""
         import ipywidgets
 
-        common = self._common() | {"value": self.value, "continuous_update": not self.heavy}
+        low, high, step = self._steps()
+        options = {"min": low, "max": high, "step": step, "value": self.value, **self._common()}
+        options["continuous_update"] = not self.heavy
         if self.log:
-            low, high = math.log10(self.low), math.log10(self.high)
-            step = self.step or (high - low) / 60
-            limits = {"min": low, "max": high, "step": step, "readout_format": ".2g"}
-            return ipywidgets.FloatLogSlider(base=10, **limits, **common)
-        if all(isinstance(number, int) for number in (self.value, self.low, self.high)):
-            limits = {"min": self.low, "max": self.high, "step": self.step or 1}
-            return ipywidgets.IntSlider(**limits, **common)
-        step = self.step or (self.high - self.low) / 100
-        limits = {"min": self.low, "max": self.high, "step": step}
-        return ipywidgets.FloatSlider(**limits, readout_format=".3g", **common)
+            shown = ",.0f" if self.high >= 1000 else ".2g"
+            return ipywidgets.FloatLogSlider(base=10, readout_format=shown, **options)
+        if isinstance(step, int):
+            return ipywidgets.IntSlider(**options)
+        return ipywidgets.FloatSlider(readout_format=".3g", **options)
 
 
 @dataclass(frozen=True)
@@ -196,10 +213,13 @@ class Picture:
     Args:
         axes: one Axes or an array of them, all on one figure.
         hover: list of (x, y, text) in the coordinates of the first of them.
+        moving: artists of these Axes, made with ``animated=True``. Where this is given, all else
+            stays as it was when these Axes first came, and is painted only once.
     """
 
     axes: object
     hover: tuple = ()
+    moving: tuple | None = None
 
 
 class Explorer:
@@ -220,6 +240,7 @@ class Explorer:
         self.settings = {key: one.check(one.value) for key, one in self.controls.items()}
         self.widgets = {}
         self._draw, self._fresh, self._axes = draw, fresh, None
+        self._ground = None, None  # a figure, and how it looks without what moves
         self._view, self._timer, self._task, self._quiet = None, None, None, False
         self.png, self.page, self.sentence, self.hover, self.size = None, None, "", (), (0, 0)
 
@@ -265,14 +286,14 @@ class Explorer:
     def _photograph(self, picture):
         """Keep the figure as PNG, and the places of its hover texts in pixels."""
         import matplotlib.pyplot as plt
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
 
-        first = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0]
-        figure, written = first.figure, io.BytesIO()
+        first, written = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0], io.BytesIO()
+        figure = first.figure
         plt.close(figure)  # or the notebook would show it a second time
-        canvas = FigureCanvasAgg(figure)  # savefig would draw everything twice
         with use_style():  # ticks are made while they are drawn
-            canvas.print_png(written, pil_kwargs={"compress_level": 1})
+            pixels = self._paint(figure, picture.moving)
+        Image.fromarray(pixels[..., :3]).save(written, "png", compress_level=1)
         self.png = written.getvalue()
         figure.set_layout_engine("none")  # panels stay where they are: half of the time is saved
         wide, tall = (figure.get_size_inches() * figure.dpi).round().astype(int)
@@ -281,6 +302,21 @@ class Explorer:
             x, y, texts = zip(*picture.hover, strict=True)
             places = first.transData.transform(numpy.column_stack([x, y]))
             self.hover = [(a, tall - b, t) for (a, b), t in zip(places, texts, strict=True)]
+
+    def _paint(self, figure, moving):
+        """Return the pixels (H, W, 4) of a figure, with what moves drawn over what stays."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas, (painted, ground) = figure.canvas, self._ground
+        if painted is figure and moving is not None:
+            canvas.restore_region(ground)
+        else:
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
+            self._ground = figure, canvas.copy_from_bbox(figure.bbox)
+        for artist in moving or ():
+            artist.axes.draw_artist(artist)
+        return numpy.asarray(canvas.buffer_rgba())
 
     def html(self):
         """Return the picture as HTML: its sentence is what a screen reader says of it."""

@@ -64,24 +64,21 @@ def vectors(vectors, names=None, *, counts=None, labels=25, which=None, find="")
     maps = dict(vectors) if isinstance(vectors, dict) else {"map": (vectors, names, counts)}
     maps = {label: _as_map(*one) for label, one in maps.items()}
     first = next(iter(maps)) if which is None else which
-    drawn = {}  # what stays while only the name changes: half of the time is saved
+    drawn, marks = {}, []  # what stays while only the name changes, and what moves
 
     @use_style()
     def draw(axes, find, which=first):
         long, named, busy = maps[which]
-        if axes is None or drawn["which"] != which:
-            axis, places, said = draw_map(long, named, counts=busy, labels=labels, axes=axes)
-            drawn.update(which=which, axis=axis, places=places, said=said, marks=[])
-        axis, places = drawn["axis"], drawn["places"]
-        while drawn["marks"]:
-            drawn["marks"].pop().remove()
-        said = drawn["said"]
+        if which not in drawn:
+            drawn[which] = draw_map(long, named, counts=busy, labels=labels)
+        axis, places, said = drawn[which]
+        while marks:
+            marks.pop().remove()
         if find.strip():
-            said = f"{_found(axis, places, long, named, find, drawn['marks'])} {said}"
+            said = f"{_found(axis, places, long, named, find, marks)} {said}"
         say(said)
-        return Picture(
-            axis, hover=[(*place, name) for place, name in zip(places, named, strict=True)]
-        )
+        spots = [(*place, name) for place, name in zip(places, named, strict=True)]
+        return Picture(axis, spots, tuple(marks))
 
     every = tuple(dict.fromkeys(name for one in maps.values() for name in one[1]))
     controls = {"find": Words("find", find, options=every)}
@@ -102,9 +99,9 @@ def _found(axis, places, vectors, names, text, marks):
     row = names.index(name)
     near = [names.index(other) for other, _ in most_similar(vectors, names, name, count=BESIDE)]
     red, orange = COLOURS["red"], COLOURS["orange"]
-    rings = {"s": 90, "facecolors": "none", "edgecolors": orange, "linewidths": 2, "zorder": 5}
+    rings = {"s": 90, "facecolors": "none", "edgecolors": orange, "linewidths": 2, "animated": True}
     marks.append(axis.scatter(*places[near].T, **rings))
-    marks.append(axis.scatter(*places[row], s=110, color=red, zorder=6))
+    marks.append(axis.scatter(*places[row], s=110, color=red, animated=True))
     left, bottom = rank(places, row)
     box = {"facecolor": "white", "edgecolor": red, "boxstyle": "round,pad=0.2"}
     marks.append(
@@ -119,7 +116,7 @@ def _found(axis, places, vectors, names, text, marks):
             color=red,
             weight="bold",
             bbox=box,
-            zorder=7,
+            animated=True,
         )
     )
     others = ", ".join(names[other] for other in near)

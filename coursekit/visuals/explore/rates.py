@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 
 from coursekit.console import CourseError
-from coursekit.visuals.explore.frame import Explorer, Slider
+from coursekit.visuals.explore.frame import Explorer, Picture, Slider
 from coursekit.visuals.style import COLOURS, digits, panels, say, sentence, use_style
 
 STRIPS = 40  # places that can be clicked
@@ -152,12 +152,15 @@ def sweep(swept, *, rate=None):
         while marks:
             marks.pop().remove()
         found = pick(swept, rate)
-        marks.append(axis.axvline(rate, color=COLOURS["black"], linewidth=1))
-        marks.extend(axis.plot(rate, found.loss, "o", color=COLOURS["black"], markersize=9))
-        axis.set_title(f"lr {digits(rate)}: the loss {found.course()}")
+        black = {"color": COLOURS["black"], "animated": True}
+        marks.append(axis.axvline(rate, linewidth=1, **black))
+        marks.extend(axis.plot(rate, found.loss, "o", markersize=9, **black))
+        title = f"lr {digits(rate)}: the loss {found.course()}"
+        above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", **black}
+        marks.append(axis.annotate(title, (0.5, 1), xycoords="axes fraction", **above))
         where = f"at a rate of {digits(rate)} the smoothed loss is {digits(found.loss)}"
         say(sentence(f"{where} and {found.course()}", _advice(swept, rate)))
-        return axis
+        return Picture(axis, moving=tuple(marks))
 
     # fine steps, for the browser moves a rate that was clicked to the nearest one
     slider = Slider("learning rate", rate, low=first, high=last, log=True, step=0.02)

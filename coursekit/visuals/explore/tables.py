@@ -189,7 +189,7 @@ def what_if(learn, frame, *, columns=None, row=0, names=(), words=None):
         changes = {
             column: int(value) if isinstance(value, bool) else value
             for column, value in settings.items()
-            if value != was[column]
+            if not controls[column].same(value, was[column])
         }
         predicted = answers(learn, frame, row, changes)
         said = {}
