@@ -104,7 +104,8 @@ class Kept:
     def _copy_trainings(self):
         there, kept = runtime.checkpoints(), self.link / "checkpoints"
         if there.is_dir() and there.resolve() != kept.resolve():
-            done = {"progress.json"} if (kept / "progress.json").exists() else set()
+            progress = runtime.progress_file().name
+            done = {progress} if (kept / progress).exists() else set()
             shutil.copytree(there, kept, dirs_exist_ok=True, ignore=lambda *_: done)
 
     def finish(self):

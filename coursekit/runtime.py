@@ -113,6 +113,11 @@ def checkpoints():
     return Path(asked).expanduser() if asked else home() / "checkpoints"
 
 
+def progress_file():
+    """Return the file of what the learner has done, in the folder for checkpoints."""
+    return checkpoints() / "progress.json"
+
+
 def unwritable(folder):
     """Return why nothing can be written to ``folder``, or None where it can, or can be made.
 

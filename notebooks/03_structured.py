@@ -723,8 +723,8 @@ rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
 ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 # %% [markdown] lang="en"
 # Which other effects has it found? Predict for each: temperature, the months since the rival opened,
-# the distance of the rival. Then choose the column. And does every kind of shop have the same week?
-# Choose a line for each `StoreType`.
+# the distance of the rival. Then choose the column. (Where Tab has led you to a list, the space bar
+# opens it.) And does every kind of shop have the same week? Choose a line for each `StoreType`.
 
 # %%
 columns = ["DayOfWeek", "Promo", "Max_TemperatureC", "Precipitationmm", "CompetitionDistance"]

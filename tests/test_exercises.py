@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import coursekit as ck
+from coursekit import runtime
 from coursekit.exercises import checking, record, texts
 from coursekit.exercises.quiz import LETTERS
 from notebooks import build
@@ -118,10 +119,10 @@ def test_what_is_done_outlives_the_kernel(capsys):
 def test_a_damaged_record_is_an_empty_one(content):
     """A lesson that cannot be run since a file of ticks was cut short."""
     record.exercise_done("1.1")
-    record._file().write_text(content)
+    runtime.progress_file().write_text(content)
     assert record.read() == {"exercises": [], "hints": {}, "quiz": {}}
     record.exercise_done("1.2")
-    assert json.loads(record._file().read_text())["exercises"] == ["1.2"]
+    assert json.loads(runtime.progress_file().read_text())["exercises"] == ["1.2"]
 
 
 def test_where_nothing_can_be_kept_the_answer_counts(tmp_path, monkeypatch, capsys):

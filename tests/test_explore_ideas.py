@@ -6,12 +6,13 @@ import torch
 
 from coursekit.visuals import explore
 from coursekit.visuals.explore import ideas
+from coursekit.visuals.ideas import walk
 
 
 def test_a_walk_is_that_of_torch():
     """A sign, or a momentum that is added before it is multiplied."""
     _, gradient, _ = ideas.LANDSCAPES["a long bowl"]
-    points = ideas.walk(gradient, [-2.0, 1.2], rate=0.05, momentum=0.8, steps=12)
+    points = walk(gradient, [-2.0, 1.2], rate=0.05, momentum=0.8, steps=12)
     weights = torch.tensor([-2.0, 1.2], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.SGD([weights], lr=0.05, momentum=0.8)
     for point in points:

@@ -9,17 +9,13 @@ from coursekit.exercises import texts
 from coursekit.visuals.style import COLOURS, counted, panels, say, use_style
 
 
-def _file():
-    return runtime.checkpoints() / "progress.json"
-
-
 def read():
     """Return {"exercises": [numbers], "hints": {number: how many}, "quiz": {lesson: [questions]}}.
 
     A file that cannot be read counts as empty.
     """
     try:
-        kept = json.loads(_file().read_text("utf-8"))
+        kept = json.loads(runtime.progress_file().read_text("utf-8"))
         return {
             "exercises": [str(number) for number in kept["exercises"]],
             "hints": {str(number): int(count) for number, count in kept["hints"].items()},
@@ -31,7 +27,7 @@ def read():
 
 def _write(kept):
     """Write the file whole or not at all; where that fails, say so and go on."""
-    file = _file()
+    file = runtime.progress_file()
     partial = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

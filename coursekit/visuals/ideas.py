@@ -20,6 +20,29 @@ from coursekit.visuals.style import (
 FAR = 1e6  # a point so far away has left every picture
 
 
+def walk(gradient, start, *, rate, steps, momentum=0.0):
+    """Return the points (steps + 1, ...) of gradient descent with momentum, the start included.
+
+    It ends early where a point is further than a million away.
+
+    Args:
+        gradient: function of a point.
+        start: the first point, a number or an array.
+        rate: a step is -rate times the gradient, plus momentum times the step before.
+        steps: how many.
+        momentum: from 0 to below 1.
+    """
+    point, step = numpy.asarray(start, float), 0.0
+    points = [point]
+    for _ in range(steps):
+        step = momentum * step - rate * gradient(point)
+        point = point + step
+        if not numpy.abs(point).max() < FAR:
+            break
+        points.append(point)
+    return numpy.array(points)
+
+
 def descent(function, gradient, start, rate, steps):
     """Return the points (x, y) of gradient descent, the start included.
 
@@ -32,14 +55,8 @@ def descent(function, gradient, start, rate, steps):
         rate: the learning rate; a step is -rate * slope.
         steps: how many steps.
     """
-    x = float(start)
-    points = [(x, float(function(x)))]
-    for _ in range(steps):
-        x = x - rate * gradient(x)
-        if not abs(x) < FAR:
-            break
-        points.append((x, float(function(x))))
-    return points
+    points = walk(gradient, start, rate=rate, steps=steps)
+    return [(float(x), float(function(x))) for x in points]
 
 
 @use_style()

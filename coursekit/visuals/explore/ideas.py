@@ -40,29 +40,6 @@ LANDSCAPES = {
 }
 
 
-def walk(gradient, start, *, rate, momentum=0.0, steps=STEPS):
-    """Return the points (steps + 1, D) of gradient descent with momentum, the start included.
-
-    It ends early where a point is further than a million away.
-
-    Args:
-        gradient: function of a point (D,).
-        start: the first point (D,).
-        rate: a step is -rate times the gradient, plus momentum times the step before.
-        momentum: from 0 to below 1.
-        steps: how many.
-    """
-    point, step = numpy.asarray(start, float), 0.0
-    points = [point]
-    for _ in range(steps):
-        step = momentum * step - rate * gradient(point)
-        point = point + step
-        if not numpy.abs(point).max() < ideas.FAR:
-            break
-        points.append(point)
-    return numpy.array(points)
-
-
 def _flew(heights, reach):
     """Return True where a walk over these heights ended above its start, or far outside."""
     return len(heights) < STEPS + 1 or heights[-1] > max(heights[0], reach)
@@ -107,7 +84,7 @@ def _draw_descent(axes, landscape, rate, momentum, start):
     height, gradient, _ = LANDSCAPES[landscape]
     flat = landscape != "a long bowl"
     begin = [start] if flat else [start, 1.2]
-    points = walk(gradient, begin, rate=rate, momentum=momentum)
+    points = ideas.walk(gradient, begin, rate=rate, steps=STEPS, momentum=momentum)
     heights = height(points)
     if axes is None:
         axes = panels(1, 2, size=(9.0, 3.4), widths=[3, 2])[0]

@@ -144,8 +144,9 @@ def _bars_html(bars):
     """Return the same bars as HTML: filled after the filters, a line where the net's own is."""
     most = max(max(before, after) for _, before, after in bars)
     rows = "".join(
-        f'<div style="display: flex; height: 1.3em"><span style="width: 5.5em; text-align: right;'
-        f' padding-right: 0.6em">{html.escape(_spoken(name))}</span>'
+        '<div style="display: flex; height: 1.3em; line-height: 1.3em">'
+        '<span style="width: 5.5em; text-align: right; padding-right: 0.6em">'
+        f"{html.escape(_spoken(name))}</span>"
         f'<span style="position: relative; width: 300px"><span style="position: absolute; top: 15%;'
         f' height: 70%; width: {after / most:.1%}; background: {COLOURS["blue"]}"></span>'
         f'<span style="position: absolute; top: 5%; height: 90%; left: {before / most:.1%}; '

@@ -1,12 +1,9 @@
-"""The exercises of lesson 3: right answers in several ways, and what is said of wrong ones."""
+"""Answers to the exercises of lesson 3: right ones, and mistakes with the word for them."""
 
 import math
 
 import numpy as np
 import pandas as pd
-import pytest
-
-from coursekit.exercises.lesson_3 import EXERCISES
 
 
 def since(dates, happens):
@@ -23,14 +20,15 @@ def last(dates, days):
     return [(max(dates) - date).astype(int) < days for date in dates]
 
 
-@pytest.mark.parametrize(
-    ("number", "answer"),
-    [("3.1", since), ("3.2", fill), ("3.3", last), ("3.4", 1), ("3.5", [320, 4000]),
-     ("3.6", math.sqrt(4000 * 9000)), ("3.6", np.exp((np.log(4000) + np.log(9000)) / 2))],
-)  # fmt: skip
-def test_right_in_another_way(number, answer):
-    """A check that knows one way of writing it only: pandas, a list, a numpy number."""
-    assert EXERCISES[number](answer) is None
+RIGHT = [
+    ("3.1", since),
+    ("3.2", fill),
+    ("3.3", last),
+    ("3.4", 1),
+    ("3.5", [320, 4000]),
+    ("3.6", math.sqrt(4000 * 9000)),
+    ("3.6", np.exp((np.log(4000) + np.log(9000)) / 2)),
+]
 
 
 def backwards(dates, happens):
@@ -85,11 +83,3 @@ WRONG = [
     ("3.6", 36e6, "square root"),
     ("3.6", 13_000, "sum"),
 ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("number", "answer", "says"), WRONG, ids=[f"{n} {w}" for n, _, w in WRONG])
-def test_a_wrong_answer_is_told_by_its_mistake(number, answer, says):
-    """A learner who hears "wrong" and does not learn why."""
-    said = EXERCISES[number](answer)
-    assert isinstance(said, str)
-    assert says in said
