@@ -689,8 +689,8 @@ ck.show_kernel(grey, kernel, edges);
 # It finds upright edges. In a network nobody writes the kernels: their numbers are weights, and
 # gradient descent finds them. But here you may. Below are the nine numbers, to be typed, or moved with
 # the arrow keys. What do you expect of nine times 1/9? Which numbers find level edges? Which leave the
-# picture as it is? The buttons show some answers; try before you press. (Without buttons:
-# `ck.explore.kernel(grey, values=np.ones((3, 3)) / 9)`.)
+# picture as it is? The buttons show some answers; try before you press. A picture of your own may take
+# the cat's place. (Without buttons: `ck.explore.kernel(grey, values=np.ones((3, 3)) / 9)`.)
 
 # %%
 ck.explore.kernel(grey)

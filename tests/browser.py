@@ -154,6 +154,7 @@ class Lab:
 
 
 SLIDERS = ".noUi-target"
+BUTTONS = "button:not([disabled]):not(.widget-upload):not(.jupyter-widget-upload)"
 
 
 class Shown:
@@ -192,7 +193,7 @@ class Shown:
         for box in self.root.locator("input[type=checkbox]").all():
             if self.changes(box.click, 12):
                 return "checkbox"
-        for button in self.root.locator("button:not([disabled])").all():
+        for button in self.root.locator(BUTTONS).all():
             if button.inner_text() and self.changes(button.click, 12):
                 return f"button {button.inner_text()}"
         for choice in self.root.locator("select").all():
@@ -227,7 +228,7 @@ class Shown:
         for field in self.root.locator("input[type=text], textarea").all():
             if self.changes(lambda f=field: self._type(f, "the "), 12):
                 return "text"
-        for button in self.root.locator("button:not([disabled])").all():
+        for button in self.root.locator(BUTTONS).all():
             if button.inner_text() and self.changes(lambda b=button: self._press(b, "Space"), 12):
                 return f"button {button.inner_text()}"
         return None

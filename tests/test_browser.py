@@ -118,7 +118,7 @@ def _upload(opened, shown):
     none = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture at all"}
     assert shown.changes(lambda: choose(none, button.click), 60)
     assert shown.changes(lambda: choose(pictures[-1], key), 60)
-    controls = shown.root.locator(f"{browser.SLIDERS}, select")
+    controls = shown.root.locator(f"{browser.SLIDERS}, select, input[type=number]")
     return None if controls.count() else ("upload", "upload")
 
 
@@ -133,4 +133,10 @@ def _write_and_stop(opened, shown):
     assert shown.state() == stopped, "it goes on writing"
 
 
-SPECIAL = {"cleaner": _clean, "classify": _upload, "heat": _upload, "writer": _write_and_stop}
+SPECIAL = {
+    "cleaner": _clean,
+    "classify": _upload,
+    "heat": _upload,
+    "kernel": _upload,
+    "writer": _write_and_stop,
+}

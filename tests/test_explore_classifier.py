@@ -164,9 +164,7 @@ def test_a_learner_is_left_as_it_was():
 def test_a_network_without_maps_still_says_its_probabilities():
     """A transformer, and an error in place of two bars."""
     known = small.classifier()
-    shares, _, heat = classifier.classified(
-        known, classifier._opened(small.picture()), layer="head"
-    )
+    shares, _, heat = classifier.classified(known, Image.fromarray(small.picture()), layer="head")
     assert heat is None
     assert sum(shares.values()) == pytest.approx(1)
     explore.classify(known, small.picture(), layer="head").redraw()
@@ -174,7 +172,7 @@ def test_a_network_without_maps_still_says_its_probabilities():
 
 def test_the_heat_map_is_that_of_the_class_asked_for():
     """A list of classes that changes the title only."""
-    known, opened = small.classifier(), classifier._opened(small.picture())
+    known, opened = small.classifier(), Image.fromarray(small.picture())
     _, x, heat = classifier.classified(known, opened, "dogs")
     torch.testing.assert_close(heat, ck.heat_map(known.model, x, 1, layer="body")[0])
 

@@ -47,7 +47,7 @@ def test_a_picture_of_ones_own_is_looked_at():
     explorer.set(file=photograph())
     assert explorer.sentence != before
     assert explorer.set(file=None).sentence == before
-    with refuses("no picture that can be read"):
+    with refuses("cannot be read as a picture"):
         explorer.set(file=b"no picture")
     assert frame.uploaded(({"content": memoryview(photograph())},)) == photograph()
 

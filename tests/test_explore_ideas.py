@@ -6,7 +6,9 @@ import torch
 
 from coursekit.visuals import explore
 from coursekit.visuals.explore import ideas
-from coursekit.visuals.ideas import walk
+from coursekit.visuals.ideas import convolve, walk
+from coursekit.visuals.style import digits
+from tests.explorers import lesson_1 as small
 
 
 def test_a_walk_is_that_of_torch():
@@ -74,3 +76,18 @@ def test_a_sum_of_relus_meets_the_curve_at_its_bends():
     pieces, total = ideas.follow(numpy.sin, x, 6)
     assert pieces.shape == (6, 301)
     numpy.testing.assert_allclose(total[::50], numpy.sin(x[::50]), atol=1e-12)
+
+
+def test_an_uploaded_picture_takes_the_place_of_the_given_one():
+    """A picture of 0 to 255 under a kernel whose sentence spoke of 0 to 1."""
+    explorer = explore.kernel(numpy.ones((8, 8)))
+    explorer.widget()
+    explorer._moved("file", {"new": ({"name": "a.png", "content": memoryview(small.png(1))},)})
+    grey = small.picture(1).mean(2).round() / 255
+    made = convolve(grey, numpy.array([[-1, 0, 1]] * 3))
+    assert "turns 48 x 48 pixels into 46 x 46" in explorer.sentence
+    assert f"from {digits(made.min())} to {digits(made.max())}" in explorer.sentence
+    explorer._moved("file", {"new": ({"name": "a.png", "content": memoryview(b"none")},)})
+    assert "cannot be read as a picture" in explorer._view.sentence.value
+    explorer.widgets["b2"].value = 3
+    assert "turns 48 x 48 pixels" in explorer.sentence, "the last picture stays"

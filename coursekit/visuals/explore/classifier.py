@@ -1,12 +1,10 @@
 """A classifier of pictures: what its layers answer to, its mistakes cleaned, an own picture."""
 
-import io
-
 import numpy
 import torch
 
 from coursekit.console import CourseError
-from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Upload
+from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Upload, opened
 from coursekit.visuals.heatmaps import heat_map, overlay
 from coursekit.visuals.layers import look, mosaic, resting
 from coursekit.visuals.pictures import as_array, bare
@@ -264,21 +262,6 @@ def cleaner(results, corrections, *, count=12):
 BEST = "what it says"
 
 
-def _opened(source):
-    """Return a PIL image of what was uploaded or given."""
-    from PIL import Image, ImageOps
-
-    if not isinstance(source, bytes):
-        return Image.fromarray(as_array(source))
-    try:
-        with Image.open(io.BytesIO(source)) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except Exception as error:  # decoders raise many kinds
-        raise CourseError(
-            "This file cannot be read as a picture; choose a JPEG or a PNG."
-        ) from error
-
-
 def classified(classifier, picture, klass=None, *, layer="body"):
     """Return ({class: probability}, pixels (1, 3, H, W), heat (h, w) or None) of one picture.
 
@@ -315,15 +298,17 @@ def classify(learn, picture=None, *, layer="body"):
             "ck.load_model returns."
         )
 
+    from PIL import Image
+
     @use_style()
     def draw(axes, file, klass):
         if file is None and picture is None:
             names = ", ".join(classifier.classes[:8])
             return f"Choose a picture from your computer; the network knows these classes: {names}."
         with resting(classifier.model):
-            opened = _opened(picture if file is None else file)
+            shown = Image.fromarray(as_array(picture)) if file is None else opened(file)
             wanted = None if klass == BEST else klass
-            shares, x, heat = classified(classifier, opened, wanted, layer=layer)
+            shares, x, heat = classified(classifier, shown, wanted, layer=layer)
         return _draw_shares(axes, shares, x[0], heat, wanted)
 
     controls = {

@@ -2,14 +2,13 @@
 
 import contextlib
 import functools
-import io
 import itertools
 
 import numpy
 import torch
 
 from coursekit.console import CourseError, nearest
-from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Switch, Upload
+from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Switch, Upload, opened
 from coursekit.visuals.heatmaps import overlay
 from coursekit.visuals.layers import resting
 from coursekit.visuals.pictures import as_array, bare, draw_picture
@@ -96,12 +95,7 @@ def read(content, side):
     """
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except OSError:
-        raise CourseError("This file is no picture that can be read; try a .jpg or .png.") from None
-    return _tensor(ImageOps.fit(upright, (side, side), Image.Resampling.BILINEAR))
+    return _tensor(ImageOps.fit(opened(content), (side, side), Image.Resampling.BILINEAR))
 
 
 def _tensor(picture):

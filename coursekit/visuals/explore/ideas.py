@@ -3,7 +3,7 @@
 import numpy
 
 from coursekit.visuals import ideas
-from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider
+from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider, Upload, opened
 from coursekit.visuals.style import (
     COLOURS,
     counted,
@@ -144,35 +144,39 @@ KERNELS = {
     "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
     "leave as it is": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
 }
+SIDE = 96  # pixels of an uploaded picture
 CELLS = [f"{row}{column}" for row in "abc" for column in "123"]
 
 
 class _Kernel(Explorer):
-    """Nine numbers in a square, as they stand in the kernel."""
+    """A picture, and nine numbers in a square, as they stand in the kernel."""
 
     def _arranged(self):
         import ipywidgets
 
         cells = [self.widgets[name] for name in CELLS]
         rows = [ipywidgets.HBox(cells[start : start + 3]) for start in (0, 3, 6)]
-        return [ipywidgets.VBox(rows)]
+        return [self.widgets["file"], ipywidgets.VBox(rows)]
 
 
 def kernel(picture, *, values=KERNELS["upright edges"]):
-    """Change the nine numbers of a 3x3 kernel and watch what it makes of a picture.
+    """Change the nine numbers of a 3x3 kernel and watch what it makes of a picture of yours.
 
     Args:
-        picture: anything that ``ck.show_pictures`` takes, or numbers (H, W).
+        picture: the one to begin with, anything that ``ck.show_pictures`` takes, or numbers
+            (H, W). An uploaded one becomes grey and small, and its numbers get the same range.
         values: the 3x3 numbers to begin with.
     """
-    grey = ideas.as_grey(picture)
+    given = ideas.as_grey(picture)
 
-    def draw(axes, **cells):
+    def draw(axes, file, **cells):
         numbers = numpy.array([cells[name] for name in CELLS]).reshape(3, 3)
+        grey = given if file is None else _small(file, 1 if given.max() <= 1 else 255)
         return ideas.show_kernel(grey, numbers, axes=axes)
 
     flat = numpy.asarray(values, float).reshape(9)
-    controls = {
+    controls = {"file": Upload("a picture of yours", None)}
+    controls |= {
         name: Number(name, round(float(one), 3), step=0.5)
         for name, one in zip(CELLS, flat, strict=True)
     }
@@ -183,6 +187,13 @@ def kernel(picture, *, values=KERNELS["upright edges"]):
         for label, square in KERNELS.items()
     }
     return _Kernel("kernel", draw, controls, buttons=buttons)
+
+
+def _small(content, white):
+    """Return an uploaded picture as a grey array, at most SIDE high and wide, 0 to ``white``."""
+    shown = opened(content)
+    shown.thumbnail((SIDE, SIDE))
+    return ideas.as_grey(shown) / 255 * white
 
 
 # Sums of ReLUs --------------------------------------------------------------------------------
