@@ -182,7 +182,7 @@ def _reason(favours, given):
 
 def _ground(count, span):
     """Return the Axes of a new figure: names, bars and reasons, which come later, for each film."""
-    drawn = panels(1, 3, size=(10.0, 0.9 + 0.34 * count), widths=[5, 4, 6])[0]
+    drawn = panels(1, 3, size=(10.0, 0.9 + 0.34 * count), widths=[8, 6, 12])[0]
     bars = drawn[1]
     bars.set(xlim=span, ylim=(-0.6, count - 0.4), xlabel="stars expected from you", yticks=[])
     bars.scatter([], [], label="from the mean rater", **_MARKS)
@@ -204,8 +204,8 @@ def _draw_advice(axes, known, names, reasons, span):
     made = [bars.hlines(rows, span[0], known.stars, **wide)]
     made.append(bars.scatter(known.usual, rows, **_MARKS, **moving))
     for row, name, stars, reason in zip(rows, names, known.stars, reasons, strict=True):
-        text = f"{stars:.2f}  {fit(reason, 3.4, size=9, lines=1)}"
+        text = f"{stars:.2f}  {fit(reason, 4.4, size=9, lines=1)}"
         looks = {"va": "center", **moving}
-        made.append(left.text(1, row, fit(name, 2.9, lines=1), ha="right", size=10, **looks))
+        made.append(left.text(1, row, fit(name, 3.0, size=9, lines=1), ha="right", size=9, **looks))
         made.append(right.text(0, row, text, size=9, **looks))
     return made
