@@ -239,6 +239,12 @@ class Picture:
     moving: tuple | None = None
 
 
+def heading(axes, text):
+    """Write a title that moves above some Axes; return it, for ``Picture``."""
+    above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+    return axes.annotate(text, (0.5, 1), xycoords="axes fraction", animated=True, **above)
+
+
 class Explorer:
     """A picture that follows its controls; it shows itself as the last line of a cell.
 

@@ -8,7 +8,16 @@ import numpy
 import torch
 
 from coursekit.console import CourseError, nearest
-from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Switch, Upload, opened
+from coursekit.visuals.explore.frame import (
+    Choice,
+    Explorer,
+    Picture,
+    Slider,
+    Switch,
+    Upload,
+    heading,
+    opened,
+)
 from coursekit.visuals.heatmaps import overlay
 from coursekit.visuals.layers import resting
 from coursekit.visuals.pictures import as_array, bare, draw_picture
@@ -387,46 +396,53 @@ LOOKS = {False: ("without", "orange", DASHES[1]), True: ("with batch norm", "blu
 REACH = 4  # of the values, and of the powers of ten of their spread
 
 
-@use_style()
-def _draw_norm(axes, spreads, losses, shapes, *, on, guessing):
+def _norm_ground(layers, guessing):
+    """Return the Axes of a new figure: values of each layer, their spread, and the train loss."""
+    drawn = panels(1, 3, size=(10.0, 3.7), widths=[1.1, 1, 1])[0]
+    values, spread, loss = drawn
+    places = range(1, layers + 1, 1 + layers // 8)
+    within = {"xticks": places, "xlabel": "layer", "ylim": (-REACH - 0.2, REACH + 0.2)}
+    values.set(xlim=(0.4, layers + 0.6), yticks=[-4, -2, 0, 2, 4], **within)
+    heading(values, " ")  # room for it
+    spread.set(xlim=(0.6, layers + 0.4), title="spread of each layer", **within)
+    spread.set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
+    for name, colour, dashes in LOOKS.values():
+        spread.plot([], [], color=COLOURS[colour], linestyle=dashes, label=name)
+    spread.legend(loc="lower left", fontsize=9)
+    loss.axhline(guessing, color=COLOURS["grey"], linewidth=1, linestyle=":")
+    loss.text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
+    loss.set(xlabel="training step", title="train loss", ylim=(0, 2 * guessing))
+    loss.set(xlim=(0, STEPS), xticks=range(0, STEPS + 1, 10), yticks=range(int(2 * guessing) + 1))
+    return drawn
+
+
+def _draw_norm(drawn, spreads, losses, shapes, *, on, guessing):
+    """Return the artists of one setting of the sliders, drawn on their ground."""
     from matplotlib.collections import PolyCollection
 
-    drawn = panels(1, 3, size=(10.0, 3.7), widths=[1.1, 1, 1], axes=axes)[0]
     outlines = []
     for layer, (counts, edges) in enumerate(shapes, 1):
         half, tall = numpy.repeat(0.45 * counts / counts.max(), 2), numpy.repeat(edges, 2)[1:-1]
         sides = [layer - half, layer + half[::-1]]
         outlines.append(numpy.column_stack([numpy.concatenate(sides), [*tall, *tall[::-1]]]))
-    drawn[0].add_collection(PolyCollection(outlines, facecolors=COLOURS[LOOKS[on][1]]))
-    drawn[0].set(xlim=(0.4, len(shapes) + 0.6), yticks=[-4, -2, 0, 2, 4])
-    drawn[0].set(
-        xlabel="layer", title=f"before the ReLU, {LOOKS[on][0]}", ylim=(-REACH - 0.2, REACH + 0.2)
-    )
-    drawn[0].set_xticks(range(1, len(shapes) + 1, 1 + len(shapes) // 8))
-    for kind, (name, colour, dashes) in LOOKS.items():
-        looks = {"color": COLOURS[colour], "linestyle": dashes, "label": name}
+    colour = COLOURS[LOOKS[on][1]]
+    violins = PolyCollection(outlines, facecolors=colour, animated=True)
+    made = [drawn[0].add_collection(violins, autolim=False)]
+    made.append(heading(drawn[0], f"before the ReLU, {LOOKS[on][0]}"))
+    for kind, (_, colour, dashes) in LOOKS.items():
+        looks = {"color": COLOURS[colour], "linestyle": dashes, "animated": True}
         looks |= {"linewidth": 3 if kind == on else 1.2}
         layers = range(1, len(spreads[kind]) + 1)
         logs = numpy.log10(numpy.maximum(spreads[kind], 1e-9)).clip(-REACH, REACH)
-        drawn[1].plot(layers, logs, marker=".", **looks)
-        drawn[2].plot(numpy.clip(losses[kind], 0, 2 * guessing), **looks)
-    drawn[1].set(xlabel="layer", title="spread of each layer", ylim=(-REACH - 0.2, REACH + 0.2))
-    drawn[1].set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
-    drawn[1].set_xticks(range(1, len(shapes) + 1, 1 + len(shapes) // 8))
-    drawn[2].axhline(guessing, color=COLOURS["grey"], linewidth=1, linestyle=":")
-    drawn[2].text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
-    drawn[2].set(xlabel="training step", title="train loss", ylim=(0, 2 * guessing))
-    drawn[2].set(
-        xlim=(0, STEPS), xticks=range(0, STEPS + 1, 10), yticks=range(0, int(2 * guessing) + 1)
-    )
-    drawn[1].legend(loc="lower left", fontsize=9)
+        made += drawn[1].plot(layers, logs, marker=".", **looks)
+        made += drawn[2].plot(numpy.clip(losses[kind], 0, 2 * guessing), **looks)
     told = [
         f"{LOOKS[kind][0]} the spread goes from {digits(spreads[kind][0])} in the first layer to "
         f"{digits(spreads[kind][-1])} in the last, the loss {_course(losses[kind])}"
         for kind in (on, not on)
     ]
     say(sentence(*told))
-    return drawn
+    return made
 
 
 def _course(losses):
@@ -462,20 +478,27 @@ def batch_norm(x, y, *, on=False, depth=8, scale=0.5, rate=0.1):
             values = [one.numpy() for one in run_through(x, weights, normalised)[0]]
         return values, losses_of(x, y, weights, normalised, rate)
 
+    guessing, grounds, moving = numpy.log(classes), {}, []
+
+    @use_style()
     def draw(axes, on, depth, scale, rate):
         both = {kind: run(depth, scale, rate, kind) for kind in (False, True)}
         spreads = {kind: [one.std() for one in values] for kind, (values, _) in both.items()}
         losses = {kind: one for kind, (_, one) in both.items()}
         bins = numpy.linspace(-REACH, REACH, 62)  # so that zero is the middle of one
         shapes = [numpy.histogram(one.clip(-REACH, REACH), bins) for one in both[on][0]]
-        return _draw_norm(axes, spreads, losses, shapes, on=on, guessing=numpy.log(classes))
+        if depth not in grounds:
+            grounds[depth] = _norm_ground(depth, guessing)
+        while moving:
+            moving.pop().remove()
+        drawn = grounds[depth]
+        moving.extend(_draw_norm(drawn, spreads, losses, shapes, on=on, guessing=guessing))
+        return Picture(drawn, moving=tuple(moving))
 
     controls = {
         "on": Switch("batch norm", on),
-        "scale": Slider(
-            "scale of the first weights", scale, low=0.1, high=4.0, log=True, heavy=True
-        ),
+        "scale": Slider("scale of the first weights", scale, low=0.1, high=4.0, log=True),
         "depth": Slider("layers", depth, low=1, high=12, heavy=True),
-        "rate": Slider("learning rate", rate, low=0.001, high=10.0, log=True, heavy=True),
+        "rate": Slider("learning rate", rate, low=0.001, high=10.0, log=True),
     }
     return Explorer("batch_norm", draw, controls)

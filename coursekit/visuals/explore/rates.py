@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy
 
 from coursekit.console import CourseError
-from coursekit.visuals.explore.frame import Explorer, Picture, Slider
+from coursekit.visuals.explore.frame import Explorer, Picture, Slider, heading
 from coursekit.visuals.style import COLOURS, digits, panels, say, sentence, use_style
 
 STRIPS = 40  # places that can be clicked
@@ -155,9 +155,7 @@ def sweep(swept, *, rate=None):
         black = {"color": COLOURS["black"], "animated": True}
         marks.append(axis.axvline(rate, linewidth=1, **black))
         marks.extend(axis.plot(rate, found.loss, "o", markersize=9, **black))
-        title = f"lr {digits(rate)}: the loss {found.course()}"
-        above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", **black}
-        marks.append(axis.annotate(title, (0.5, 1), xycoords="axes fraction", **above))
+        marks.append(heading(axis, f"lr {digits(rate)}: the loss {found.course()}"))
         where = f"at a rate of {digits(rate)} the smoothed loss is {digits(found.loss)}"
         say(sentence(f"{where} and {found.course()}", _advice(swept, rate)))
         return Picture(axis, moving=tuple(marks))
