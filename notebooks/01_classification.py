@@ -60,10 +60,10 @@ ck.doctor()
 # **Help is one key away.** Put the cursor on a name in the cell below and try each of these:
 #
 # * `Tab` after a few letters completes a name;
-# * `Shift+Tab` inside the parentheses shows the arguments; in Colab, twice shows the whole
-#   description, and thrice keeps it open;
+# * `Shift+Tab` inside the parentheses shows the arguments and the description (in Colab also
+#   `Ctrl+Shift+Space`; in the notebooks of old, pressed twice it showed more, and thrice it stayed);
 # * a cell with `ck.fetch?` shows the description, `ck.fetch??` the source code as well;
-# * `Esc`, then `H`, lists the shortcuts of the notebook.
+# * `Esc`, then `H`, lists the shortcuts of the notebook (in Colab `Ctrl+M`, then `H`).
 
 # %%
 help(ck.seed)
@@ -87,8 +87,8 @@ sorted(folder.name for folder in (PATH / "valid").iterdir())
 # The name of the folder *is* the label: everything in `valid/cats` is a cat. This is the simplest
 # way to write down a data set, and your own pictures will go the same way at the end.
 #
-# There are two parts that look alike, `train` and `valid`. The network learns from the first and
-# never from the second; on the *validation* part we find out whether it has learned anything that
+# There are two parts that look alike, `train` and `valid`. (`test1` holds pictures without labels; we do
+# not need them here.) The network learns from the first and never from the second; on the *validation* part we find out whether it has learned anything that
 # holds for pictures it has not seen.
 
 # %%
@@ -114,8 +114,8 @@ print(picture.shape, picture.dtype)
 print(picture[:4, :4])
 
 # %% [markdown] lang="en"
-# The shape is (height, width, 3): three whole numbers from 0 to 255 for every dot, for red, green
-# and blue. The printed block is the upper left corner. Here it is enlarged, with its numbers, and
+# The shape is (height, width, 3): three whole numbers from 0 to 255 for every dot (a *pixel*), for red,
+# green and blue. The printed block is the upper left corner. Here it is enlarged, with its numbers, and
 # then the three colour planes apart:
 
 # %%
@@ -196,7 +196,8 @@ history = learn.fit(3, lr=0.01)
 ck.show_history(history);
 
 # %% [markdown] lang="en"
-# Why is it so quick? The network did not start from nothing. Its *body* has learned to see on other
+# Why is it so quick? A network is a long calculation with many numbers in it, its *weights*, and training
+# changes them. Ours did not start from nothing. Its *body* has learned to see on other
 # pictures: photographs of a thousand kinds of things for `resnet34`, drawings of some twenty kinds
 # of things, but no cat and no dog, for the small `drawings` network that comes with the course. What
 # we train is a new *head* that turns what the body sees into two scores. And with `precompute=True`
@@ -232,8 +233,9 @@ print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(ru
 
 # %% [markdown] lang="en"
 # The number behind ± is the spread of the three runs: so much of a difference is luck. When two
-# methods differ by less than that, do not call one of them better. Between the rows of this table
-# there is far more than luck.
+# methods differ by less than that, do not call one of them better. The last row stands above the others
+# by far more than luck. The network from random weights ran only once: whether it is better than the
+# thumbnails, nobody can say from that.
 #
 # **And when the computer stops in the middle?** A free runtime ends after some hours, a laptop runs
 # out of battery. Every fit of this course writes a *checkpoint* after each epoch. Open the lesson
@@ -373,9 +375,10 @@ ck.explore.cleaner(results, corrections)
 # A picture that is merely *hard* should stay. Who drops what the network gets wrong makes the number
 # better and the network worse.
 #
-# The same goes by code, where there are no buttons or too many pictures. `corrections.relabel(worst,
-# "cats")` gives another label, `drop` leaves a picture out, `undo` takes the last change back. And
-# `ck.images` heeds the file: how many validation pictures will there be after one is dropped?
+# The same goes by code, where there are no buttons or too many pictures. `corrections.relabel(name,
+# "dogs")` gives a picture another label, `drop` leaves it out, `undo` takes the last change back. And
+# `ck.images` heeds the file: how many validation pictures will there be after the one with the highest
+# loss is dropped?
 
 # %%
 worst = data.valid.names[results.top_losses(1)[0]]
@@ -393,7 +396,9 @@ print(corrections)
 # %%
 everything = np.concatenate([data.train.inputs[:2000], data.valid.inputs[:2000]])
 pairs = ck.near_duplicates(everything)
-print(f"{len(pairs)} pairs of pictures that are nearly the same")
+border = len(data.train.inputs[:2000])  # rows below it are of the training part
+across = sum((one < border) != (other < border) for one, other, *_ in pairs)
+print(f"{len(pairs)} pairs of pictures that are nearly the same, {across} across the two parts")
 shown = [everything[row] for pair in pairs[:4] for row in pair[:2]]
 if shown:
     ck.show_pictures(shown, columns=4);
@@ -484,7 +489,7 @@ ck.show_history(long_history);
 # **Augmentation.** A cat seen in a mirror is still a cat, and so is one that is turned a little,
 # nearer, or in other light. So in each epoch every picture is shown a bit differently. These are
 # photographs taken from the side, so `ck.side_on` mirrors left and right but never turns upside
-# down. One picture, six versions:
+# down. One picture, and seven versions of it:
 
 # %%
 one = torch.as_tensor(np.asarray(data.train.inputs[0]))
@@ -604,7 +609,7 @@ for label, part in {"seen in training": seen, "never seen": unseen}.items():
 #
 # **Idea 1: walking downhill.** Training means: make the loss smaller by moving the weights. Take one
 # weight `w` and the loss $w^2$, a parabola. Its slope at `w` is $2w$. *Gradient descent* takes a step
-# against the slope, again and again. The learning rate is the length of the step:
+# against the slope, again and again. A step is the learning rate times the slope:
 
 
 # %% tags=["nbval-check-output"]
@@ -732,9 +737,10 @@ ck.explore.relus()
 # "dog" or "cat". This is called *universal approximation*. It promises that good weights exist. That
 # they can be *found*, and hold for new pictures, is what sections 2 to 6 were about.
 #
-# **Idea 4: layers upon layers.** A convolution of convolutions sees more than edges. What makes a
-# unit of each layer light up? For a few units in early and in late layers, the parts of the
-# validation pictures that excite them most:
+# **Idea 4: layers upon layers.** A convolution of convolutions sees more than edges. A *layer* holds many
+# kernels; what each of them makes of the picture is a *channel*, and one number of it is a *unit*. A
+# few layers together are a *stage*. What makes the units light up? For a few channels in early and in
+# late stages, the parts of the validation pictures that excite them most:
 
 # %%
 ck.show_layers(learn.model, data.valid, channels=2);
@@ -746,7 +752,7 @@ ck.show_layers(learn.model, data.valid, channels=2);
 #
 # These are two channels a stage, and there are many more. Choose a stage and go through its
 # channels: can you find one for eyes, one for noses, one that answers to the background alone? The
-# upper row are the patches, the lower row says where they were cut out. Does a channel fire at cats,
+# upper row shows the patches, the lower row where they were cut out. Does a channel fire at cats,
 # at dogs, or at both? (Without sliders: `ck.explore.layers(learn.model, data.valid, rank=5)`.)
 
 # %%
@@ -882,8 +888,9 @@ def softmax(scores):
 ck.check("1.2", softmax)
 
 # %% [markdown] lang="en"
-# **1.3** There are 2,000 training pictures, and a mini-batch holds 64. After each mini-batch the weights
-# take one step. How many steps do they take in three epochs?
+# **1.3** There are 2,000 training pictures, and a mini-batch holds 64; those left over at the end of an
+# epoch make a smaller one. After each mini-batch the weights take one step. How many steps do they
+# take in three epochs?
 
 # %% [markdown] lang="en" hints="1.3"
 # - How many whole mini-batches does one epoch hold, and how many pictures are left over?
@@ -932,8 +939,8 @@ answer = [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
 ck.check("1.5", answer)
 
 # %% [markdown] lang="en"
-# **1.6** The pictures to look at first: from an array with the loss of each picture to the rows of the
-# `n` highest losses, the highest first.
+# **1.6** The pictures to look at first. `losses` is an array with the loss of each picture. Return the
+# places of its `n` highest losses (counted from 0; not the losses themselves), the highest first.
 
 # %% [markdown] lang="en" hints="1.6"
 # - `np.argsort(losses)` gives the rows from the lowest loss to the highest.
@@ -963,12 +970,12 @@ ck.quiz(1)
 #   even a network that knows everything by heart looks perfect.
 # - To choose the prettiest pictures. :: It is set aside before anybody looks, by folder or at random.
 #
-# The training loss falls on and the validation loss rises. What is happening?
+# The training loss goes on falling; the validation loss fell at first and now rises. Why?
 # + The network learns the training pictures by heart. :: That is overfitting; more data, augmentation
 #   or fewer epochs help.
 # - The learning rate is too low. :: Then both losses would fall, evenly and slowly.
-# - The validation pictures are mislabelled. :: Then their loss would be high from the beginning, and
-#   would not first fall and then rise.
+# - The validation part is too large. :: Its size changes how exactly the loss is measured, not whether
+#   it falls or rises.
 # - Everything is fine, the network is not done yet. :: What counts is the loss on pictures it has not
 #   seen, and that one gets worse.
 #
@@ -992,9 +999,9 @@ ck.quiz(1)
 #   much to lose, while the head is new.
 # - They are never changed at all. :: They are, after unfreeze, but only by small steps.
 #
-# A network says 0.99 for each of 100 pictures. Are 99 of them right?
-# + Only if its probabilities are calibrated, which has to be measured. :: Networks tend to be too sure:
-#   you saw one that was sure of a grey square.
+# A network says 0.99 for each of 100 pictures. Is it right on about 99 of them?
+# + Only if it is right as often as it says (*calibrated*), which has to be measured. :: Networks tend to
+#   be too sure: count how many of the pictures that get 0.99 are named rightly.
 # - Yes, that is what a probability means. :: It is what it should mean; nothing in the training makes
 #   sure of it for new pictures.
 # - No, a network is never right so often. :: It may well be; but its own word is no proof.
@@ -1029,8 +1036,8 @@ ck.progress();
 # * Train the head for 1, 3 and 10 epochs with three seeds each (`train_head(seed, epochs=10)`). From
 #   where on is it only luck?
 # * `lr=0.1` in the four statements: does it still train? Look at the sweep before you answer.
-# * In the cell that makes `few`, write 20, 100 and 500 in place of 100 at its end, and train three
-#   epochs on each: how does the accuracy grow?
+# * In the cell that makes `few`, write 20, 100 and 500 in place of 100 at its end; after each of them
+#   run `train_head(0, data=few_data)`, three epochs. How does the accuracy grow?
 # * Use `ck.Augment(rotate=90)` instead of `ck.side_on`. Does it help or hurt? Why?
 # * With a graphics card: name another architecture, `convnext_tiny` say. What does it cost, and what
 #   does it bring?

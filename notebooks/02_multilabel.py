@@ -50,7 +50,7 @@ table.head()
 
 # %% [markdown] lang="en"
 # In lesson 1 the folder was the label, so each picture had exactly one. Here `tags` holds several
-# words. How many? Let us look at one tile for each number of labels:
+# words. How many? Let us look at one tile for each of the first six numbers of labels:
 
 # %%
 how_many = table["tags"].str.split().str.len()
@@ -62,6 +62,10 @@ print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of 
 
 # %% [markdown] lang="en"
 # Two kinds of question are mixed here. One is what lies on the ground, the other what the air is like.
+# (*primary* is untouched rain forest, *habitation* houses; *slash_burn* is forest burnt down for fields,
+# *blow_down* trees felled by wind, *selective_logging* single trees cut out, *blooming* trees in flower;
+# *artisinal_mine* is a small mine, in the spelling of the data set.)
+#
 # "Which of the classes is it?" makes no sense any more. We have to ask of *each* label: is it there?
 #
 # **The whole game.** The four statements of lesson 1 do it, with two changes: the labels come from
@@ -185,8 +189,9 @@ assert torch.allclose(losses.mean(), predictions.losses[busiest].double(), atol=
 assert abs(predictions.losses.mean().item() - learn.evaluate()["loss"]) < 1e-5
 
 # %% [markdown] lang="en"
-# Why does the library want the scores, and not the probabilities? Try a network that is very sure and
-# wrong: a score of 200 where the truth is no. What will the formula above say?
+# Why do libraries prefer the scores to the probabilities? (A score is also called a *logit*; the function
+# `..._with_logits` above takes these.) Try a network that is very sure and wrong: a score of 200 where
+# the truth is no. What will the formula above say?
 
 # %% tags=["nbval-check-output"]
 sure, no = torch.tensor(200.0), torch.tensor(0.0)
@@ -479,7 +484,7 @@ ck.show_versions(ck.top_down, one[0]);
 # the settings into the call, such as `rotate=90.0`; another draw is `draw=2`.)
 
 # %%
-ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.3)
+ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.1)
 
 # %% [markdown] lang="en"
 # ## 7 · Small pictures first, and how fast each layer may learn
@@ -489,9 +494,9 @@ ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.3)
 # does not mind the size of the picture it moves over.
 #
 # **Freeze, then unfreeze.** First the head alone, as always. Then all three layer groups, each with a
-# rate of its own. In lesson 1 the early layers got a hundredth of the head's rate, since the body
-# knew such pictures. What did it learn from here? From photographs (or drawings) of *things*, seen
-# from the side. Fields and clouds from above are none of that. Should the rate of the body be lower
+# rate of its own. In lesson 1 the early layers got a small part of the head's rate, since the body knew
+# such pictures. What has the body learned from? Photographs (or drawings) of *things*, seen from the
+# side. Fields and clouds from above are none of that. Should the rate of the body be lower
 # or higher than in lesson 1?
 
 # %%
@@ -526,8 +531,9 @@ print(pd.Series(steps).round(4).to_string())
 
 # %% [markdown] lang="en"
 # The further your pictures are from those the body knows, the more its layers have to change, and
-# the higher their rate may be. The more alike they are, the more there is to lose. This is something
-# to try, not to believe, and on small tiles trying is cheap.
+# the higher their rate may be. The more alike they are, the more there is to lose. (Here the rate of the
+# head differs as well, and each is a single run: a hint, not a proof.) This is something to try, not to
+# believe, and on small tiles trying is cheap.
 #
 # **Larger.** `set_data` exchanges the data under the same network. Watch the seconds:
 
@@ -942,7 +948,7 @@ ck.check("2.2", answer)
 # %% [markdown] lang="en"
 # **2.3** Write F-beta for any `beta`: a large one makes recall count more, a small one precision.
 # `chosen` and `wanted` are tables of True and False, a row a tile and a column a label. Give the mean
-# over the tiles. (With precision and recall it is $(1 + \beta^2) P R / (\beta^2 P + R)$.)
+# over the tiles; one on which nothing is wanted and nothing is said counts as 0. (With precision and recall it is $(1 + \beta^2) P R / (\beta^2 P + R)$.)
 
 # %% [markdown] lang="en" hints="2.3"
 # - Begin with `f2` of section 4; two of its numbers stand for beta.
@@ -1043,7 +1049,7 @@ ck.quiz(2)
 # - Nothing, since the network was not trained on them. :: The thresholds were, and they are part of
 #   the answer.
 # - One threshold for all labels is always better. :: With many tiles thresholds of their own may win.
-# + The number is too good, for the thresholds fit the chance in these very tiles. :: It belongs on
+# + The number is too good: the thresholds are fitted to the luck of these very tiles. :: It belongs on
 #   tiles that were not used for the tuning; the more there is to tune, the more it flatters.
 #
 # May pictures be turned upside down while training?
@@ -1057,7 +1063,8 @@ ck.quiz(2)
 # - Small tiles need higher rates. :: It is not the size; the same holds for the large ones.
 # + Tiles from above are unlike what the body was trained on, so its layers have more to change. :: Where
 #   the pictures are alike there is more to lose, and the rates should be low.
-# - Binary cross-entropy has smaller gradients. :: The loss is not the reason; try it on cats.
+# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimizer
+#   used here, AdamW, evens out the size of gradients.
 #
 # A label was on 3 validation tiles and 2 of them were found. How well does the network know it?
 # - It finds 67 % of them, give or take a percent. :: With three tiles, one more or less changes the

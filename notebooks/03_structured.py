@@ -181,8 +181,8 @@ assert len(lost) == 0
 assert len(joined) == len(both)
 
 # %% [markdown] lang="en"
-# The last table counts how often people searched for the chain, a week a row, a region in the file
-# name. A week begins on a Sunday, so each day needs the Sunday before it:
+# The last table says how much people searched for the chain, on a scale that ends at 100: a week a row,
+# a region in the file name. A week begins on a Sunday, so each day needs the Sunday before it:
 
 # %% tags=["nbval-check-output"]
 searches = tables["googletrend"].copy()
@@ -241,9 +241,10 @@ print(list(since.columns))
 # May we look ahead? At promotions and holidays, yes: they are planned months before. At sales or
 # customers, never.
 #
-# Next, *rolling sums*: how many promotion days lie in the past seven days, and in the next seven? We
-# count days (`"7D"`), not rows: a shop that was rebuilt has months without rows. pandas only looks
-# back; to look ahead we turn time around, so that what comes next lies behind.
+# Next, *rolling sums*: how many promotion days lie in the past seven days, and in the next seven, the
+# day itself counted in both? We count days (`"7D"`), not rows: a shop that was rebuilt has months
+# without rows. pandas only looks back; to look ahead we turn time around, so that what comes next lies
+# behind.
 
 
 # %% tags=["nbval-check-output"]
@@ -262,16 +263,17 @@ print(frame.query("Store == 3")[["Date", "Promo", "PromoPast7", "PromoNext7"]].i
 # %% [markdown] lang="en"
 # Last, the rival. What matters is how many months ago it opened, and after two years people are
 # used to it: we *cap* at 24. Before its opening it is -1, however long before. And some shops send
-# coupons four times a year, in months that `PromoInterval` names: is this one of them?
+# coupons four times a year, from some week on, in months that `PromoInterval` names: is this one?
 
 # %% tags=["nbval-check-output"]
 opened = 12 * frame.CompetitionOpenSinceYear + frame.CompetitionOpenSinceMonth
 frame["RivalMonths"] = (12 * frame.Year + frame.Month - opened).clip(-1, 24)
 months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec"]
 frame["Coupons"] = 0
+begun = 100 * frame.Year + frame.Week >= 100 * frame.Promo2SinceYear + frame.Promo2SinceWeek
 for number, month in enumerate(months, 1):
     sent = frame.PromoInterval.fillna("").str.contains(month) & (frame.Month == number)
-    frame.loc[sent, "Coupons"] = 1
+    frame.loc[sent & begun, "Coupons"] = 1
 print(f"before the rival opened: {(frame.RivalMonths == -1).mean():.1%} of all rows")
 print(f"in a month of coupons: {frame.Coupons.mean():.1%}")
 
@@ -315,9 +317,9 @@ assert np.allclose(by_hand, theirs, atol=1e-5)
 print([name for name in data.numbers if name.endswith("is missing")])
 
 # %% [markdown] lang="en"
-# **A category never seen before.** Categories become codes from 1 on, in order. Code 0 is kept for
-# whatever the training rows do not have: a shop that opens tomorrow, a kind of weather that never
-# was. What will the network make of it? It looks up the mean of all that it knows.
+# **A category never seen before.** Categories become codes from 1 on, in order; a gap among them gets a
+# code of its own. Code 0 is kept for whatever the training rows do not have: a shop that opens
+# tomorrow, a kind of weather that never was. What will the network make of it? It looks up the mean of all that it knows.
 
 # %%
 strange = past.head(1).assign(Store=99999, Events="Frogs")
@@ -353,8 +355,10 @@ assert abs(rmspe(truth, 1.1 * truth) - ck.rmspe(guess, torch.tensor(truth))) < 1
 # * the *last* weeks before the end, so that the model only knows the past;
 # * *random* rows, as one does with pictures.
 #
-# Boosted trees learn quickly, so let them judge. Which of the three will show the smallest error? And
-# which one should we believe?
+# Boosted trees learn quickly, so let them judge. (A *decision tree* asks one question about a column
+# after the other. *Boosting* adds hundreds of small trees, each of which corrects what those before it
+# got wrong. A *random forest*, later on, takes the mean of large trees that saw different rows.) Which
+# of the three splits will show the smallest error? And which one should we believe?
 
 # %%
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
@@ -448,8 +452,8 @@ print(looked_up)
 # %% [markdown] lang="en"
 # Three ways to the same numbers, and looking up needs no multiplication. So an **embedding** is a
 # matrix whose rows are learned: gradient descent moves the row of Friday until it says what matters
-# about Fridays. How many numbers for each? A rule of thumb: half as many as there are values, but
-# not above fifty. We allow at most eight: what there is to tell about a shop (how large, what for,
+# about Fridays. How many numbers for each? A rule of thumb: half as many as there are codes, code 0
+# among them, rounded up, but not above fifty. We allow at most eight: what there is to tell about a shop (how large, what for,
 # how it takes promotions) fits into a few numbers, and fewer weights learn less by heart.
 
 # %%
@@ -462,9 +466,10 @@ for (name, values), width in zip(data.categories.items(), widths):
 #
 # Look the categories up (dropout blanks a few of the looked-up numbers), put the numbers, after a
 # batch norm of their own, beside them; then a linear layer, ReLU, batch norm, dropout, and again; at
-# the end one number, squeezed by a sigmoid into a range a little wider than that of the training
-# rows. Batch norm brings each unit to mean 0 and spread 1; dropout switches a few units off at random
-# while training, so that none is relied on too much.
+# the end one number, squeezed into a range a little wider than that of the training rows, by a *sigmoid*,
+# a curve that climbs from 0 to 1. Batch norm brings each unit to mean 0 and spread 1, then to a scale
+# and a level that are learned; dropout switches a few units off at random while training, so that none
+# is relied on too much.
 
 
 # %%
@@ -479,8 +484,8 @@ print(learn.model.layers)
 print("range of the logarithm:", [round(end, 2) for end in learn.model.span])
 
 # %% [markdown] lang="en"
-# By hand, for one batch, from the learner's own weights (a network that is not training uses the
-# running statistics of its batch norms and drops nothing):
+# By hand, for one batch, from the learner's own weights (a network that is not training uses the means
+# and spreads that its batch norms noted down while training, and drops nothing):
 
 
 # %%
@@ -515,9 +520,9 @@ ck.show_sweep(sweep);
 # %% [markdown] lang="en"
 # Then the training, three times with other seeds. The weight decay is high: it pulls weights towards
 # zero, and a shop that is like the others needs no row that is far from theirs. Each step shrinks
-# every weight by the rate times the decay, 0.01 times 1.0 here, a hundredth. The sweep ran with
-# hardly any decay; at the rate that it suggests, each step would shrink the weights by as much more.
-# So we stay below its suggestion. (At the end you can try what the suggestion itself would do.)
+# every weight by the rate times the decay: where the rate is highest, 0.01 times 1.0, a hundredth. The
+# sweep ran with hardly any decay; at the higher rate that it suggests, each step would also shrink the
+# weights more. So we stay below its suggestion. (At the end you can try what the suggestion itself would do.)
 
 # %%
 epochs = ck.by_edition(PATH, full=8, sample=6)
@@ -629,8 +634,8 @@ print("better than means of shop, weekday and promotion:", ", ".join(passed))
 #
 # ## 10 · Together
 #
-# Network and forest make different errors. What will their mean be? We average the logarithms. And
-# three networks that differ in their seed only?
+# Network and forest make different errors. How wrong will the mean of both be? We average the
+# logarithms. And the mean of three networks that differ in their seed only?
 
 # %%
 together = np.exp(np.mean([np.log(one) for one in net], axis=0))
@@ -704,7 +709,7 @@ if has_truth:
 #
 # A map shows who is near whom, not why. For *why*, change one thing and look.
 #
-# **The effect of a column.** Take some hundred rows of the validation part, set the weekday of all of
+# **The effect of a column.** Take a few hundred rows of the validation part, set the weekday of all of
 # them to Monday, and predict; then to Tuesday, and so on. The mean over the rows is called *partial
 # dependence*.
 
@@ -724,7 +729,8 @@ ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 # %% [markdown] lang="en"
 # Which other effects has it found? Predict for each: temperature, the months since the rival opened,
 # the distance of the rival. Then choose the column. (Where Tab has led you to a list, the space bar
-# opens it.) And does every kind of shop have the same week? Choose a line for each `StoreType`.
+# opens it.) And does every kind of shop have the same week? The figure begins with that question, a
+# line for each `StoreType`; choose `nothing` to see one line for all.
 
 # %%
 columns = ["DayOfWeek", "Promo", "Max_TemperatureC", "Precipitationmm", "CompetitionDistance"]
@@ -846,8 +852,9 @@ print(f"without Customers {table['boosted trees']:.4f}, with {rmspe(truth, predi
 # Nobody knows tomorrow's customers today: the test table has no such column. When a result is too
 # good, look for the column that could not be known.
 #
-# **Drift.** Are the test rows like the training rows? Train a classifier to tell them apart. If it
-# cannot (an AUC near 0.5), they are alike; if it can, its most important columns say what has changed.
+# **Drift.** Are the test rows like the training rows? Train a classifier to tell them apart. Its *AUC*
+# is the probability that it finds a test row more like the test than a training row: 1 is always, 0.5
+# is a coin. Near 0.5 they are alike; if not, its most important columns say what has changed.
 
 # %%
 from sklearn.ensemble import RandomForestClassifier
@@ -883,8 +890,8 @@ print("now it goes by", columns[timeless][top].tolist())
 #
 # ## 13 · What goes wrong
 #
-# The rate a thousand times too high, a hundred times too low, and far too many epochs on a few rows.
-# Which of the three curves will lie at the top, and which will end lowest?
+# First the rate: a thousand times too high, right, and a hundred times too low. Which of the three curves
+# will lie at the top, and which will end lowest? Then far too many epochs on a few rows.
 
 # %%
 wrong = {}
@@ -916,8 +923,9 @@ ck.show_history(long);
 # ## 14 · The prediction
 #
 # Two questions before the file is written. What about rows that say nothing about `Open`? We assume
-# that they are open: a forgotten entry costs nothing if the shop is closed, and everything if not.
-# And closed shops sell 0, whatever the model says.
+# that they are open. If such a shop was closed, that costs nothing, for days without sales do not count
+# in the RMSPE; if it was open, a prediction of 0 would be wrong by 100 %. And closed shops sell 0,
+# whatever the model says.
 
 # %%
 scores = np.mean([each.predict(data.test).scores.numpy() for each in learners], axis=0)
@@ -1019,8 +1027,8 @@ def fill(train, other):
 ck.check("3.2", fill)
 
 # %% [markdown] lang="en"
-# **3.3** Write `hold_out`: a mask that is True for the rows of the last `days` days. `dates` is a NumPy
-# array of days, many rows a day, in no order.
+# **3.3** Write `hold_out`: a mask that is True for the rows of the last `days` days of the calendar.
+# `dates` is a NumPy array of days, many rows a day, in no order; some days may be missing.
 
 # %% [markdown] lang="en" hints="3.3"
 # - The last day is `dates.max()`.
@@ -1098,7 +1106,7 @@ ck.quiz(3)
 # After a left join, 990 rows found nothing on the right side. What now?
 # - Nothing: a left join keeps all rows. :: It keeps them with gaps, which are then filled with medians
 #   and never noticed.
-# - Drop these rows. :: They are whole shops; first find out why.
+# - Drop these rows. :: They are all days of some shop; first find out why.
 # - Fill their gaps with the median. :: The right values exist, under a key that is spelled differently.
 # + Look which keys they have; a code may be spelled differently in the two tables. :: Here all of them
 #   came from one code for two states.
@@ -1147,8 +1155,9 @@ ck.progress();
 
 # %% [markdown] lang="en"
 # **On your own data.** Any table with a date and something to predict will do: electricity, visits, bike
-# rides. `ck.table(frame, "target", valid=mask)` tells words from numbers by itself; hold out the last
-# weeks; begin with the mean per group; ask of each column whether it is known beforehand.
+# rides. First put the date's parts in its place (`ck.date_parts`): as text it would become a category,
+# and the days held out would all be unknown. `ck.table(frame, "target", valid=mask)` tells words from
+# numbers by itself; hold out the last weeks; begin with the mean per group; ask of each column whether it is known beforehand.
 #
 # **Sources.** Entity embeddings: Guo and Berkhahn, arXiv 1604.06737. Batch norm: 1502.03167. Dropout:
 # Srivastava et al., JMLR 15 (2014). Random forests and permutation importance: Breiman, Machine

@@ -161,13 +161,15 @@ sentence = "I WAS soooo bored!!! It isn't Anna's film, really."
 print(tokens(sentence))
 
 # %% [markdown] lang="en"
-# A capital letter became a mark, `<cap>` for one and `<up>` for a whole word of them, so that `It` and
-# `it` share what is learned about them, and little is lost: which letters inside a word are large, as
-# in `McDonald`, and how often a sign was repeated. `<rep>` marks what was repeated. `n't` is a word of
-# its own, and you will soon see why that is a good idea.
+# A capital letter became a mark, `<cap>` for one and `<up>` for a whole word of them (a word of one
+# letter, such as `I`, gets none), so that `It` and `it` share what is learned about them, and little is
+# lost: which letters inside a word are large, as in `McDonald`, and how often a sign was repeated.
+# `<rep>` marks what was repeated. `n't` is a word of its own, so that `isn't` and `wasn't` share what
+# is learned of "not".
 #
 # **The vocabulary** lists the tokens of the *training* part that occur at least twice, the most
-# frequent first. All others become `<unk>`, unknown. Do the library's rules do the same as ours? One
+# frequent first, 20,000 at most. Some marks stand before them: `<start>` begins each review, `<pad>`
+# fills up short ones, and `<unk>`, unknown, stands for all words that are not in the list. Do the library's rules do the same as ours? One
 # sentence would prove little, so we ask a thousand reviews:
 
 # %%
@@ -181,7 +183,7 @@ assert np.mean(same) > 0.99
 # %% [markdown] lang="en"
 # Without the line of `tokens` that turns `<br />` into a space and the curly ’ into a straight one, more
 # than half of the real reviews would be cut in another way: real text is never as clean as an example.
-# What may still differ is a ’ that stands alone. And back, from tokens to numbers to text:
+# What may still differ is a ’ that stands alone. Now from a text to numbers, and back:
 
 # %%
 numbers = vocabulary.encode("The acting was superb, but the zeppelin was not.")
@@ -342,8 +344,9 @@ print(sorted(tokens(one)) == sorted(tokens(other)))
 
 # %% [markdown] lang="en"
 # Whoever counts single words must give them the same verdict, and is wrong once. Pairs of neighbours
-# see a little order, "dull ," and "superb .", but not which half of the sentence weighs more. Order
-# carries meaning. So we need a model that reads in order.
+# see a little order: "superb ." tells that the praise comes last. But put "all the way" behind both
+# adjectives, and the two texts have the very same pairs as well. Order carries meaning. So we need a
+# model that reads in order.
 #
 # ## 5 · The language model, opened
 #
@@ -402,7 +405,7 @@ print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
 # Now you. After `There is nothing`, will the most probable word be praise or blame, or neither? Type
 # beginnings of your own, take words by the buttons, and watch how sure it is: where the grammar leaves
 # one word only, one bar stands out; where a name or an adjective may come, the bars are many and small.
-# (Without buttons: `next_words(vocabulary.encode("your beginning"))`, or other arguments below.)
+# (Without buttons, change `text=` in the call below and run the cell again.)
 
 # %%
 ck.explore.next_words(next_words, vocabulary, text="There is nothing")
@@ -511,8 +514,8 @@ torch.nn.utils.clip_grad_norm_([weight], 0.4)
 assert torch.allclose(shortened, weight.grad, atol=1e-5)
 
 # %% [markdown] lang="en"
-# **Which rate?** The sweep of lesson 1 works here as well. Find the rate that we used in the picture:
-# is it before or after the suggestion?
+# **Which rate?** The sweep of lesson 1 works here as well. Look in the picture for the rate that we used
+# (`rate` in section 2): is it below or above the suggestion?
 
 # %%
 ck.seed()
@@ -527,7 +530,8 @@ ck.show_sweep(sweep);
 #
 # The classifier takes the encoder and looks at *all* the vectors it says, not only the last: a verdict
 # may stand anywhere. It joins the last vector, the largest value of each feature, and the mean.
-# Reviews of a batch differ in length, so padding must not count:
+# Reviews are sorted by length, so that those of a batch are nearly as long as each other. The rest is
+# filled up with `<pad>`, and this *padding* must not count:
 
 
 # %%
@@ -638,21 +642,23 @@ print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
 # Averaging two models helps where they make different mistakes and are about equally good. Compare the
 # average with the *better* of the two, not with the first one. On the sample it does not have to win:
 # these are single runs, a few of a thousand reviews make a difference of some thousandths, and above
-# you saw how far three seeds lie apart. On all of IMDb the pair did help (section 13 has the numbers).
+# you saw how far three seeds lie apart.
 
 # %% [markdown] lang="en"
 # ## 9 · A small transformer
 #
 # An LSTM carries what it has read along, word by word. A *transformer* (arXiv:1706.03762) lets every
 # word look at every other one directly. You will build one in lesson 6; here a small one takes the
-# place of the encoder, from random weights, in the same table.
+# place of the encoder, from random weights, in the same table. It has places for 512 tokens, so of a
+# longer review it gets the last 512.
 
 # %%
 ck.seed()
 shape = ck.by_edition(PATH, full={"width": 128, "layers": 2}, sample={"width": 64, "layers": 1})
-attentive = ck.text_learner(data, "transformer", sizes=shape)
+cut = ck.text(PATH, vocabulary=vocabulary, batch=batch, longest=512)
+attentive = ck.text_learner(cut, "transformer", sizes=shape)
 attentive.fit(8, rate / 5, name="transformer")
-table["transformer, from nothing"] = [attentive.evaluate(data.test)["accuracy"]]
+table["transformer, from nothing"] = [attentive.evaluate(cut.test)["accuracy"]]
 print(f"{table['transformer, from nothing'][0]:.3f}")
 
 # %% [markdown] lang="en"
@@ -752,15 +758,15 @@ pd.Series(both_right).unstack().map("{:.0%}".format)
 # so a negation would have to outvote the word itself. For the network the phrases are not alike: some it
 # reads rightly in most pairs. A share near one half means something else: the plain reviews are all
 # right, and the negated ones get one and the same verdict, whatever the word. It takes the phrase as a
-# sign of something, and does not turn what stands in it. Print `verdict(negated)` to see that.
+# sign of something, and does not turn what stands in it. To see that, print
+# `verdict([around.format(frames[1].format(word)) for word in good + bad])`.
 #
-# Change `around` as well: end it with `" It was shot in black and white."`, a sentence that says nothing
-# of the film and that no review of the sample ends with. A good number on a test set holds for texts like
+# Change `around` as well: end it with `" It was shot in black and white."`, a sentence that neither
+# praises nor blames and that no review of the sample ends with. A good number on a test set holds for texts like
 # those of the test set; what lies beside them has to be tested by itself, as here.
 #
 # **Which ways of speaking are hard?** The sample also tells what each review does (in `truth`, which no
-# model has seen). A review has two or three opinions, and counts under each kind that it uses. Which kind
-# will be the hardest for counting, which one for the network?
+# model has seen). A review has two or three opinions, and counts once for each of them. Which kind will be the hardest for counting, which one for the network?
 
 # %%
 known = PATH / "truth" / "reviews.csv"  # of the sample alone: nobody wrote it down for IMDb
@@ -771,7 +777,7 @@ if known.is_file():
     kinds["naive Bayes"] = ((by_counting(test_reviews) > 0.5) == test_labels).tolist()
     by_turn = kinds.explode("turn").groupby("turn")
     shares = by_turn[["our model", "naive Bayes"]].mean().astype(float)
-    print(shares.assign(reviews=by_turn.size()).sort_values("our model").round(2).to_string())
+    print(shares.assign(opinions=by_turn.size()).sort_values("our model").round(2).to_string())
 
 # %% [markdown] lang="en"
 # Where the words say the opposite of what is meant, counting falls close to a coin; the network loses far
@@ -830,8 +836,8 @@ for review in (
 #
 # Type a review of your own, and another version of it beside. We begin with a plain one and a negated
 # one: will the verdict turn, and which words will be blue, which orange? Then press the button, which
-# does no more than put a `not` behind the first verb. Will that turn it as well? (The colours are gradient
-# times input of the forward model, the probability is that of both. Without a text field, call
+# does no more than put a `not` behind the first `was`, `is` or the like. Will that turn it as well? (The
+# colours are gradient times input of the forward model, the probability is that of both. Without a text field, call
 # `judge("...")`, or give other texts below.)
 
 
@@ -865,6 +871,9 @@ for label, lr in {"far too high": 50 * rate, "as above": rate, "far too low": ra
 ck.show_histories(tried, value="train_loss");
 
 # %% [markdown] lang="en"
+# Far too high: the loss jumps, and what was read is thrown away. Far too low: in three epochs next to
+# nothing has changed.
+#
 # **Too many epochs.** 150 reviews, twenty epochs, from nothing. How will the two curves part?
 
 # %%
@@ -923,7 +932,7 @@ for name, given in {"with": with_rating(data.test), "without": test_reviews[:200
     print(f"test reviews {name:8} a rating: {reached:.1%} right")
 
 # %% [markdown] lang="en"
-# It looked at nothing but the number, so the other words never got a vote. A result that is too good
+# The number explains everything, so the other words hardly got a vote. A result that is too good
 # is a reason to look at the data: which words have the largest weights?
 #
 # ## 13 · One table
@@ -948,8 +957,8 @@ result.sort_values("mean").round(3).fillna("-")
 # apart.
 #
 # Published marks for all of IMDb: 0.866 for naive Bayes on words and pairs, 0.912 for a linear model on
-# the counts weighted by its votes (Wang and Manning, 2012), 0.954 for language models turned classifiers,
-# forward and backward averaged (arXiv:1801.06146).
+# the counts weighted by its votes (Wang and Manning, 2012), 0.954 for two language models turned
+# classifiers, forward and backward, averaged (arXiv:1801.06146).
 #
 # ## 14 · Before you go on
 #
@@ -986,7 +995,8 @@ answer = 4, 10
 ck.check("4.2", answer)
 
 # %% [markdown] lang="en"
-# **4.3** Write `perplexity`: from a list of the losses of single words, in nats.
+# **4.3** Write `perplexity(losses)`: it takes a list of the losses of single words, by the natural
+# logarithm as everywhere here (in *nats*), and gives back the perplexity of the text.
 
 # %% [markdown] lang="en" hints="4.3"
 # - Section 5 does it for the loss of the whole text.

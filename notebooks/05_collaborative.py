@@ -117,8 +117,8 @@ print(f"{stars.idxmax():g} stars are given most often, in {stars.max() / stars.s
 
 # %% [markdown] lang="en"
 # On the left: people mostly rate what they expect to like, so there are more high ratings than low
-# ones. On the right: a *long tail*. A few films are rated by nearly everybody and most by few. What
-# we learn about a film in the tail rests on a handful of votes; keep that in mind.
+# ones. On the right: a *long tail*. A few films have very many ratings, and the further to the right, the
+# fewer. What we learn about a film in the tail rests on a handful of votes; keep that in mind.
 #
 # ## 2 · The whole game in four statements
 #
@@ -287,8 +287,8 @@ assert (codes == data.valid.inputs[1].numpy()).all()
 print(f"{len(names):,} films have a code; {(codes == 0).sum()} validation ratings are of others")
 
 # %% [markdown] lang="en"
-# **A look-up is a product, too.** Picking row 2 of a table of factors is the same as multiplying the
-# table by a list that is 1 at place 2 and 0 elsewhere (*one-hot*). Looking up is just quicker. Such a
+# **A look-up is a product, too.** Picking row 2 (counted from 0) of a table of factors is the same as
+# multiplying the table by a list that is 1 at place 2 and 0 elsewhere (*one-hot*). Looking up is just quicker. Such a
 # table with a gradient is called an *embedding*:
 
 # %% tags=["nbval-check-output"]
@@ -388,8 +388,9 @@ with torch.no_grad():
     assert torch.allclose(theirs(*pairs), ours(*pairs), atol=1e-5)
 
 # %% [markdown] lang="en"
-# One thing differs in training: `ck.ratings_learner` lets the weight decay pull ten times less at the
-# biases than at the factors. Section 4 measures whether that is wise.
+# Two things differ in training: `ck.ratings_learner` starts its factors nearer to zero, and lets the
+# weight decay pull ten times less at the biases than at the factors. Section 4 measures whether the
+# second is wise.
 #
 # **A network.** Why multiply at all? Put the two lists of factors side by side and let a small network
 # of two layers (an *MLP*) find out what to do with them. It can express more than a dot product. Will
@@ -420,16 +421,17 @@ for what, error in errors.items():
 
 # %% [markdown] lang="en"
 # Each line is one step of this lesson, all on the same validation ratings. Which step brought most?
-# And the network, does it beat the plain product? It got more epochs and less decay, which suits it
-# better. But more freedom is no gain by itself: a product is a very good guess at how tastes work,
+# And the network, does it beat step 3, which multiplies instead? It got more epochs and less decay, which
+# suits it better. But more freedom is no gain by itself: a product is a very good guess at how tastes work,
 # and a network has to find out about multiplication first (arXiv 2005.09683 looks into this).
 #
 # ## 4 · Weight decay
 #
 # A film with three ratings and ten factors or more: three votes cannot pin down that many numbers. The
 # model can fit these votes perfectly and know nothing. *Weight decay* prevents it: at each step, all
-# weights shrink by a small share. A factor stays large only if many ratings keep pushing it. By hand,
-# one step on a weight whose gradient is zero, and the same by torch:
+# weights shrink by a small share. A factor stays large only if many ratings keep pushing it. (*AdamW* is
+# the optimizer of all our learners; its W stands for weight decay.) By hand, one step on a weight whose
+# gradient is zero, and the same by torch:
 
 # %% tags=["nbval-check-output"]
 weight = torch.tensor([2.0], requires_grad=True)
@@ -441,8 +443,8 @@ print(f"by hand {by_hand:.4f}, by torch {weight.item():.4f}")
 assert abs(weight.item() - by_hand) < 1e-6
 
 # %% [markdown] lang="en"
-# How much is right? Train with none, a little, and a lot. Which curve will have a lowest point, that
-# of the training error or that of the validation error?
+# How much is right? Train with hardly any, a little, and a lot. Which curve will have a lowest point,
+# that of the training error or that of the validation error?
 
 # %%
 # %%capture
@@ -468,8 +470,8 @@ print(f"lowest validation error {ends[best][1]:.3f} at a weight decay of {decays
 
 # %% [markdown] lang="en"
 # The training error only ever grows with the decay: it holds the model back. The validation error is
-# high on the left, where votes are learned by heart, and on the right, where nothing is learned at
-# all. The best value lies between.
+# higher on the left, where votes are learned by heart, and on the right, where the factors are held so
+# short that little of the tastes is learned. The best value lies between.
 #
 # What does it do to the single films? The *length* of a film's list of factors says how strongly the
 # model thinks that tastes differ about it. Against the number of ratings, with a little and with
@@ -549,7 +551,7 @@ for name, three in timed.items():
     print(f"{new:.0%} by new raters")
 
 # %% [markdown] lang="en"
-# The same model, the same table, and the last number is far from the first. Two things are behind it.
+# The same model, the same table, and the last error is far from the first. Two things are behind it.
 # There are *new raters*, about whom nothing is known yet: for them no model has more to say than the
 # means of the films, and section 9 takes care of them. And there is *drift*: people change, and so
 # does what is rated. The middle line has drift without new raters. It is worse than the first by more
@@ -717,7 +719,7 @@ print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other 
 #
 # The model knows nothing about somebody who came today: a *cold start*. Training it again for
 # each new rater would be too slow. But the factors of the films are known. If we hold them fixed,
-# then finding the rater's own numbers is a linear regression, and that has a solution in one line.
+# then finding the rater's own numbers is nearly a linear regression, which is solved in one line.
 #
 # Start from the mean rater (code 0). Near there, the prediction changes by `slope` times each change
 # of the score. So for the films that were rated, look for changes `w` of bias and factors such that
@@ -762,8 +764,9 @@ ridge.fit((A @ root).numpy(), (stars - start).numpy())
 assert np.allclose(root.numpy() @ ridge.coef_, w.numpy(), atol=1e-4)
 
 # %% [markdown] lang="en"
-# Which films should one ask about? These five are well known and differ from each other as much as
-# possible, so that each answer tells a lot:
+# Which films should one ask about? These five are well known and have as little to do with each other as
+# possible (the exact opposite of a film would tell the same as the film itself), so that each answer
+# tells something new:
 
 # %%
 known = busy[:100]
@@ -823,8 +826,9 @@ print("first for the opposite taste:", ", ".join(list(opposite)[:3]))
 # A film in both lists is simply good; the others are a matter of taste.
 
 # %% [markdown] lang="en"
-# **Does it work?** The split after a day has raters that the model has never seen. Give it the first
-# `n` ratings of each, and let it predict their others. How fast will the error fall?
+# **Does it work?** The split after a day has raters that the model has never seen. Give it `n` ratings
+# of each, drawn at random, and let it predict others, the same ones for every `n`. How fast will the
+# error fall?
 
 # %%
 late = timed["after a day"][0]
@@ -850,7 +854,7 @@ def error_after(n, taste=1):
 
 
 # %%
-print(f"{len(fresh)} new raters with 40 ratings or more; the error on all but their first 20:")
+print(f"{len(fresh)} new raters with 40 ratings or more; the error on all but 20 of them:")
 for n in (0, 1, 2, 5, 10, 20) if fresh else ():
     print(f"{n:3} films rated: rmse {error_after(n):.3f}, by their bias alone {error_after(n, 0):.3f}")
 
@@ -974,8 +978,8 @@ for name, (recall, ndcg) in ranks.items():
     print(f"{name:14} recall at 10: {recall:.3f}   NDCG at 10: {ndcg:.3f}")
 
 # %% [markdown] lang="en"
-# It has never seen a star, and ranks what people will watch best of all. Ask what a model was trained
-# *for* before you use it.
+# It has never seen a star, and of all four it is the best at ranking what people will watch. Ask what a
+# model was trained *for* before you use it.
 
 # %% [markdown] lang="en"
 # ## 11 · A world whose tastes are known
@@ -1138,8 +1142,8 @@ def play(policy, rounds=6):
 # Three ways to choose: the ten with the highest prediction; the ten that most people have seen; seven by
 # prediction and three by chance. And four numbers a round: how much people like what they get; how
 # many different films anybody gets at all; which share goes to the tenth of the films that was
-# busiest at the start; and how wrong the model is about films drawn at random, not about those it
-# chose itself.
+# busiest at the start; and how wrong the model is about all films that a rater has not seen yet, not
+# only about those it chose itself.
 
 
 # %%
@@ -1332,8 +1336,8 @@ def predict(rater, film, generous, good, mean):
 ck.check("5.1", predict)
 
 # %% [markdown] lang="en"
-# **5.2** With `span=(0.5, 5.5)`, a score of 0 gives the middle of the span, 3 stars. Which score gives
-# exactly 5 stars? Three decimals.
+# **5.2** Call *score* all that goes into the sigmoid. With `span=(0.5, 5.5)`, a score of 0 gives the
+# middle of the span, 3 stars. Which score gives exactly 5 stars? Three decimals.
 
 # %% [markdown] lang="en" hints="5.2"
 # - How far along the span do 5 stars lie, as a share from 0 to 1?

@@ -338,9 +338,9 @@ show_ladder(last=2)
 # others.
 #
 # **A loop.** With eight characters we do not write eight lines: the second and third were the same
-# anyway. And one thing is worth trying: so far the new character is *added* to what is known, before
-# the matrix. A sum mixes the two for good. If we put them side by side instead (`torch.cat`), the
-# matrix can treat them differently. Which will be better?
+# anyway. And one thing is worth trying: so far the new character is *added* to what is known, and one
+# matrix acts on the sum. If we put them side by side instead (`torch.cat`), each gets a part of the
+# matrix to itself. Which will be better?
 
 
 # %%
@@ -370,8 +370,8 @@ for joined, name in ((False, "loop over eight, added"), (True, "loop over eight,
 show_ladder(last=3)
 
 # %% [markdown] lang="en"
-# On the sample, the loop that adds is no better with eight characters than `Three` was with three:
-# what it has read gets blurred. Side by side, the five characters more are of use (one run each).
+# On the sample, the loop that adds is no better with eight characters than `Three` was with three. Side
+# by side, the five characters more are of use (one run each).
 #
 # A matrix that acts on two lists side by side is the same as two matrices, one for each list, whose
 # results are added. So the concatenated loop computes tanh(W h + U x + b), and this is word for word
@@ -631,7 +631,7 @@ torch.nn.utils.clip_grad_norm_([weight], 1.0)
 assert torch.allclose(weight.grad, by_hand, atol=1e-5)
 
 # %% [markdown] lang="en"
-# All trainings of this lesson are clipped; look at `train` in section 1. Clipping helps against
+# Whatever goes through `train` (section 1) is clipped. Clipping helps against
 # exploding. Against vanishing one needs another kind of cell.
 #
 # ## 6 · Gates: GRU and LSTM by hand
@@ -655,8 +655,8 @@ def gru_step(layer, e, h):
 
 
 # %% [markdown] lang="en"
-# **The LSTM** (Hochreiter and Schmidhuber, 1997) has two memories, a *cell* that is only added to and
-# faded, and `h`, what it shows of it. Four lists come out of the matrices: three gates and a proposal.
+# **The LSTM** (Hochreiter and Schmidhuber, 1997; its `keep` gate: Gers and others, 2000) has two memories,
+# a *cell* that is only added to and faded, and `h`, what it shows of it. Four lists come out of the matrices: three gates and a proposal.
 
 
 # %%
@@ -880,7 +880,7 @@ show_ladder()
 # a scale that no notebook reaches: all places of a row are computed at once, so it can be trained on
 # far more text.
 #
-# For the mark to beat: on Nietzsche, with large recurrent networks on a graphics card, a course of 2018
+# A mark to beat: on Nietzsche, with large recurrent networks on a graphics card, a course of 2018
 # reached 1.252 nats.
 #
 # ## 9 · What goes wrong
@@ -1083,7 +1083,7 @@ by_greedy = "".join(itertools.islice(letters(deep.model, start, greedy), 100))
 assert beam(deep.model, start, 100, 1)[0] == start + by_greedy
 
 # %% [markdown] lang="en"
-# One candidate is greedy. More candidates find a text that is more probable, and it is duller still.
+# One candidate is greedy. More candidates find a text that is more probable, and it is still dull.
 # Beam search serves where there is one right answer, in translation say. For free writing, draw.
 #
 # **The transformer writes too.** It has no memory, so it is given the whole text again each time:
@@ -1120,8 +1120,8 @@ surprises = F.cross_entropy(scores, x[1:], reduction="none").cpu()
 passage = spell(x[1:])
 ck.show_letters(passage, surprises, label="surprise in nats", middle=0);
 # %% [markdown] lang="en"
-# Where do you find the dark ones? At the beginning of words. Once a few letters are there, the rest
-# follows. Over the whole validation part:
+# Where do you find the dark ones? Mostly near the beginning of words; a few stand where a word takes
+# another turn than expected. Over the first 20,000 characters of the validation part:
 
 # %%
 with torch.no_grad():
@@ -1195,9 +1195,9 @@ assert np.allclose(correlations(fact, units), np.corrcoef(fact, units.T)[0, 1:],
 
 # %% [markdown] lang="en"
 # 1 or -1 would be a perfect gauge, 0 none. Where the second number is near the first one, the unit really
-# goes with the fact; where it drops, it was chance. The unit that was chosen with the highest number
-# among those about quotes, parentheses and lines, over a passage of the second half. Where should its
-# colour change? Say it before you look.
+# goes with the fact; where it drops, it was chance. Below stands one unit over a passage of the second
+# half: the one that was chosen with the highest number among those about quotes, parentheses and lines.
+# Where should its colour change? Say it before you look.
 #
 # Then move the sliders, to other units and other passages. How many units do you have to look at until
 # you find one whose colours you can explain by yourself? (Without sliders: change `unit=` in the call.)
@@ -1241,8 +1241,8 @@ for sentence in ("The value of this is not the same.", "Teh vlaue fo tihs si ont
     print(f"{nats_of(sentence):.2f} nats: {sentence}")
 
 # %% [markdown] lang="en"
-# **A book of your own** goes the same way: put the path of a text file (UTF-8, some 200,000 characters
-# or more) in the place of `book` in section 1 and run all cells again. Good candidates are letters,
+# **A book of your own** goes the same way: in section 1 write `from pathlib import Path` and
+# `book = Path("my_book.txt")` (UTF-8, some 200,000 characters or more), and run all cells again. Good candidates are letters,
 # recipes, laws, song texts, chess games, the source code of a program. What will it pick up first?
 #
 # **A warning.** A network that has learned a text may give back pieces of it word for word. Do not
@@ -1308,9 +1308,9 @@ def top_k(p, k):
 ck.check("6.3", top_k)
 
 # %% [markdown] lang="en"
-# **6.4** Greedy writing walks in circles. Write `period(text)`: the smallest number of characters that
-# the text ends with three times in a row, or 0 if there is none. For "well, so so so" it is 3. Then
-# find the period of what greedy wrote in section 10.
+# **6.4** Greedy writing walks in circles. Write `period(text)`: the length of the shortest piece that
+# stands three times in a row at the end of the text, or 0 if there is none. For "well, so so so" it is 3
+# (a space counts). Then try `period(by_greedy)`, the text from section 10.
 
 # %% [markdown] lang="en" hints="6.4"
 # - Try the lengths 1, 2, 3 and so on; the largest that can be is a third of the text.
@@ -1445,7 +1445,7 @@ ck.progress();
 # Graves, arXiv 1308.0850. Units with a meaning: 1506.02078. LSTM: Hochreiter and Schmidhuber, Neural
 # Computation 1997. GRU: 1406.1078. Identity start: 1504.00941. Clipping: 1211.5063. Dropout between
 # layers: 1409.2329. Attention: 1706.03762. Nucleus: 1904.09751. The book: Nietzsche, Beyond Good and
-# Evil, 1886. The manual: Python's language reference and library reference, PSF licence. The course
+# Evil (1886) and, in its last third, Human, All Too Human (1878). The manual: Python's language reference and library reference, PSF licence. The course
 # whose topics these lessons follow: fast.ai, Practical Deep Learning for Coders, 2018.
 #
 # The text of this lesson is under CC BY 4.0, its code under the MIT licence.

@@ -80,7 +80,7 @@ ck.show_sweep(sweep);
 
 # %% [markdown] lang="en"
 # The sweep of lesson 1, with more mini-batches, for a network from nothing is slow to get off the ground.
-# Where is the loss lowest, and where does it shoot up? The suggestion, a tenth of the rate at the lowest
+# Where is the loss lowest, and where is it back to where it began? The suggestion, a tenth of the rate at the lowest
 # point, is the careful choice. We have few epochs, so we go nearer to the edge, and keep the same rate for
 # every network that follows, so that they can be compared:
 
@@ -187,7 +187,8 @@ print([receptive_field([(3, 1)] * depth) for depth in (1, 2, 3, 4)], "with strid
 
 # %% [markdown] lang="en"
 # Is that true? Ask the network: which dots of the picture move one unit in the middle of the third
-# layer? Those whose *gradient* is not zero. We count how many columns they span:
+# layer? Those whose *gradient* (how fast the unit's number changes with the dot) is not zero. We count how
+# many columns they span:
 
 # %%
 plain_net = nn.Sequential(*[nn.Conv2d(3, 3, 3, stride=2, padding=1) for _ in range(3)])
@@ -199,16 +200,17 @@ assert touched.any(0).sum() == receptive_field([(3, 2)] * 3)
 
 # %% [markdown] lang="en"
 # **Play with it.** How wide does a unit see with four layers of stride 1? With two of stride 3? What does a
-# *dilation* do, which leaves gaps between the numbers of a kernel, and a pooling behind each layer? Guess
-# first, then move the controls. On the right is one row of dots, and how the unit is made of them. (Without
+# *dilation* do, which leaves gaps between the numbers of a kernel, and a *pooling* behind each layer, which
+# makes one number out of each 2 by 2? Guess first, then move the controls. On the right is one row of dots, and how the unit is made of them. (Without
 # sliders: change the numbers in the call and run the cell again.)
 
 # %%
 ck.explore.receptive_field(data.train.inputs[places[2]], kernel=3, stride=2, depth=4)
 
 # %% [markdown] lang="en"
-# With stride 2 four layers see almost the whole picture; with stride 1 four layers see nine dots. A net
-# has to see an animal whole before it can tell which one it is, and stride is the cheap way there. What the
+# With stride 2 four layers see almost the whole picture; with stride 1 four layers see nine dots. Small
+# pieces of an animal say something already; how they stand to each other is seen only by a unit that sees
+# them all, and stride is the cheap way there. What the
 # explorer counts is the same formula, and a test of this course holds it against the measured gradient.
 #
 # ## 3 · The ladder
@@ -398,8 +400,8 @@ ck.explore.batch_norm(some, data.train.targets[rows], on=False, depth=8, scale=0
 
 # %% [markdown] lang="en"
 # Without batch norm the scale of the first weights decides everything: too small, and the later layers say
-# the same of every picture; too large, and the numbers grow beyond all bounds. With it, hardly. Now in our
-# own net:
+# the same of every picture; too large, and the numbers grow beyond all bounds. With it, the scale hardly
+# matters. Now in our own net:
 
 
 # %%
@@ -652,7 +654,7 @@ print(tuple(maps.shape), "becomes", tuple(by_hand.shape))
 
 # %% [markdown] lang="en"
 # **Bottleneck.** A 3x3 convolution from 256 channels to 256 is expensive. Cheaper: with a 1x1 down to 64,
-# the 3x3 there, and with a 1x1 back up. How many times fewer weights are that?
+# the 3x3 there, and with a 1x1 back up. How many times fewer weights is that?
 
 # %% tags=["nbval-check-output"]
 narrow = [(256, 64, 1), (64, 64, 3), (64, 256, 1)]
@@ -666,14 +668,15 @@ for label, count in zip(("direct", "bottleneck"), counts, strict=True):
 # ## 6 · The fast recipe
 #
 # How far does this go on the real CIFAR-10? People have made a sport of passing 94 % on its test pictures
-# in as little time as possible; the record stands below three seconds on one large GPU (arXiv
-# 2404.00498). The recipe that they share is a residual or plain convolutional net with batch norm and
+# in as little time as possible: a paper of 2024 did it in 3.29 seconds on one large GPU (arXiv
+# 2404.00498), and it has been done faster since. The recipe that they share is a residual or plain convolutional net with batch norm and
 #
 # * the whole data set as one tensor on the device, so that a batch is one index;
 # * every batch mirrored and shifted at once: reflect four dots around, cut 32 by 32 out at random;
-# * one cycle of the learning rate, with SGD and a strong weight decay;
+# * one cycle of the learning rate, with *SGD* (gradient descent, a mini-batch a step) and a strong weight
+#   decay;
 # * *label smoothing*: ask for a little less than certainty;
-# * half precision and `channels_last`, the order of numbers in memory that convolutions like.
+# * *half precision*, numbers of 16 bits in place of 32, and `channels_last`, the order of numbers in memory that convolutions like.
 #
 # The cycle and the mirroring are those of lesson 1. *Weight decay* pulls every weight a little towards zero
 # at each step. `Batches` and the learner already keep the data on the device and use half precision where
@@ -735,9 +738,9 @@ for label, row in first.items():
     print(f"{label:24} accuracy {row['accuracy']:.3f} after one epoch")
 
 # %% [markdown] lang="en"
-# **Too many epochs, and a leak.** Now something that happens in earnest: half of the test pictures have
-# slipped into the training part. To see it quickly we train on few pictures, and on those again and again.
-# What will the losses do? And how right is the net on the test pictures that it has seen, and on the others?
+# **Too many epochs, and a leak.** Now something that happens in earnest: test pictures have slipped into
+# the training part. To see it quickly we take few: 300 training pictures, and 600 test pictures, of which
+# every other one has slipped in. We train on these again and again. What will the losses do? And how right is the net on the test pictures that it has seen, and on the others?
 
 # %%
 seen = torch.arange(0, data.valid.examples, 2)[:300]
@@ -764,7 +767,7 @@ for label, rows in {"seen in training": seen, "never seen": fresh}.items():
 # %% [markdown] lang="en"
 # The training loss goes on falling when the other has long stopped: the net knows its pictures by heart. On
 # test pictures that it has seen it looks almost perfect, and that says nothing about new ones. Whoever had
-# measured on all test pictures would have believed a number in between. So check that no picture stands
+# measured on all 600 would have believed a number in between. So check that no picture stands
 # in both parts; `ck.near_duplicates` of lesson 1 looks for them.
 #
 # **Without running statistics.** What if we leave them out, and measure the batch at hand also at test time?
@@ -1099,7 +1102,7 @@ ck.show_pictures([one.cpu() for one in painted], titles=titles, columns=6);
 # ## 9 · All layers, all classes
 #
 # The picture with both animals once more: a row for each class, a column for each layer, weighted place by
-# place. In which column do the two rows differ?
+# place. In which column is each row hot on its own animal?
 
 # %%
 ck.show_heat_grid(model, both[0], layers, pets.classes, pooled=False);
@@ -1112,7 +1115,8 @@ ck.show_heat_grid(model, both[0], layers, pets.classes, pooled=False);
 #
 # **Now you, with a picture of your own.** Choose a picture from your computer; it is cut to a square. For
 # which class does the network speak, and where? What does it say of a picture without any animal? (Without
-# buttons: put `"mine.jpg"` in place of the picture, and set `layer=`, `target=` and `pooled=` by hand.)
+# buttons: put `ck.read_picture("mine.jpg", size=size)` in place of `both[0]`, and set `layer=`, `target=`
+# and `pooled=` by hand.)
 
 # %%
 ck.explore.heat(model, pets.classes, both[0], layers=layers)

@@ -219,7 +219,7 @@ class Shown:
                 if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
                     return "slider"
         for choice in self.root.locator("select").all():
-            for key in ("ArrowDown", "ArrowUp"):  # in the list that the space bar opens
+            for key in ("ArrowUp", "ArrowDown"):  # in the list that the space bar opens
                 if self.changes(lambda c=choice, k=key: self._press(c, "Space", k, "Enter"), 12):
                     return "choice"
         for field in self.root.locator("input[type=number]").all():

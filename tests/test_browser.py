@@ -68,18 +68,27 @@ def _take_the_quiz(opened, source):
     quiz = opened.page.locator(".coursekit-quiz")
     groups = quiz.locator(".widget-radio-box, .jupyter-widget-radio-box")
     wrong = [not answer["right"] for answer in questions[0]["answers"]].index(True)
-    groups.nth(0).locator("input").nth(wrong).click()
+    _choose(opened, groups.nth(0).locator("input").nth(wrong), by_mouse=True)
     quiz.get_by_text("Not quite:").wait_for()
     for place, question in enumerate(questions):
         right = [answer["right"] for answer in question["answers"]].index(True)
         choice = groups.nth(place).locator("input").nth(right)
-        if place % 2:  # by mouse and by keyboard in turn
+        _choose(opened, choice, by_mouse=place % 2)
+    quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()
+    browser.Shown(opened.page, quiz).screenshot(f"{source.stem[:2]}-quiz")
+
+
+def _choose(opened, choice, *, by_mouse):
+    """Choose an answer; where a picture above grew meanwhile and the click missed, once more."""
+    for _ in range(5):
+        if by_mouse:
             choice.click()
         else:
             choice.focus()
             opened.page.keyboard.press("Space")
-    quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()
-    browser.Shown(opened.page, quiz).screenshot(f"{source.stem[:2]}-quiz")
+        if choice.is_checked():
+            return
+    raise AssertionError("a radio button that cannot be chosen")
 
 
 # Explorers that are used to the end ---------------------------------------------------------------

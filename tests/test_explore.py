@@ -7,7 +7,7 @@ import pytest
 
 from coursekit.visuals import explore
 from coursekit.visuals.explore import frame
-from coursekit.visuals.style import say
+from coursekit.visuals.style import DRAWING, say, use_style
 from tests import explorers
 from tests.sentences import refuses
 
@@ -71,6 +71,34 @@ def test_a_wrong_setting_is_named():
         explore.descent(rate=7)
     with refuses("landscape cannot be", "a curve"):
         explore.descent(landscape="a curv")
+    with refuses("learning rate is '0.1'", "a number from"):
+        explore.descent(rate="0.1")
+    with refuses("ReLUs is 3.5", "a whole number from 1 to 40"):
+        explore.relus(bends=3.5)
+
+
+def test_what_cannot_be_drawn_changes_nothing():
+    """One wrong setting, after which every other one fails as well, or half of them are taken."""
+
+    def draw(axes, n):
+        if n == 3:
+            raise ValueError("not three")
+        return str(n)
+
+    explorer = frame.Explorer("x", draw, {"n": frame.Slider("n", 1, low=1, high=5)})
+    with pytest.raises(ValueError, match="not three"):
+        explorer.set(n=3)
+    assert explorer.settings == {"n": 1}
+    with refuses("no setting 'm'"):
+        explorer.set(n=2, m=2)
+    assert explorer.settings == {"n": 1}
+
+
+def test_controls_stand_where_the_settings_are():
+    """Settings changed by code before the explorer is shown: a picture beside other sliders."""
+    explorer = explore.descent().set(rate=1.0)
+    explorer.widget()
+    assert explorer.widgets["rate"].value == 1.0
 
 
 def test_what_fails_is_said_and_the_picture_stays():
@@ -122,6 +150,46 @@ def test_no_figure_is_left_to_be_shown_twice():
     for bends in (2, 3, 4):
         explorer.set(bends=bends)
     assert plt.get_fignums() == before
+
+    def draw(axes):
+        plt.figure()
+        raise ValueError("half drawn")
+
+    with pytest.raises(ValueError, match="half drawn"):
+        frame.Explorer("x", draw, {}).redraw()
+    assert plt.get_fignums() == before
+
+
+def test_a_page_takes_the_place_of_a_picture(monkeypatch, capsys):
+    """The last picture above words that speak of something else."""
+    import matplotlib.pyplot as plt
+
+    def draw(axes, n):
+        return plt.subplots()[1] if n == 1 else "a page"
+
+    explorer = frame.Explorer("x", draw, {"n": frame.Slider("n", 1, low=1, high=2)})
+    explorer.redraw()
+    assert explorer.png
+    explorer.set(n=2)
+    assert explorer.png is None
+    assert "a page" in explorer.html()
+
+
+def test_the_style_is_set_by_one_thread_at_a_time():
+    """A slider moved while a cell draws, after which all figures keep the course's settings."""
+    free = []
+
+    def look():
+        free.append(DRAWING.acquire(blocking=False))
+        if free[-1]:
+            DRAWING.release()
+
+    with use_style():
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+    look()
+    assert free == [False, True]
 
 
 def test_what_a_cell_prints_meanwhile_stays_on_the_page(capsys):

@@ -55,6 +55,8 @@ def test_a_picture_of_ones_own_is_looked_at():
 def test_a_layer_or_class_that_is_not_there_is_named(net):
     """A typo that ends in a KeyError from inside a widget, where nobody sees it."""
     picture, names = np.zeros((64, 64, 3), np.uint8), ["cats", "dogs", "foxes"]
+    with refuses("There are 2 class names and 3 scores"):
+        explore.heat(net, names[:2], picture, layers=["body.stage2"])
     with refuses("no layer 'body.stage9'"):
         explore.heat(net, names, picture, layers=["body.stage9"])
     with refuses("cannot be 'wolves'", "cats, dogs"):

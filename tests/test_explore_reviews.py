@@ -193,3 +193,6 @@ def test_the_buttons_write_into_the_field():
         assert explorer.widgets["text"].value == explorer.continuation.text
     explorer.widgets["text"].value = "The cast"
     assert explorer.continuation.numbers == VOCABULARY.encode("The cast")
+    explorer.settings["text"] = "The plot"  # typed, and not drawn yet
+    explorer.take()
+    assert explorer.continuation.numbers[:-1] == VOCABULARY.encode("The plot")

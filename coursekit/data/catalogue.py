@@ -253,7 +253,7 @@ _DATA_SETS = (
     DataSet(
         "nietzsche", "600,893 characters of Nietzsche in English",
         "no licence stated, an old translation out of copyright in most countries",
-        "Nietzsche: Beyond Good and Evil (1886)",
+        "Nietzsche: Beyond Good and Evil (1886), Human, All Too Human (1878)",
         {"*.txt": 1},  # one text, of whatever name
         sources=(
             Source(f"{_S3}/text-datasets/nietzsche.txt", 600_901,

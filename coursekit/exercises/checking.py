@@ -188,14 +188,14 @@ def _copies(case):
     ]
 
 
-def alike(one, other):
-    """Return True where two results are the same: numbers within 1e-5, everything else equal."""
+def alike(one, other, within=1e-5):
+    """Return True where two results are the same: numbers nearly so, everything else equal."""
     if isinstance(one, str) or isinstance(other, str):
         return one == other
     try:
         one, other = (_array(value) for value in (one, other))
         return one.shape == other.shape and numpy.allclose(
-            one, other, rtol=1e-5, atol=1e-5, equal_nan=True
+            one, other, rtol=within, atol=within, equal_nan=True
         )
     except (TypeError, ValueError):
         return False

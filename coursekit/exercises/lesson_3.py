@@ -53,7 +53,9 @@ def _first(dates, happens):
     return answer
 
 
-_MARCH = [datetime.date(2015, 3, day) for day in (2, 3, 4, 6, 7, 9, 14)]  # some days are missing
+_MARCH = [
+    datetime.datetime(2015, 3, day) for day in (2, 3, 4, 6, 7, 9, 14)
+]  # some days are missing
 _DAYS = [
     (_MARCH[:5], [False, True, False, False, True]),
     (_MARCH, [True, False, False, True, False, False, False]),
@@ -89,6 +91,7 @@ _DATES = [
     for days, count in (
         (["2015-07-01", "2015-07-05", "2015-07-05", "2015-07-03", "2015-07-04", "2015-07-02"], 2),
         (["2015-01-02", "2014-12-31", "2015-01-01", "2014-12-30", "2015-01-02", "2014-12-29"], 3),
+        (["2015-07-01", "2015-07-05", "2015-07-05", "2015-07-02", "2015-07-04"], 3),  # no third
     )
 ]
 
@@ -191,6 +194,10 @@ EXERCISES = {
             (
                 lambda dates, days: dates < dates.min() + numpy.timedelta64(days, "D"),
                 "These are the first days; a forecast looks from the past into the future.",
+            ),
+            (
+                lambda dates, days: numpy.isin(dates, numpy.unique(dates)[-days:]),
+                "You count the dates that occur; a day without rows is a day, too.",
             ),
         ],
     ),

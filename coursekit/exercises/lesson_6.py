@@ -276,11 +276,12 @@ EXERCISES = {
             49_536: "Nearly: one bias is missing. torch has two of them, one for the character "
             "and one for the memory.",
             49_152: "Nearly: the biases are missing; there are two in each of the four lists.",
-            36_864: "You have counted only the matrix for the memory; the character has one too.",
-            12_288: "The matrices are there, but only once, and without biases: there are four "
-            "lists.",
-            9_984: "You have counted only what is multiplied once: the matrix for the memory is "
-            "96 by 96.",
+            36_864: "Either the matrices for the character are missing, or there are three lists "
+            "as in a GRU; and the biases are missing.",
+            12_288: "That is 4 x 32 x 96, without the matrices for the memory, or one list only; "
+            "and the biases are missing.",
+            13_440: "In each list the memory needs a matrix of 96 by 96; you have counted 96 "
+            "numbers.",
         },
         tolerance=0.5,
         otherwise="Four lists of 96; each needs a matrix for 32 inputs, one for 96 numbers of the "

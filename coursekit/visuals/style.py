@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import math
 import textwrap
+import threading
 import unicodedata
 
 import numpy
@@ -26,37 +27,44 @@ DASHES = ["-", "--", "-.", ":"]  # so that lines differ without colour as well
 WIDTH = 10.0  # inches; the widest figure that a notebook shows unshrunk
 
 
+# Matplotlib has one set of settings, and JupyterLab may move a slider in a thread of its own.
+DRAWING = threading.RLock()
+
+
 @contextlib.contextmanager
 def use_style():
     """Draw in the course's style inside this context, or inside a function decorated with it."""
     import matplotlib
 
-    with matplotlib.rc_context(
-        {
-            # White on purpose: a figure without ground is unreadable on a dark page.
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-            "axes.edgecolor": "#444444",
-            "axes.labelcolor": "black",
-            "text.color": "black",
-            "xtick.color": "black",
-            "ytick.color": "black",
-            "figure.dpi": 100,
-            "font.size": 11,
-            "axes.titlesize": 11,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-            "legend.fontsize": 10,
-            "legend.frameon": False,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "grid.color": "#dddddd",
-            "lines.linewidth": 2,
-            "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
-            "image.cmap": "gray",
-        }
+    with (
+        DRAWING,
+        matplotlib.rc_context(
+            {
+                # White on purpose: a figure without ground is unreadable on a dark page.
+                "figure.facecolor": "white",
+                "axes.facecolor": "white",
+                "axes.edgecolor": "#444444",
+                "axes.labelcolor": "black",
+                "text.color": "black",
+                "xtick.color": "black",
+                "ytick.color": "black",
+                "figure.dpi": 100,
+                "font.size": 11,
+                "axes.titlesize": 11,
+                "xtick.labelsize": 10,
+                "ytick.labelsize": 10,
+                "legend.fontsize": 10,
+                "legend.frameon": False,
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.grid": True,
+                "axes.axisbelow": True,
+                "grid.color": "#dddddd",
+                "lines.linewidth": 2,
+                "axes.prop_cycle": matplotlib.cycler(color=CYCLE),
+                "image.cmap": "gray",
+            }
+        ),
     ):
         yield
 

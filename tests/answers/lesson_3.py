@@ -12,6 +12,11 @@ def since(dates, happens):
     return (dates - dates.where(happens).ffill()).dt.days.to_numpy()
 
 
+def since_as_they_come(dates, happens):
+    dates = pd.Series(dates)
+    return (dates - dates.where(pd.Series(happens)).ffill()).dt.days
+
+
 def fill(train, other):
     return pd.Series(other).fillna(pd.Series(train).median())
 
@@ -22,6 +27,7 @@ def last(dates, days):
 
 RIGHT = [
     ("3.1", since),
+    ("3.1", since_as_they_come),
     ("3.2", fill),
     ("3.3", last),
     ("3.4", 1),
@@ -68,6 +74,7 @@ WRONG = [
     ("3.3", lambda dates, days: dates <= dates.max() - np.timedelta64(days, "D"), "training part"),
     ("3.3", lambda dates, days: np.arange(len(dates)) >= len(dates) - days, "last rows"),
     ("3.3", lambda dates, days: dates < dates.min() + np.timedelta64(days, "D"), "first days"),
+    ("3.3", lambda dates, days: np.isin(dates, np.unique(dates)[-days:]), "dates that occur"),
     ("3.4", 0, "always right"),
     ("3.4", 100, "percent"),
     ("3.4", "1 %", "is a number"),

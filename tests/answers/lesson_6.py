@@ -69,6 +69,8 @@ WRONG = [
     ("6.5", 4 * (32 * 96 + 96 * 96), "biases are missing"),
     ("6.5", 3 * (32 * 96 + 96 * 96 + 2 * 96), "GRU"),
     ("6.5", 32 * 96 + 96 * 96 + 2 * 96, "one list"),
+    ("6.5", 4 * 96 * 96, "character are missing"),
+    ("6.5", 4 * (32 * 96 + 96 + 2 * 96), "matrix of 96 by 96"),
     ("6.5", 5, "Four lists"),
     ("6.6", lambda count, back: hidden_places(count, back).T, "exchanged"),
     ("6.6", lambda count, back: ~hidden_places(count, back), "wrong way round"),

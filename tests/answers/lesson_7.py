@@ -55,6 +55,9 @@ RIGHT = [
     ("7.2", layers_needed),
     ("7.3", sum(parameter.numel() for parameter in nn.Conv2d(48, 96, 3).parameters())),
     ("7.4", batch_norm),
+    ("7.4", lambda x: batch_norm(x.double())),
+    ("7.4", lambda x: batch_norm(x).numpy()),
+    ("7.4", lambda x: over((0, 2, 3))(x)),
     ("7.5", class_map),
     ("7.6", inside),
 ]
@@ -81,6 +84,14 @@ WRONG = [
     ("7.4", over(0), "every place by itself"),
     ("7.4", over((0, 2, 3), correction=1), "n - 1"),
     ("7.4", over((0, 2, 3), epsilon=0), "7 everywhere"),
+    (
+        "7.4",
+        lambda x: (
+            (x - x.mean((0, 2, 3), keepdim=True))
+            / (x.std((0, 2, 3), correction=0, keepdim=True) + 1e-5)
+        ),
+        "before the root",
+    ),
     ("7.4", lambda x: x - x.mean((0, 2, 3), keepdim=True), "standard deviation 1"),
     ("7.5", lambda m, w: torch.einsum("c,chw->hw", w, m), "speaks against"),
     ("7.5", lambda m, w: torch.einsum("c,chw->hw", w, m.relu()).relu(), "before they are weighted"),

@@ -10,18 +10,16 @@ import contextlib
 import html
 import io
 import math
-import threading
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from types import SimpleNamespace
 
 import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
-from coursekit.visuals.style import listen, say, use_style
+from coursekit.visuals.style import DRAWING, listen, say, use_style
 
 WIDE = {"description_width": "170px"}
-_DRAWING = threading.RLock()  # JupyterLab may call from several threads, and matplotlib has one
 
 
 # The controls ---------------------------------------------------------------------------------
@@ -32,15 +30,12 @@ class Control:
     """Something that can be moved: a ``label`` and the ``value`` that it starts with.
 
     Args:
-        heavy: True where a new picture takes longer than 100 ms: it is drawn when the control is
-            let go of, not on the way.
         wait: seconds without a further change after which the picture is drawn, for typing.
     """
 
     label: str
     value: object
     _: KW_ONLY
-    heavy: bool = False
     wait: float = 0.0
 
     def _common(self, width="480px"):
@@ -60,20 +55,38 @@ class Control:
 
 @dataclass(frozen=True)
 class Slider(Control):
-    """A number from ``low`` to ``high``; whole numbers where all three are. ``log``: by factors."""
+    """A number from ``low`` to ``high``; a whole one where these and ``step`` are.
+
+    Args:
+        log: True where a step is a factor.
+        heavy: True where a new picture takes longer than 100 ms: it is drawn when the slider is
+            let go of, not on the way.
+    """
 
     low: float = 0.0
     high: float = 1.0
     step: float | None = None
     log: bool = False
+    heavy: bool = False
+
+    @property
+    def whole(self):
+        """True where there are whole numbers only."""
+        steps = (self.low, self.high, self.step or 1)
+        return not self.log and all(isinstance(number, int) for number in steps)
 
     def check(self, value):
-        """Return the value, or raise a CourseError where it lies outside."""
-        if not self.low <= value <= self.high:
+        """Return the value, or raise a CourseError where the slider cannot stand there."""
+        try:
+            fits = self.low <= value <= self.high and (not self.whole or value == int(value))
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            kind = "a whole number" if self.whole else "a number"
             raise CourseError(
-                f"{self.label} is {value}; choose a number from {self.low} to {self.high}."
+                f"{self.label} is {value!r}; choose {kind} from {self.low} to {self.high}."
             )
-        return value
+        return int(value) if self.whole else value
 
     def same(self, value, other):
         """Return whether two values lie less than a step apart; a browser knows whole steps."""
@@ -87,7 +100,7 @@ class Slider(Control):
         if self.log:
             low, high = math.log10(low), math.log10(high)
             return low, high, self.step or (high - low) / 60
-        if all(isinstance(number, int) for number in (self.value, low, high)):
+        if self.whole:
             return low, high, self.step or 1
         return low, high, self.step or (high - low) / 100
 
@@ -101,7 +114,7 @@ class Slider(Control):
         if self.log:
             shown = ",.0f" if self.high >= 1000 else ".2g"
             return ipywidgets.FloatLogSlider(base=10, readout_format=shown, **options)
-        if isinstance(step, int):
+        if self.whole:
             return ipywidgets.IntSlider(**options)
         return ipywidgets.FloatSlider(readout_format=".3g", **options)
 
@@ -255,14 +268,13 @@ class Explorer:
             text for a page of letters.
         controls: {name of a setting: Control}.
         buttons: {label: function of this explorer}; what it returns is ignored.
-        fresh: True where each drawing needs a figure of its own.
     """
 
-    def __init__(self, name, draw, controls, *, buttons=None, fresh=False):
+    def __init__(self, name, draw, controls, *, buttons=None):
         self.name, self.controls, self.buttons = name, dict(controls), dict(buttons or {})
         self.settings = {key: one.check(one.value) for key, one in self.controls.items()}
         self.widgets = {}
-        self._draw, self._fresh, self._axes = draw, fresh, None
+        self._draw, self._axes = draw, None
         self._ground = None, None  # a figure, and how it looks without what moves
         self._view, self._timer, self._task, self._quiet = None, None, None, False
         self.png, self.page, self.sentence, self.hover, self.size = None, None, "", (), (0, 0)
@@ -272,34 +284,53 @@ class Explorer:
 
     def set(self, **settings):
         """Change settings by code, as the controls would, and draw again; return the explorer."""
+        checked = {}
         for name, value in settings.items():
             if name not in self.controls:
                 raise CourseError(
                     f"explore.{self.name} has no setting {name!r}; it has "
                     f"{', '.join(self.controls)}." + nearest(name, list(self.controls))
                 )
-            self.settings[name] = self.controls[name].check(value)
+            checked[name] = self.controls[name].check(value)
+        self._try(checked)
         self._quiet = True  # moving the widgets along is not another change
         try:
-            for name, value in settings.items():
+            for name, value in checked.items():
                 if name in self.widgets and not isinstance(self.controls[name], Upload):
                     self.widgets[name].value = value
         finally:
             self._quiet = False
-        self.redraw()
         return self
+
+    def _try(self, changes):
+        """Draw with other settings; where that fails, those before stay."""
+        before = dict(self.settings)
+        self.settings |= changes
+        try:
+            self.redraw()
+        except Exception:
+            self.settings = before
+            raise
 
     def redraw(self):
         """Draw the picture of the present settings."""
-        with _DRAWING:
+        with DRAWING:
             self._redraw()
 
     def _redraw(self):
-        with listen() as said:
-            drawn = self._draw(None if self._fresh else self._axes, **self.settings)
+        import matplotlib.pyplot as plt
+
+        open_before = plt.get_fignums()
+        try:
+            with listen() as said:
+                drawn = self._draw(self._axes, **self.settings)
+        except Exception:
+            for number in set(plt.get_fignums()) - set(open_before):
+                plt.close(number)  # half drawn
+            raise
         self.sentence = " ".join(" ".join(said).split())
         if isinstance(drawn, str):
-            self.page = drawn
+            self.page, self.png, self.hover = drawn, None, ()
         else:
             picture = drawn if isinstance(drawn, Picture) else Picture(drawn)
             self._axes, self.page = picture.axes, None
@@ -370,7 +401,8 @@ class Explorer:
         import ipywidgets
 
         if self._view is None:
-            self.widgets = {name: one.widget() for name, one in self.controls.items()}
+            now = {n: replace(one, value=self.settings[n]) for n, one in self.controls.items()}
+            self.widgets = {name: one.widget() for name, one in now.items()}
             for name, one in self.widgets.items():
                 one.observe(lambda change, name=name: self._moved(name, change), names="value")
             presses = []
@@ -434,20 +466,10 @@ class Explorer:
             return
         control, value = self.controls[name], change["new"]
         if isinstance(control, Upload):
-            self._guarded(lambda: self._take(name, uploaded(value)))
+            self._guarded(lambda: self._try({name: uploaded(value)}))
         else:
             self.settings[name] = value
             self.later(control.wait, self.redraw)
-
-    def _take(self, name, content):
-        """Draw an uploaded file; where that fails, the one before stays."""
-        before = self.settings[name]
-        self.settings[name] = content
-        try:
-            self.redraw()
-        except Exception:
-            self.settings[name] = before
-            raise
 
     def _pressed(self, action):
         self._guarded(lambda: action(self))
@@ -491,11 +513,14 @@ class Explorer:
             next(steps)
         except StopIteration:
             raise
+        except CourseError as error:
+            self._tell(str(error))
+            self.stop()
         except Exception as error:
             self._tell(f"It stopped ({type(error).__name__}: {reason(error)}).")
             self.stop()
 
-    def stop(self, _=None):
+    def stop(self):
         """End what ``play`` began."""
         if self._task is not None:
             self._task.cancel()

@@ -149,8 +149,9 @@ def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=Fal
     Args:
         model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
         classes: names of the classes, in the order of the scores.
-        picture: anything that ``ck.show_pictures`` takes; an uploaded one is cut to a square as
-            high or as wide, whichever is less.
+        picture: anything that ``ck.show_pictures`` takes, as large as the network wants it
+            (``ck.read_picture(file, size=...)``); an uploaded one is cut to a square as high or as
+            wide, whichever is less.
         layers: names of layers that give maps, as in ``model.named_modules()``.
         layer: the one to begin with; None for the last.
         target: name of the class to begin with; None for the most probable one.
@@ -168,6 +169,11 @@ def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=Fal
         if cache.get("file", b"") != file:
             x = given if file is None else read(file, min(given.shape[1:]))
             maps = Maps(model, x, layers)
+            if len(maps.shares) != len(classes):
+                raise CourseError(
+                    f"There are {counted(len(classes), 'class name')} and "
+                    f"{counted(len(maps.shares), 'score')}; give one name for each score."
+                )
             if len(classes) <= AT_ONCE:
                 for number in range(len(classes)):
                     maps.slopes(number)
@@ -227,7 +233,7 @@ def fields(layers):
     return found
 
 
-LINES = 300
+LINES = 450  # of a layer: enough for 64 dots and the largest kernel
 
 
 @use_style()
@@ -392,7 +398,10 @@ def losses_of(x, y, weights, normalised, rate, steps=STEPS):
     return numpy.array(losses)
 
 
-LOOKS = {False: ("without", "orange", DASHES[1]), True: ("with batch norm", "blue", DASHES[0])}
+LOOKS = {
+    False: ("without batch norm", "orange", DASHES[1]),
+    True: ("with batch norm", "blue", DASHES[0]),
+}
 REACH = 4  # of the values, and of the powers of ten of their spread
 
 

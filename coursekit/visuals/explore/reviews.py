@@ -45,7 +45,7 @@ class Judged:
     Args:
         text: what was read.
         share: probability of the second of two classes.
-        tokens: list of N tokens.
+        tokens: tuple of N tokens.
         values: (N,), how much each speaks for the second class.
     """
 
@@ -298,6 +298,8 @@ class _NextWords(Explorer):
 
     def take(self, **how):
         """Add words to the text and show what may come after them."""
+        if self.settings["text"] != self.continuation.text:  # typed, and not drawn yet
+            self.continuation.type(self.settings["text"])
         self.continuation.go_on(self.settings["temperature"], **how)
         self.set(text=self.continuation.text)
 

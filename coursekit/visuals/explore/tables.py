@@ -247,7 +247,10 @@ def _show_what_if(who, target, predicted, said, truth, log, *, axes=None):
         right.text(0, 1, "nothing is changed yet", ha="center", color=COLOURS["grey"], **ground)
     right.axvline(0, color="#444444", linewidth=1, zorder=0)
     right.set(yticks=[], ylim=(rows - 0.4, -0.6), xlim=(-wide, wide), xticks=[0])
-    right.set(title="what each change does alone", xlabel=f"change of the prediction,{unit}")
+    right.set(
+        title="what each change does alone",
+        xlabel="change of the prediction" + (", %" if log else ""),
+    )
     for axis in (left, right):
         axis.grid(False)
     told = [f"{who}: {digits(before)} as it was"]
@@ -320,7 +323,7 @@ def effect(learn, frame, *, columns=None, column=None, by=NOTHING, words=None):
         return _show_groups(predicted, values, marks, names, column, ticks, axes=axes)
 
     controls = {
-        "column": Choice("column", column or columns[0], options=columns, heavy=True),
+        "column": Choice("column", column or columns[0], options=columns),
         "by": Choice("a line for each", by, options=[NOTHING, *groups]),
     }
     return Explorer("effect", draw, controls)

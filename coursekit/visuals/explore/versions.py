@@ -24,7 +24,7 @@ def versions(picture, augment, *, count=COUNT, draw=1):
 
     x = torch.tensor(picture).permute(2, 0, 1).float() / 255  # (3, H, W)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(draw)
+        torch.default_generator.manual_seed(draw)  # torch.manual_seed would reseed a GPU as well
         changed = augment(x.repeat(count, 1, 1, 1))
     return (changed.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
 
