@@ -1063,7 +1063,7 @@ ck.quiz(2)
 # - Small tiles need higher rates. :: It is not the size; the same holds for the large ones.
 # + Tiles from above are unlike what the body was trained on, so its layers have more to change. :: Where
 #   the pictures are alike there is more to lose, and the rates should be low.
-# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimizer
+# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimiser
 #   used here, AdamW, evens out the size of gradients.
 #
 # A label was on 3 validation tiles and 2 of them were found. How well does the network know it?
