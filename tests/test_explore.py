@@ -160,7 +160,7 @@ def test_no_figure_is_left_to_be_shown_twice():
     assert plt.get_fignums() == before
 
 
-def test_a_page_takes_the_place_of_a_picture(monkeypatch, capsys):
+def test_a_page_takes_the_place_of_a_picture():
     """The last picture above words that speak of something else."""
     import matplotlib.pyplot as plt
 

@@ -53,9 +53,8 @@ def _first(dates, happens):
     return answer
 
 
-_MARCH = [
-    datetime.datetime(2015, 3, day) for day in (2, 3, 4, 6, 7, 9, 14)
-]  # some days are missing
+# Some days are missing.
+_MARCH = [datetime.datetime(2015, 3, day) for day in (2, 3, 4, 6, 7, 9, 14)]
 _DAYS = [
     (_MARCH[:5], [False, True, False, False, True]),
     (_MARCH, [True, False, False, True, False, False, False]),

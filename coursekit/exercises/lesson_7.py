@@ -67,9 +67,9 @@ def _no_mean(x):
     return x / (x.var((0, 2, 3), correction=0, keepdim=True) + EPSILON).sqrt()
 
 
-def _no_epsilon(x):
+def _no_epsilon(x, added=0.0):
     deviation = x.std((0, 2, 3), correction=0, keepdim=True)
-    return (x - x.mean((0, 2, 3), keepdim=True)) / deviation
+    return (x - x.mean((0, 2, 3), keepdim=True)) / (deviation + added)
 
 
 def _pictures():
@@ -109,10 +109,7 @@ _NORM_MISTAKES = [
         "A channel that is 7 everywhere gives 0 divided by 0; add 0.00001 to the variance first.",
     ),
     (
-        lambda x: (
-            (x - x.mean((0, 2, 3), keepdim=True))
-            / (x.std((0, 2, 3), correction=0, keepdim=True) + EPSILON)
-        ),
+        lambda x: _no_epsilon(x, EPSILON),
         "You add 0.00001 to the standard deviation; add it to the variance, before the root.",
     ),
 ]

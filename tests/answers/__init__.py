@@ -12,6 +12,5 @@ def answers():
     """Return the lists (RIGHT, WRONG) of all lessons together."""
     files = sorted(Path(__file__).parent.glob("lesson_*.py"))
     known = [importlib.import_module(f"tests.answers.{file.stem}") for file in files]
-    return [one for lesson in known for one in lesson.RIGHT], [
-        one for lesson in known for one in lesson.WRONG
-    ]
+    right = [one for lesson in known for one in lesson.RIGHT]
+    return right, [one for lesson in known for one in lesson.WRONG]

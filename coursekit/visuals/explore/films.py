@@ -116,7 +116,6 @@ def taste(
             )
     options = {"noise": noise, "span": span, "count": count}
     usual = advise(factors, starts, raters, [], [], **options).films
-    moving = []  # what changes with the ratings
 
     @use_style()
     def draw(axes, **settings):
@@ -125,11 +124,7 @@ def taste(
         known = advise(factors, starts, raters, rated, list(given.values()), **options)
         reasons = [_reason(favours, given) for favours in known.favours]
         axes = _ground(count, span) if axes is None else axes
-        while moving:
-            moving.pop().remove()
-        moving.extend(
-            _draw_advice(axes, known, [titles[row] for row in known.films], reasons, span)
-        )
+        moving = _draw_advice(axes, known, [titles[row] for row in known.films], reasons, span)
         first = titles[known.films[0]]
         shared = len(set(known.films) & set(usual))
         say(
@@ -199,13 +194,12 @@ _MARKS = {"color": COLOURS["orange"], "marker": "|", "s": 180, "linewidths": 3}
 def _draw_advice(axes, known, names, reasons, span):
     """Return the artists of each recommended film: its name, its bars, and why it is there."""
     left, bars, right = axes
-    rows, moving = numpy.arange(len(names))[::-1], {"animated": True}
-    wide = {"linewidth": 17, "color": COLOURS["blue"], **moving}
-    made = [bars.hlines(rows, span[0], known.stars, **wide)]
-    made.append(bars.scatter(known.usual, rows, **_MARKS, **moving))
+    rows = numpy.arange(len(names))[::-1]
+    made = [bars.hlines(rows, span[0], known.stars, linewidth=17, color=COLOURS["blue"])]
+    made.append(bars.scatter(known.usual, rows, **_MARKS))
     for row, name, stars, reason in zip(rows, names, known.stars, reasons, strict=True):
         text = f"{stars:.2f}  {fit(reason, 4.4, size=9, lines=1)}"
-        looks = {"va": "center", **moving}
-        made.append(left.text(1, row, fit(name, 3.0, size=9, lines=1), ha="right", size=9, **looks))
-        made.append(right.text(0, row, text, size=9, **looks))
+        looks = {"va": "center", "size": 9}
+        made.append(left.text(1, row, fit(name, 3.0, size=9, lines=1), ha="right", **looks))
+        made.append(right.text(0, row, text, **looks))
     return made

@@ -243,8 +243,8 @@ class Picture:
     Args:
         axes: one Axes or an array of them, all on one figure.
         hover: list of (x, y, text) in the coordinates of the first of them.
-        moving: artists of these Axes, made with ``animated=True``. Where this is given, all else
-            stays as it was when these Axes first came, and is painted only once.
+        moving: artists of these Axes that the next picture does without. Where this is given, all
+            else stays as it was when these Axes first came, and is painted only once.
     """
 
     axes: object
@@ -255,7 +255,7 @@ class Picture:
 def heading(axes, text):
     """Write a title that moves above some Axes; return it, for ``Picture``."""
     above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-    return axes.annotate(text, (0.5, 1), xycoords="axes fraction", animated=True, **above)
+    return axes.annotate(text, (0.5, 1), xycoords="axes fraction", **above)
 
 
 class Explorer:
@@ -276,6 +276,7 @@ class Explorer:
         self.widgets = {}
         self._draw, self._axes = draw, None
         self._ground = None, None  # a figure, and how it looks without what moves
+        self._moving = ()
         self._view, self._timer, self._task, self._quiet = None, None, None, False
         self.png, self.page, self.sentence, self.hover, self.size = None, None, "", (), (0, 0)
 
@@ -345,8 +346,11 @@ class Explorer:
         first, written = numpy.asarray(picture.axes, dtype=object).reshape(-1)[0], io.BytesIO()
         figure = first.figure
         plt.close(figure)  # or the notebook would show it a second time
+        for artist in self._moving:
+            artist.remove()
+        self._moving = picture.moving or ()
         with use_style():  # ticks are made while they are drawn
-            pixels = self._paint(figure, picture.moving)
+            pixels = self._paint(figure, still=picture.moving is not None)
         Image.fromarray(pixels[..., :3]).save(written, "png", compress_level=1)
         self.png = written.getvalue()
         figure.set_layout_engine("none")  # panels stay where they are: half of the time is saved
@@ -357,18 +361,21 @@ class Explorer:
             places = first.transData.transform(numpy.column_stack([x, y]))
             self.hover = [(a, tall - b, t) for (a, b), t in zip(places, texts, strict=True)]
 
-    def _paint(self, figure, moving):
-        """Return the pixels (H, W, 4) of a figure, with what moves drawn over what stays."""
+    def _paint(self, figure, *, still):
+        """Return the pixels (H, W, 4) of a figure, with what moves drawn over what is ``still``."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         canvas, (painted, ground) = figure.canvas, self._ground
-        if painted is figure and moving is not None:
+        for artist in self._moving:
+            artist.set_animated(True)  # left out of the ground
+        if still and painted is figure:
             canvas.restore_region(ground)
         else:
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            self._ground = figure, canvas.copy_from_bbox(figure.bbox)
-        for artist in moving or ():
+            if still:
+                self._ground = figure, canvas.copy_from_bbox(figure.bbox)
+        for artist in self._moving:
             artist.axes.draw_artist(artist)
         return numpy.asarray(canvas.buffer_rgba())
 
@@ -456,10 +463,14 @@ class Explorer:
         """Do something; what goes wrong is said below the picture, which stays."""
         try:
             action()
-        except CourseError as error:
-            self._tell(str(error))
         except Exception as error:  # a learner's own model may raise anything
-            self._tell(f"This could not be drawn ({type(error).__name__}: {reason(error)}).")
+            self._tell_of(error, "This could not be drawn")
+
+    def _tell_of(self, error, what):
+        if isinstance(error, CourseError):
+            self._tell(str(error))
+        else:
+            self._tell(f"{what} ({type(error).__name__}: {reason(error)}).")
 
     def _moved(self, name, change):
         if self._quiet:
@@ -513,11 +524,8 @@ class Explorer:
             next(steps)
         except StopIteration:
             raise
-        except CourseError as error:
-            self._tell(str(error))
-            self.stop()
         except Exception as error:
-            self._tell(f"It stopped ({type(error).__name__}: {reason(error)}).")
+            self._tell_of(error, "It stopped")
             self.stop()
 
     def stop(self):

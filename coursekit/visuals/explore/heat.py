@@ -412,7 +412,6 @@ def _norm_ground(layers, guessing):
     places = range(1, layers + 1, 1 + layers // 8)
     within = {"xticks": places, "xlabel": "layer", "ylim": (-REACH - 0.2, REACH + 0.2)}
     values.set(xlim=(0.4, layers + 0.6), yticks=[-4, -2, 0, 2, 4], **within)
-    heading(values, " ")  # room for it
     spread.set(xlim=(0.6, layers + 0.4), title="spread of each layer", **within)
     spread.set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
     for name, colour, dashes in LOOKS.values():
@@ -435,11 +434,11 @@ def _draw_norm(drawn, spreads, losses, shapes, *, on, guessing):
         sides = [layer - half, layer + half[::-1]]
         outlines.append(numpy.column_stack([numpy.concatenate(sides), [*tall, *tall[::-1]]]))
     colour = COLOURS[LOOKS[on][1]]
-    violins = PolyCollection(outlines, facecolors=colour, animated=True)
+    violins = PolyCollection(outlines, facecolors=colour)
     made = [drawn[0].add_collection(violins, autolim=False)]
     made.append(heading(drawn[0], f"before the ReLU, {LOOKS[on][0]}"))
     for kind, (_, colour, dashes) in LOOKS.items():
-        looks = {"color": COLOURS[colour], "linestyle": dashes, "animated": True}
+        looks = {"color": COLOURS[colour], "linestyle": dashes}
         looks |= {"linewidth": 3 if kind == on else 1.2}
         layers = range(1, len(spreads[kind]) + 1)
         logs = numpy.log10(numpy.maximum(spreads[kind], 1e-9)).clip(-REACH, REACH)
@@ -487,7 +486,7 @@ def batch_norm(x, y, *, on=False, depth=8, scale=0.5, rate=0.1):
             values = [one.numpy() for one in run_through(x, weights, normalised)[0]]
         return values, losses_of(x, y, weights, normalised, rate)
 
-    guessing, grounds, moving = numpy.log(classes), {}, []
+    guessing, grounds = numpy.log(classes), {}
 
     @use_style()
     def draw(axes, on, depth, scale, rate):
@@ -498,10 +497,8 @@ def batch_norm(x, y, *, on=False, depth=8, scale=0.5, rate=0.1):
         shapes = [numpy.histogram(one.clip(-REACH, REACH), bins) for one in both[on][0]]
         if depth not in grounds:
             grounds[depth] = _norm_ground(depth, guessing)
-        while moving:
-            moving.pop().remove()
         drawn = grounds[depth]
-        moving.extend(_draw_norm(drawn, spreads, losses, shapes, on=on, guessing=guessing))
+        moving = _draw_norm(drawn, spreads, losses, shapes, on=on, guessing=guessing)
         return Picture(drawn, moving=tuple(moving))
 
     controls = {

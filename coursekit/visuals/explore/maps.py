@@ -64,16 +64,14 @@ def vectors(vectors, names=None, *, counts=None, labels=25, which=None, find="")
     maps = dict(vectors) if isinstance(vectors, dict) else {"map": (vectors, names, counts)}
     maps = {label: _as_map(*one) for label, one in maps.items()}
     first = next(iter(maps)) if which is None else which
-    drawn, marks = {}, []  # what stays while only the name changes, and what moves
+    drawn = {}  # what stays while only the name changes
 
     @use_style()
     def draw(axes, find, which=first):
         long, named, busy = maps[which]
         if which not in drawn:
             drawn[which] = draw_map(long, named, counts=busy, labels=labels)
-        axis, places, said = drawn[which]
-        while marks:
-            marks.pop().remove()
+        (axis, places, said), marks = drawn[which], []
         if find.strip():
             said = f"{_found(axis, places, long, named, find, marks)} {said}"
         say(said)
@@ -99,9 +97,9 @@ def _found(axis, places, vectors, names, text, marks):
     row = names.index(name)
     near = [names.index(other) for other, _ in most_similar(vectors, names, name, count=BESIDE)]
     red, orange = COLOURS["red"], COLOURS["orange"]
-    rings = {"s": 90, "facecolors": "none", "edgecolors": orange, "linewidths": 2, "animated": True}
+    rings = {"s": 90, "facecolors": "none", "edgecolors": orange, "linewidths": 2}
     marks.append(axis.scatter(*places[near].T, **rings))
-    marks.append(axis.scatter(*places[row], s=110, color=red, animated=True))
+    marks.append(axis.scatter(*places[row], s=110, color=red))
     left, bottom = rank(places, row)
     box = {"facecolor": "white", "edgecolor": red, "boxstyle": "round,pad=0.2"}
     marks.append(
@@ -116,7 +114,6 @@ def _found(axis, places, vectors, names, text, marks):
             color=red,
             weight="bold",
             bbox=box,
-            animated=True,
         )
     )
     others = ", ".join(names[other] for other in near)

@@ -142,19 +142,14 @@ def sweep(swept, *, rate=None):
     if rate is None:
         rate = swept.suggestion or (first * last) ** 0.5
 
-    marks = []  # what moves
-
     @use_style()
     def draw(axis, rate):
         if axis is None:
             axis = panels(size=(8.0, 3.8))[0, 0]
             _draw_curve(axis, swept)
-        while marks:
-            marks.pop().remove()
         found = pick(swept, rate)
-        black = {"color": COLOURS["black"], "animated": True}
-        marks.append(axis.axvline(rate, linewidth=1, **black))
-        marks.extend(axis.plot(rate, found.loss, "o", markersize=9, **black))
+        marks = [axis.axvline(rate, color=COLOURS["black"], linewidth=1)]
+        marks += axis.plot(rate, found.loss, "o", color=COLOURS["black"], markersize=9)
         marks.append(heading(axis, f"lr {digits(rate)}: the loss {found.course()}"))
         where = f"at a rate of {digits(rate)} the smoothed loss is {digits(found.loss)}"
         say(sentence(f"{where} and {found.course()}", _advice(swept, rate)))

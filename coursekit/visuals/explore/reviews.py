@@ -292,14 +292,16 @@ class _NextWords(Explorer):
         self.continuation = continuation
 
     def _follow(self, axes, text, temperature):
+        self._read(text)
+        return _draw_next(axes, self.continuation, temperature)
+
+    def _read(self, text):
         if text != self.continuation.text:
             self.continuation.type(text)
-        return _draw_next(axes, self.continuation, temperature)
 
     def take(self, **how):
         """Add words to the text and show what may come after them."""
-        if self.settings["text"] != self.continuation.text:  # typed, and not drawn yet
-            self.continuation.type(self.settings["text"])
+        self._read(self.settings["text"])  # it may be typed and not drawn yet
         self.continuation.go_on(self.settings["temperature"], **how)
         self.set(text=self.continuation.text)
 
