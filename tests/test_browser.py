@@ -67,6 +67,8 @@ def _take_the_quiz(opened, source):
     questions = texts.lesson(int(source.name[:2]))["quiz"]
     quiz = opened.page.locator(".coursekit-quiz")
     groups = quiz.locator(".widget-radio-box, .jupyter-widget-radio-box")
+    cut = "labels => labels.filter(l => l.scrollHeight > l.clientHeight + 1).map(l => l.innerText)"
+    assert groups.locator("label").evaluate_all(cut) == [], "an answer runs into the next one"
     wrong = [not answer["right"] for answer in questions[0]["answers"]].index(True)
     _choose(opened, groups.nth(0).locator("input").nth(wrong), by_mouse=True)
     quiz.get_by_text("Not quite:").wait_for()

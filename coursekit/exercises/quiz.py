@@ -9,6 +9,8 @@ from coursekit.exercises import record, texts
 from coursekit.visuals.style import counted, say
 
 LETTERS = "abcdef"
+# ipywidgets gives an answer one line of height, and the next one would cover its second.
+_STYLE = "<style>.coursekit-quiz .widget-radio-box label { height: auto; }</style>"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class Quiz:
             for number in range(1, len(self.questions) + 1)
             for part in self._one(number, score)
         ]
-        root = ipywidgets.VBox([*parts, score])
+        style = ipywidgets.HTML(_STYLE, layout={"display": "none"})
+        root = ipywidgets.VBox([style, *parts, score])
         root.add_class("coursekit-quiz")
         return root
 
