@@ -10,7 +10,10 @@ from coursekit.visuals.style import counted, say
 
 LETTERS = "abcdef"
 # ipywidgets gives an answer one line of height, and the next one would cover its second.
-_STYLE = "<style>.coursekit-quiz .widget-radio-box label { height: auto; }</style>"
+_STYLE = """<style>
+.coursekit-quiz .widget-radio-box label { display: flex; align-items: flex-start; height: auto; }
+.coursekit-quiz .widget-radio-box label input { flex: none; order: -1; }
+</style>"""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,13 @@ class Quiz:
         """Return the ipywidget: each question with a button for every answer."""
         import ipywidgets
 
-        score = ipywidgets.HTML(self._score())
+        score = ipywidgets.HTML(_STYLE + self._score())
         parts = [
             part
             for number in range(1, len(self.questions) + 1)
             for part in self._one(number, score)
         ]
-        style = ipywidgets.HTML(_STYLE, layout={"display": "none"})
-        root = ipywidgets.VBox([style, *parts, score])
+        root = ipywidgets.VBox([*parts, score])
         root.add_class("coursekit-quiz")
         return root
 
@@ -92,7 +94,7 @@ class Quiz:
             right, said = self._judge(number, answers[change["new"]])
             mark = "✓" if right else "✗"
             verdict.value = f'<p role="status">{mark} {html.escape(said)}</p>'
-            score.value = self._score()
+            score.value = _STYLE + self._score()
 
         choice.observe(chosen, names="value")
         return ipywidgets.HTML(text, layout=wide), choice, verdict
