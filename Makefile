@@ -22,16 +22,16 @@ test-real: .venv/.ready ## run the tests on real data, where they are (COURSEKIT
 	@$(PYTHON) -m pytest -ra -m real $(SIDE_BY_SIDE)
 
 test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
-	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra $(SIDE_BY_SIDE) tests/test_colab.py
+	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra $(SIDE_BY_SIDE) tests/system/test_colab.py
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
-	@$(PYTHON) -m notebooks.build $${LESSON:-}
+	@$(PYTHON) -m notebooks.source.build $${LESSON:-}
 
 pages: .venv/.ready ## write the lessons as HTML pages to read or print (build/pages)
-	@$(PYTHON) -m notebooks.pages
+	@$(PYTHON) -m notebooks.source.pages
 
 check: lint ## say whether code is tidy and notebooks are built, and how long each file is
-	@$(PYTHON) -m notebooks.build --check
+	@$(PYTHON) -m notebooks.source.build --check
 	@$(MAKE) lines
 
 lint: .venv/.ready ## look for mistakes and untidy code
@@ -43,10 +43,10 @@ format: .venv/.ready ## tidy the code
 	@$(PYTHON) -m ruff format
 
 address: .venv/.ready ## move the course: badges, README, first cells (REPO=owner/name BRANCH=main)
-	@$(PYTHON) -m notebooks.build --address "$${REPO:-}" "$${BRANCH:-main}"
+	@$(PYTHON) -m notebooks.source.build --address "$${REPO:-}" "$${BRANCH:-main}"
 
 release-check: .venv/.ready ## run the published lessons on the real Colab, with your account there
-	@$(PYTHON) -m tests.release_check
+	@$(PYTHON) -m tests.system.release_check
 
 backbone: .venv/.ready ## train the bundled backbone anew
 	@$(PYTHON) -m coursekit.models.train_backbone

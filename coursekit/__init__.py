@@ -1,196 +1,113 @@
 """coursekit: data, learners and pictures for the seven lessons of the course."""
 
-from coursekit.console import CourseError
-from coursekit.data.augment import Augment, side_on, top_down
-from coursekit.data.batches import Batches, Data
-from coursekit.data.cleaning import Corrections, near_duplicates
-from coursekit.data.fetch import fetch
-from coursekit.data.images import images, read_picture
-from coursekit.data.ratings import ratings
-from coursekit.data.tables import Table, date_parts, elapsed, table
-from coursekit.data.text import Vocabulary, language, text
-from coursekit.doctor import doctor
-from coursekit.drive import keep_on_drive
-from coursekit.exercises.checking import check, hint, solution
-from coursekit.exercises.quiz import quiz
-from coursekit.exercises.record import progress
-from coursekit.extension import load as load_ipython_extension
-from coursekit.learners.callbacks import (
-    Accumulate,
-    ActivationStatistics,
-    CarryState,
-    ClipGradients,
-    EarlyStop,
-    KeepBest,
-    LabelSmoothing,
-    Mixup,
-    capture,
-)
-from coursekit.learners.history import History
-from coursekit.learners.learner import Callback, Learner, Predictions
-from coursekit.learners.losses import (
-    Loss,
-    binary_cross_entropy,
-    cross_entropy,
-    mean_squared_error,
-)
-from coursekit.learners.metrics import (
-    Metric,
-    accuracy,
-    f_beta,
-    mean_metric,
-    perplexity,
-    rmse,
-    rmspe,
-)
-from coursekit.learners.recipes import (
-    ActivityPenalty,
-    PictureClassifier,
-    image_learner,
-    language_learner,
-    load_model,
-    ratings_learner,
-    table_learner,
-    text_learner,
-)
-from coursekit.learners.schedules import OneCycle, constant, cosine, one_cycle, restarts
-from coursekit.models.pictures import PictureNet, architectures, picture_net
-from coursekit.models.summary import summary
-from coursekit.models.tables import TableNet, embedding_width
-from coursekit.models.text import (
-    AWDLSTM,
-    LanguageModel,
-    TextClassifier,
-    TextTransformer,
-    concat_pool,
-)
-from coursekit.runtime import architecture, by_edition, machine, seed
-from coursekit.visuals import explore
-from coursekit.visuals.curves import show_histories, show_history, show_schedules, show_sweep
-from coursekit.visuals.embeddings import most_similar, principal_components, show_map
-from coursekit.visuals.heatmaps import enlarge, heat_map, overlay, show_heat, show_heat_grid
-from coursekit.visuals.ideas import show_descent, show_kernel, show_kernel_step, show_relus
-from coursekit.visuals.layers import show_filters, show_layers
-from coursekit.visuals.letters import show_letters
-from coursekit.visuals.pictures import (
-    show_batch,
-    show_corner,
-    show_pictures,
-    show_planes,
-    show_versions,
-)
-from coursekit.visuals.results import Results, results
-from coursekit.visuals.tables import show_effect, what_if
-from coursekit.visuals.text import show_tokens
+from coursekit.console import CourseError as CourseError
+from coursekit.data.augment import Augment as Augment
+from coursekit.data.augment import side_on as side_on
+from coursekit.data.augment import top_down as top_down
+from coursekit.data.batches import Batches as Batches
+from coursekit.data.batches import Data as Data
+from coursekit.data.cleaning import Corrections as Corrections
+from coursekit.data.cleaning import near_duplicates as near_duplicates
+from coursekit.data.fetch import fetch as fetch
+from coursekit.data.images import images as images
+from coursekit.data.images import read_picture as read_picture
+from coursekit.data.ratings import ratings as ratings
+from coursekit.data.tables import Table as Table
+from coursekit.data.tables import date_parts as date_parts
+from coursekit.data.tables import elapsed as elapsed
+from coursekit.data.tables import table as table
+from coursekit.data.text import Vocabulary as Vocabulary
+from coursekit.data.text import language as language
+from coursekit.data.text import text as text
+from coursekit.doctor import doctor as doctor
+from coursekit.drive import keep_on_drive as keep_on_drive
+from coursekit.exercises.checking import check as check
+from coursekit.exercises.checking import hint as hint
+from coursekit.exercises.checking import solution as solution
+from coursekit.exercises.quiz import quiz as quiz
+from coursekit.exercises.record import progress as progress
+from coursekit.extension import load_ipython_extension as load_ipython_extension
+from coursekit.learners.callbacks import Accumulate as Accumulate
+from coursekit.learners.callbacks import ActivationStatistics as ActivationStatistics
+from coursekit.learners.callbacks import CarryState as CarryState
+from coursekit.learners.callbacks import ClipGradients as ClipGradients
+from coursekit.learners.callbacks import EarlyStop as EarlyStop
+from coursekit.learners.callbacks import KeepBest as KeepBest
+from coursekit.learners.callbacks import LabelSmoothing as LabelSmoothing
+from coursekit.learners.callbacks import Mixup as Mixup
+from coursekit.learners.callbacks import capture as capture
+from coursekit.learners.history import History as History
+from coursekit.learners.learner import Callback as Callback
+from coursekit.learners.learner import Learner as Learner
+from coursekit.learners.learner import Predictions as Predictions
+from coursekit.learners.losses import Loss as Loss
+from coursekit.learners.losses import binary_cross_entropy as binary_cross_entropy
+from coursekit.learners.losses import cross_entropy as cross_entropy
+from coursekit.learners.losses import mean_squared_error as mean_squared_error
+from coursekit.learners.metrics import Metric as Metric
+from coursekit.learners.metrics import accuracy as accuracy
+from coursekit.learners.metrics import f_beta as f_beta
+from coursekit.learners.metrics import mean_metric as mean_metric
+from coursekit.learners.metrics import perplexity as perplexity
+from coursekit.learners.metrics import rmse as rmse
+from coursekit.learners.metrics import rmspe as rmspe
+from coursekit.learners.recipes import ActivityPenalty as ActivityPenalty
+from coursekit.learners.recipes import PictureClassifier as PictureClassifier
+from coursekit.learners.recipes import image_learner as image_learner
+from coursekit.learners.recipes import language_learner as language_learner
+from coursekit.learners.recipes import load_model as load_model
+from coursekit.learners.recipes import ratings_learner as ratings_learner
+from coursekit.learners.recipes import table_learner as table_learner
+from coursekit.learners.recipes import text_learner as text_learner
+from coursekit.learners.schedules import OneCycle as OneCycle
+from coursekit.learners.schedules import constant as constant
+from coursekit.learners.schedules import cosine as cosine
+from coursekit.learners.schedules import one_cycle as one_cycle
+from coursekit.learners.schedules import restarts as restarts
+from coursekit.models.pictures import PictureNet as PictureNet
+from coursekit.models.pictures import architectures as architectures
+from coursekit.models.pictures import picture_net as picture_net
+from coursekit.models.summary import summary as summary
+from coursekit.models.tables import TableNet as TableNet
+from coursekit.models.tables import embedding_width as embedding_width
+from coursekit.models.text import AWDLSTM as AWDLSTM
+from coursekit.models.text import LanguageModel as LanguageModel
+from coursekit.models.text import TextClassifier as TextClassifier
+from coursekit.models.text import TextTransformer as TextTransformer
+from coursekit.models.text import concat_pool as concat_pool
+from coursekit.runtime import architecture as architecture
+from coursekit.runtime import by_edition as by_edition
+from coursekit.runtime import machine as machine
+from coursekit.runtime import seed as seed
+from coursekit.visuals import explore as explore
+from coursekit.visuals.curves import show_histories as show_histories
+from coursekit.visuals.curves import show_history as show_history
+from coursekit.visuals.curves import show_schedules as show_schedules
+from coursekit.visuals.curves import show_sweep as show_sweep
+from coursekit.visuals.embeddings import most_similar as most_similar
+from coursekit.visuals.embeddings import principal_components as principal_components
+from coursekit.visuals.embeddings import show_map as show_map
+from coursekit.visuals.heatmaps import enlarge as enlarge
+from coursekit.visuals.heatmaps import heat_map as heat_map
+from coursekit.visuals.heatmaps import overlay as overlay
+from coursekit.visuals.heatmaps import show_heat as show_heat
+from coursekit.visuals.heatmaps import show_heat_grid as show_heat_grid
+from coursekit.visuals.ideas import show_descent as show_descent
+from coursekit.visuals.ideas import show_kernel as show_kernel
+from coursekit.visuals.ideas import show_kernel_step as show_kernel_step
+from coursekit.visuals.ideas import show_relus as show_relus
+from coursekit.visuals.layers import show_filters as show_filters
+from coursekit.visuals.layers import show_layers as show_layers
+from coursekit.visuals.letters import show_letters as show_letters
+from coursekit.visuals.pictures import show_batch as show_batch
+from coursekit.visuals.pictures import show_corner as show_corner
+from coursekit.visuals.pictures import show_pictures as show_pictures
+from coursekit.visuals.pictures import show_planes as show_planes
+from coursekit.visuals.pictures import show_versions as show_versions
+from coursekit.visuals.results import Results as Results
+from coursekit.visuals.results import results as results
+from coursekit.visuals.tables import show_effect as show_effect
+from coursekit.visuals.tables import what_if as what_if
+from coursekit.visuals.text import show_tokens as show_tokens
 
-__all__ = [
-    "AWDLSTM",
-    "Accumulate",
-    "ActivationStatistics",
-    "ActivityPenalty",
-    "Augment",
-    "Batches",
-    "Callback",
-    "CarryState",
-    "ClipGradients",
-    "Corrections",
-    "CourseError",
-    "Data",
-    "EarlyStop",
-    "History",
-    "KeepBest",
-    "LabelSmoothing",
-    "LanguageModel",
-    "Learner",
-    "Loss",
-    "Metric",
-    "Mixup",
-    "OneCycle",
-    "PictureClassifier",
-    "PictureNet",
-    "Predictions",
-    "Results",
-    "Table",
-    "TableNet",
-    "TextClassifier",
-    "TextTransformer",
-    "Vocabulary",
-    "accuracy",
-    "architecture",
-    "architectures",
-    "binary_cross_entropy",
-    "by_edition",
-    "capture",
-    "check",
-    "concat_pool",
-    "constant",
-    "cosine",
-    "cross_entropy",
-    "date_parts",
-    "doctor",
-    "elapsed",
-    "embedding_width",
-    "enlarge",
-    "explore",
-    "f_beta",
-    "fetch",
-    "heat_map",
-    "hint",
-    "image_learner",
-    "images",
-    "keep_on_drive",
-    "language",
-    "language_learner",
-    "load_ipython_extension",
-    "load_model",
-    "machine",
-    "mean_metric",
-    "mean_squared_error",
-    "most_similar",
-    "near_duplicates",
-    "one_cycle",
-    "overlay",
-    "perplexity",
-    "picture_net",
-    "principal_components",
-    "progress",
-    "quiz",
-    "ratings",
-    "ratings_learner",
-    "read_picture",
-    "restarts",
-    "results",
-    "rmse",
-    "rmspe",
-    "seed",
-    "show_batch",
-    "show_corner",
-    "show_descent",
-    "show_effect",
-    "show_filters",
-    "show_heat",
-    "show_heat_grid",
-    "show_histories",
-    "show_history",
-    "show_kernel",
-    "show_kernel_step",
-    "show_layers",
-    "show_letters",
-    "show_map",
-    "show_pictures",
-    "show_planes",
-    "show_relus",
-    "show_schedules",
-    "show_sweep",
-    "show_tokens",
-    "show_versions",
-    "side_on",
-    "solution",
-    "summary",
-    "table",
-    "table_learner",
-    "text",
-    "text_learner",
-    "top_down",
-    "what_if",
-]
+__version__ = "0.2.0"

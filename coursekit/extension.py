@@ -7,7 +7,7 @@ import types
 from coursekit import runtime
 
 
-def load(shell):
+def load_ipython_extension(shell):
     """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set.
 
     Args:

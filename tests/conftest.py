@@ -37,10 +37,9 @@ def group(nodeid):
     It is the file; where lessons are run, the lesson.
     """
     file, _, test = nodeid.partition("::")
-    name = Path(file).stem
-    if name in ("test_notebooks", "test_browser") and "[" in test:
-        return f"{name} {test[test.index('[') :]}"
-    return name
+    if Path(file).stem in ("test_notebooks", "test_browser") and "[" in test:
+        return f"{file} {test[test.index('[') :]}"
+    return file
 
 
 @pytest.hookimpl(optionalhook=True)

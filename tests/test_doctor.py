@@ -284,7 +284,7 @@ def test_newer_than_tested_is_said_and_no_problem(monkeypatch):
 
 def test_colab_has_tested_versions():
     """The list would say one thing and the stand-in for Colab run another."""
-    pins = (Path(__file__).parent / "colab_versions.txt").read_text().split()
+    pins = (Path(__file__).parent / "system" / "colab_versions.txt").read_text().split()
     colab = dict(line.split("==") for line in pins if "==" in line)
     for name in module.TESTED:
         oldest, newest = map(module._numbers, module.TESTED[name])

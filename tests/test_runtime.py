@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy
 import pytest
 import torch
-from sentences import refuses
 
 from coursekit import runtime
+from tests.sentences import refuses
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ comes on top.
 import statistics
 import time
 
-from tests.explorers import explorers
+from tests.visuals.explorers import explorers
 
 ROUNDS = 5
 

@@ -1,0 +1,1 @@
+"""What the lessons are built from: NN_name.py is a source, ``build`` makes the notebook."""

@@ -1,0 +1,180 @@
+"""The table of data sets, and the steps that bring other layouts into the published ones."""
+
+import dataclasses
+import io
+import re
+import warnings
+
+import numpy
+import pandas
+import pytest
+from PIL import Image
+
+from coursekit.data import catalogue, fetch
+from coursekit.data.catalogue import CATALOGUE, CIFAR10_CLASSES
+from tests.servers import Page, make_tgz, make_zip, serve
+
+
+def still(iterable, **_):
+    """Stand for ``progress``."""
+    return iterable
+
+
+def jpeg(shade=90):
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), (shade % 256, 120, 60)).save(picture, "JPEG")
+    return picture.getvalue()
+
+
+@pytest.mark.parametrize("data_set", CATALOGUE.values(), ids=lambda data_set: data_set.name)
+def test_every_row_is_complete(data_set):
+    """A sum copied with a digit lost would refuse every download; a row without terms is unfair."""
+    assert data_set.title
+    assert data_set.licence
+    assert data_set.citation
+    assert data_set.layout
+    assert data_set.sources
+    for source in data_set.sources:
+        assert re.fullmatch(r"https?://[\w.-]+/\S+", source.url)
+        assert re.fullmatch(r"[0-9a-f]{64}", source.sha256 or "0" * 64)
+        assert re.fullmatch(r"[0-9a-f]{32}", source.md5 or "0" * 32)
+        assert re.fullmatch(r"[0-9a-f]{32}", source.md5_first or "0" * 32)
+        assert source.host in source.url
+
+
+def test_what_is_checked_is_said_honestly():
+    """A copy that nobody can check must not be printed as checked."""
+    source = catalogue.Source("http://host/x.zip")
+    assert source.checked == "no published sum to check it against"
+    assert dataclasses.replace(source, bytes=9).checked == "checked by size only"
+    assert "first MiB" in dataclasses.replace(source, bytes=9, md5_first="0").checked
+    assert dataclasses.replace(source, md5="0").checked == "checked by md5"
+    assert dataclasses.replace(source, md5="0", sha256="0").checked == "checked by sha256"
+
+
+def test_pet_images_are_arranged_with_the_damaged_left_out(tmp_path):
+    """Empty, cut, foreign and non-picture files must not reach a lesson; the split must repeat."""
+    whole = {f"PetImages/{kind}/{n}.jpg": jpeg(n) for kind in ("Cat", "Dog") for n in range(50)}
+    grey = io.BytesIO()
+    noise = numpy.random.default_rng(0).integers(0, 256, (64, 64), dtype=numpy.uint8)
+    Image.fromarray(noise).save(grey, "JPEG")
+    damaged = {
+        "PetImages/Cat/666.jpg": b"",
+        "PetImages/Cat/667.jpg": grey.getvalue()[:-700],
+        "PetImages/Dog/668.jpg": b"<html>not here</html>",
+        "PetImages/Dog/Thumbs.db": b"x",
+    }
+    folders = []
+    for copy in ("one", "two"):
+        for name, content in (whole | damaged).items():
+            path = tmp_path / copy / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        assert catalogue.arrange_pet_images(tmp_path / copy, still).startswith("3 damaged")
+        found = sorted(path.relative_to(tmp_path / copy) for path in tmp_path.glob(f"{copy}/*/*/*"))
+        folders.append([path.as_posix() for path in found])
+    assert folders[0] == folders[1]
+    assert len(folders[0]) == 100
+    assert sum(name.startswith("valid/cats/cat.") for name in folders[0]) == 4
+    assert sum(name.startswith("train/dogs/dog.") for name in folders[0]) == 46
+
+
+def test_cifar10_pictures_are_the_bytes_of_the_binary_file(tmp_path):
+    """Colour planes taken for rows would turn every picture into stripes."""
+    pixels = numpy.random.default_rng(0).integers(0, 256, (20, 3, 32, 32), dtype=numpy.uint8)
+    labels = numpy.arange(20, dtype=numpy.uint8) % 10
+    rows = numpy.concatenate([labels[:, None], pixels.reshape(20, -1)], axis=1)
+    rows.tofile(tmp_path / "test_batch.bin")
+    catalogue.arrange_cifar10(tmp_path, still)
+    for number, label in enumerate(labels):
+        path = tmp_path / "test" / CIFAR10_CLASSES[label] / f"test_batch_{number:05d}.png"
+        shown = numpy.asarray(Image.open(path))
+        assert (shown == pixels[number].transpose(1, 2, 0)).all()
+    assert not list(tmp_path.glob("*.bin"))
+
+
+ML_100K = {
+    "u.data": "196\t2\t3\t881250949\n186\t1\t5\t891717742\n",
+    "u.item": "1|Cyrano, Le (1995)|01-Jan-1995||http://host/1|0|1|0\n"
+    "2|\xc9t\xe9, L' (1996)|02-Feb-1996||http://host/2|0|1|1\n",
+    "u.genre": "unknown|0\nAction|1\nDrama|2\n\n",
+}
+
+
+def test_the_older_ratings_become_the_tables_of_the_newer_ones(tmp_path):
+    """Titles with accents read in another alphabet, or a genre too far to the right."""
+    for name, content in ML_100K.items():
+        (tmp_path / name).write_text(content, "latin-1")
+    catalogue.arrange_ml_100k(tmp_path, still)
+    films = pandas.read_csv(tmp_path / "movies.csv")
+    assert films.columns.tolist() == ["movieId", "title", "genres"]
+    assert films.title.tolist() == ["Cyrano, Le (1995)", "Été, L' (1996)"]
+    assert films.genres.tolist() == ["Action", "Action|Drama"]
+    ratings = pandas.read_csv(tmp_path / "ratings.csv")
+    assert ratings.columns.tolist() == ["userId", "movieId", "rating", "timestamp"]
+    assert ratings.iloc[1].tolist() == [186, 1, 5, 891717742]
+
+
+def published(url):
+    """Return the small content of an archive in the layout of the one at ``url``: name -> bytes."""
+    name, some = url.rsplit("/", 1)[1], range(100)
+    pets = [f"{kind}/{kind[:3]}.{n}.jpg" for kind in ("cats", "dogs") for n in some]
+    if name in ("dogscats.tgz", "dogscats.zip"):
+        files = [f"dogscats/{part}/{pet}" for part in ("train", "valid") for pet in pets]
+        return dict.fromkeys([*files, "dogscats/test1/1.jpg", "dogscats/models/x"], b"picture")
+    if name.startswith("kagglecats"):
+        files = [f"PetImages/{kind}/{n}.jpg" for kind in ("Cat", "Dog") for n in range(1250)]
+        return dict.fromkeys(files, jpeg()) | {"readme[1].txt": b"", "PetImages/Cat/Thumbs.db": b""}
+    if name == "cats_and_dogs_filtered.zip":
+        parts = ("train", "validation")
+        files = [f"cats_and_dogs_filtered/{part}/{pet}" for part in parts for pet in pets]
+        return dict.fromkeys(files, b"picture")
+    if name == "planet_sample.tgz":
+        files = [f"planet_sample/train/train_{n}.jpg" for n in some]
+        return dict.fromkeys([*files, "planet_sample/labels.csv"], b"tile")
+    if name == "rossmann.tgz":
+        return dict.fromkeys(CATALOGUE["rossmann"].layout, b"table")
+    if name in ("aclImdb_v1.tar.gz", "imdb.tgz"):
+        top, unsup = ("aclImdb", "train/unsup") if "acl" in name else ("imdb", "unsup")
+        kinds = ["train/pos", "train/neg", "test/pos", "test/neg", unsup]
+        kinds += ["tmp_lm"] if top == "imdb" else []
+        return dict.fromkeys([f"{top}/{kind}/{n}_7.txt" for kind in kinds for n in some], b"film")
+    if name == "ml-latest-small.zip":
+        tables = ("links.csv", "movies.csv", "ratings.csv", "tags.csv", "README.txt")
+        return dict.fromkeys([f"ml-latest-small/{table}" for table in tables], b"table")
+    if name == "ml-100k.zip":
+        return {f"ml-100k/{file}": content.encode("latin-1") for file, content in ML_100K.items()}
+    if name == "cifar-10-binary.tar.gz":
+        rows = b"".join(bytes([n % 10]) + bytes(3072) for n in range(1000))
+        top = "cifar-10-batches-bin/"
+        return {f"{top}data_batch_1.bin": rows, f"{top}test_batch.bin": rows}
+    assert name == "cifar10.tgz"
+    files = [f"{part}/{kind}/{n}.png" for part in ("train", "test") for kind in CIFAR10_CLASSES
+             for n in some]  # fmt: skip
+    return dict.fromkeys([f"cifar10/{file}" for file in files], b"picture")
+
+
+SOURCES = [(name, source) for name, row in CATALOGUE.items() for source in row.sources]
+
+
+@pytest.mark.parametrize(("name", "source"), SOURCES, ids=[f"{n}-{s.host}" for n, s in SOURCES])
+def test_every_source_ends_in_the_layout_of_its_data_set(name, source, tmp_path, monkeypatch):
+    """A second source in another layout must not need other code in a lesson."""
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    if source.url.endswith(".txt"):
+        body = b"SUPPOSING that Truth is a woman"
+    else:
+        make = make_zip if source.url.endswith(".zip") else make_tgz
+        body = make(published(source.url))
+    file = source.url.rsplit("/", 1)[1]
+    with serve({file: Page(body)}) as url, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        unchecked = {"bytes": len(body), "sha256": None, "md5": None, "md5_first": None}
+        local = dataclasses.replace(source, url=url(file), **unchecked)
+        row = dataclasses.replace(CATALOGUE[name], sources=(local,))
+        monkeypatch.setitem(CATALOGUE, name, row)
+        folder = fetch.fetch(name, edition="full")
+    assert folder == tmp_path / "full" / name
+    assert not fetch._lacking(folder, row.layout)
+    assert not (folder / "tmp_lm").exists()

@@ -1,0 +1,464 @@
+"""From a name to a folder: editions, sources, locks, kills and what a learner is told."""
+
+import ast
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import pytest
+
+import coursekit.data.download
+import coursekit.data.unpack
+from coursekit import runtime
+from coursekit.console import CourseError
+from coursekit.data import fetch as module
+from coursekit.data.catalogue import CATALOGUE, DataSet, Source
+from coursekit.data.fetch import fetch
+from tests.servers import Page, make_tgz, make_zip, serve
+
+chance = random.Random(0)
+FILES = {f"toy/{kind}/{n}.bin": chance.randbytes(20_000) for kind in "ab" for n in range(60)}
+LAYOUT = {"a/*.bin": 50, "b/*.bin": 50}
+TGZ, ZIP = make_tgz(FILES), make_zip(FILES)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Return a home of this test's own; no waiting, no proxy, no edition from outside."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("COURSEKIT_HOME", str(home))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("COURSEKIT_DATA", raising=False)
+    monkeypatch.setattr(coursekit.data.download, "PAUSES", (0, 0))
+    return home
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """Return the builder of the sample edition of toy; it counts how often it built."""
+    built = []
+
+    def build(folder, seed=0):
+        for name in ("a/1.bin", "b/1.bin"):
+            (folder / name).parent.mkdir()
+            (folder / name).write_text(f"version {builder.VERSION}")
+        built.append(seed)
+
+    builder = types.SimpleNamespace(VERSION=1, build=build, built=built)
+    monkeypatch.setitem(sys.modules, "coursekit.data.samples.toy_world", builder)
+    return builder
+
+
+def source(url, body=TGZ, **facts):
+    return Source(url, len(body), sha256=hashlib.sha256(body).hexdigest(), inside="toy", **facts)
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Return a function that puts the data set toy into the catalogue."""
+
+    def put(*sources, sample=None, layout=LAYOUT):
+        row = DataSet("toy", "a toy", "free to use", "nobody (2020)", layout, sources, sample)
+        monkeypatch.setitem(CATALOGUE, "toy", row)
+
+    return put
+
+
+def is_whole(folder):
+    return all((folder.parent / name).read_bytes() == content for name, content in FILES.items())
+
+
+def refusal(**keywords):
+    """Fetch what must fail and return its sentence: one, ended by a full stop."""
+    with pytest.raises(CourseError) as caught:
+        fetch("toy", **keywords)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.endswith((".", "?"))
+    return sentence
+
+
+# --- names and editions ---------------------------------------------------------------------
+
+
+def test_a_name_misspelt_is_answered_with_the_nearest():
+    """A learner who types dogcats should not have to search."""
+    with pytest.raises(CourseError, match="Did you mean 'dogscats'"):
+        fetch("dogcats")
+    with pytest.raises(CourseError, match="Did you mean 'sample'"):
+        fetch("dogscats", edition="sampel")
+
+
+def test_a_full_edition_is_fetched_once_and_told_in_one_line(home, register, capsys):
+    """The line must be the same on every run: stored notebooks are compared."""
+    page = Page(TGZ)
+    with serve({"toy.tgz": page}) as url:
+        register(source(url("toy.tgz")))
+        folder = fetch("toy", edition="full")
+    first = capsys.readouterr().out
+    assert folder == home / "full" / "toy"
+    assert is_whole(folder)
+    assert re.fullmatch(
+        r"toy, full edition: 120 files, 2\.4 MB, from 127\.0\.0\.1:\d+, checked by sha256; "
+        r"free to use\.\n",
+        first,
+    )
+    assert fetch("toy", edition="full") == folder  # the server is gone
+    assert capsys.readouterr().out == first
+    assert page.requests == [None]
+    left = {path.name for path in home.rglob("*") if path.suffix != ".bin"}
+    assert left <= {"full", "toy", "a", "b", ".coursekit.json", "cache", "downloads", "locks",
+                    "toy-full.lock"}  # fmt: skip
+
+
+def test_the_sample_is_built_once_and_again_for_a_new_version(home, register, world, capsys):
+    """A lesson on pictures drawn by last year's builder shows last year's faults."""
+    register(sample="toy_world")
+    folder = fetch("toy", edition="sample")
+    assert folder == home / "sample" / "toy"
+    assert "sample edition: 2 files, 0 kB, built here; MIT" in capsys.readouterr().out
+    fetch("toy", edition="sample")
+    assert world.built == [0]
+    world.VERSION = 2
+    fetch("toy", edition="sample")
+    assert (folder / "a/1.bin").read_text() == "version 2"
+    (folder / "b/1.bin").unlink()
+    fetch("toy", edition="sample")
+    assert len(world.built) == 3
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["toy"]
+
+
+def test_a_sample_whose_building_is_cut_is_not_there(home, register, world, monkeypatch):
+    """Half a sample that is taken for a whole one trains a worse model, silently."""
+    register(sample="toy_world")
+    build = world.build
+
+    def cut(folder, seed=0):
+        build(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world, "build", cut)
+    with pytest.raises(KeyboardInterrupt):
+        fetch("toy", edition="sample")
+    assert not (home / "sample" / "toy").exists()
+    monkeypatch.setattr(world, "build", build)
+    assert (fetch("toy", edition="sample") / "b/1.bin").exists()
+
+
+def test_which_edition_is_chosen(register, world, monkeypatch, capsys):
+    """A keyword beats the variable, the variable beats the machine."""
+    gone = nowhere()
+    register(source(gone), sample="toy_world")
+    monkeypatch.setattr(runtime, "device", lambda: types.SimpleNamespace(type="cpu"))
+    assert fetch("toy").parent.name == "sample"
+    assert fetch("toy", edition="auto").parent.name == "sample"
+    monkeypatch.setenv("COURSEKIT_DATA", "full")
+    assert "could not be downloaded" in refusal()
+    assert fetch("toy", edition="sample").parent.name == "sample"
+    capsys.readouterr()
+    monkeypatch.delenv("COURSEKIT_DATA")
+    monkeypatch.setattr(runtime, "device", lambda: types.SimpleNamespace(type="cuda"))
+    assert fetch("toy").parent.name == "sample"
+    told, line = capsys.readouterr().out.splitlines()
+    assert told.startswith("Note: toy could not be downloaded")
+    assert "cannot be reached" in told
+    assert told.endswith("the sample edition is used.")
+    assert line.startswith("toy, sample edition")
+    assert "edition='sample'" in refusal(edition="full")
+
+
+def test_a_data_set_without_a_sample_is_always_the_full_one(register, monkeypatch):
+    """Lessons without a sample yet must say so, not die of a missing module."""
+    with serve({"toy.tgz": Page(TGZ)}) as url:
+        register(source(url("toy.tgz")))
+        monkeypatch.setattr(runtime, "device", lambda: types.SimpleNamespace(type="cpu"))
+        assert fetch("toy").parent.name == "full"
+    assert "no sample edition yet" in refusal(edition="sample")
+
+
+def nowhere():
+    with serve({}) as url:
+        return url("toy.tgz")
+
+
+# --- a folder that was handed around --------------------------------------------------------
+
+
+def hand_around(home, names):
+    for name in names:
+        path = home / "full" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(FILES[name])
+
+
+def test_a_folder_from_a_stick_is_used_as_it_is(home, register, capsys, monkeypatch):
+    """A classroom without a network hands the data around; nothing may be written into it."""
+    hand_around(home, FILES)
+    register(source(nowhere()))
+    before = sorted(home.rglob("*"))
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: pytest.fail("wrote"))
+    assert fetch("toy", edition="full") == home / "full" / "toy"
+    assert sorted(home.rglob("*")) == before
+    assert "120 files, 2.4 MB, found in full/toy; free to use" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_incomplete_is_named_and_left_alone(home, register, world):
+    """Training on half the classes, or deleting what a learner copied, would both be worse."""
+    hand_around(home, [name for name in FILES if "/a/" in name or name.endswith("/b/7.bin")])
+    register(source(nowhere()), sample="toy_world")
+    sentence = refusal(edition="full")
+    assert "lacks b/*.bin (1 found, at least 50 expected)" in sentence
+    assert str(home / "full" / "toy") in sentence
+    assert len(list((home / "full" / "toy").rglob("*.bin"))) == 61
+
+
+def test_an_empty_folder_is_no_data_set(home, register):
+    """A folder made in advance must not stop the download."""
+    (home / "full" / "toy").mkdir(parents=True)
+    with serve({"toy.tgz": Page(TGZ)}) as url:
+        register(source(url("toy.tgz")))
+        assert is_whole(fetch("toy", edition="full"))
+
+
+# --- sources --------------------------------------------------------------------------------
+
+
+def test_the_next_source_is_taken_where_one_fails(register):
+    """Hosts of data sets move and die; each fault alone must lead on to the next."""
+    evil = make_zip(FILES | {"../evil": b"evil"})
+    other = make_zip({"another/a.bin": b"1"})
+    pages = {
+        "missing.zip": Page(ZIP, codes=[404]),
+        "wrong.zip": Page(ZIP, wrong=2),
+        "evil.zip": Page(evil),
+        "other.zip": Page(other),
+        "good.tgz": Page(TGZ),
+    }
+    with serve(pages) as url:
+        register(
+            source(nowhere()),
+            source(url("missing.zip"), ZIP),
+            source(url("wrong.zip"), ZIP),
+            source(url("evil.zip"), evil),
+            source(url("other.zip"), other),
+            source(url("good.tgz")),
+        )
+        assert is_whole(fetch("toy", edition="full"))
+
+
+def test_every_reason_is_told_where_no_source_serves(home, register, tmp_path):
+    """Could not be downloaded, alone, leaves a learner with nothing to do."""
+    evil = make_tgz({"../evil": b"evil"})
+    other = make_zip({"toy/a/1.bin": b"1"})
+    pages = {
+        "1.zip": Page(ZIP, codes=[404]),
+        "2.zip": Page(ZIP, codes=[503] * 9),
+        "3.zip": Page(ZIP, wrong=2),
+        "4.tgz": Page(evil),
+        "5.zip": Page(other),
+    }
+    with serve(pages) as url:
+        rows = [("1.zip", ZIP), ("2.zip", ZIP), ("3.zip", ZIP), ("4.tgz", evil), ("5.zip", other)]
+        register(source(nowhere()), *(source(url(name), body) for name, body in rows))
+        sentence = refusal(edition="full")
+    for reason in (
+        "cannot be reached",
+        "answers 404",
+        "answers 503",
+        "wrong size or sum",
+        "unsafe path in it (../evil)",
+        "lacks a/*.bin (1 found, at least 50 expected)",
+        "run this cell again",
+    ):
+        assert reason in sentence
+    assert not (home / "full" / "toy").exists()
+    assert not list(tmp_path.rglob("evil"))
+    assert not [path for path in home.rglob("*") if path.suffix in (".zip", ".tgz")]
+
+
+def test_what_an_arranging_step_leaves_out_is_told(register, capsys):
+    """Pictures that vanish without a word are a bug report."""
+
+    def arrange(folder, progress):
+        (folder / "a").rename(folder / "A")
+        (folder / "A").rename(folder / "a")
+        return "3 damaged pictures were left out."
+
+    with serve({"toy.tgz": Page(TGZ)}) as url:
+        register(source(url("toy.tgz"), arrange=arrange))
+        fetch("toy", edition="full")
+    assert "Note: 3 damaged pictures were left out." in capsys.readouterr().out
+
+
+# --- the disk -------------------------------------------------------------------------------
+
+
+def test_a_disk_too_small_is_refused_before_the_download(register, monkeypatch):
+    """Twenty minutes of download that end in a full disk are twenty minutes lost."""
+    page = Page(TGZ)
+    monkeypatch.setattr(
+        module.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=3_000_000)
+    )
+    with serve({"toy.tgz": page}) as url:
+        register(source(url("toy.tgz")))
+        assert "toy needs about 4.8 MB of disk and 3.0 MB are free" in refusal(edition="full")
+    assert not page.requests
+
+
+@pytest.mark.parametrize("where", ["download", "unpack"])
+def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(home, register, monkeypatch, where):
+    """No space left on device must reach the learner as a remedy, and the download must stay."""
+    part = coursekit.data.download if where == "download" else coursekit.data.unpack
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    page = Page(TGZ, cuts=[400_000])
+    with serve({"toy.tgz": page}) as url:
+        register(source(url("toy.tgz")))
+        with monkeypatch.context() as patch:
+            name = "read_json" if where == "download" else "_write"
+            patch.setattr(part, name, full)
+            sentence = refusal(edition="full")
+        assert sentence.startswith(f"The disk of {home} is full; free some space")
+        assert "COURSEKIT_HOME" in sentence
+        assert not (home / "full" / "toy").exists()
+        asked = len(page.requests)
+        assert is_whole(fetch("toy", edition="full"))
+        assert asked == len(page.requests) or where == "download"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EPERM])
+def test_a_home_that_cannot_be_written_to(home, register, world, monkeypatch, number):
+    """A classroom's shared folder is often read-only; the sentence names the variable to set."""
+    register(source(nowhere()), sample="toy_world")
+
+    def read_only(path, *_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    for edition in ("full", "sample"):
+        sentence = refusal(edition=edition)
+        assert sentence.startswith(f"{home} cannot be written to")
+        assert "COURSEKIT_HOME" in sentence
+
+
+def test_a_home_that_is_a_file(home, register):
+    """Any other answer of the disk is one sentence, too."""
+    home.write_text("not a folder")
+    register(source(nowhere()))
+    assert "cannot be used" in refusal(edition="full")
+
+
+# --- kills and neighbours -------------------------------------------------------------------
+
+# Fetching needs no torch, whose import would take most of the time of these tests.
+CHILD = """
+import json, os, signal, sys, types, unittest.mock
+sys.modules["torch"] = unittest.mock.MagicMock()
+sys.modules["coursekit"] = types.ModuleType("coursekit")
+sys.modules["coursekit"].__path__ = json.loads(sys.argv[2])
+from coursekit.data import catalogue, fetch, unpack
+facts = json.loads(sys.argv[1])
+source = catalogue.Source(**facts["source"])
+catalogue.CATALOGUE["toy"] = catalogue.DataSet("toy", "", "free", "", facts["layout"], (source,))
+if facts["kill_at_file"]:
+    count, parts = [], unpack._parts
+    def dying(name):
+        count.append(name)
+        if len(count) == facts["kill_at_file"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return parts(name)
+    unpack._parts = dying
+fetch.fetch("toy", edition="full")
+"""
+
+
+def child(row, kill_at_file=0):
+    """Start another process that fetches toy from the same server into the same home."""
+    facts = {"layout": LAYOUT, "source": dataclasses.asdict(row), "kill_at_file": kill_at_file}
+    command = [sys.executable, "-c", CHILD, json.dumps(facts), json.dumps(coursekit.__path__)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for_part(home, size, process):
+    """Return once the part has ``size`` bytes; the server holds the rest back."""
+    while sum(path.stat().st_size for path in home.rglob("*.part")) < size:
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+def test_a_download_that_was_killed_goes_on(home, register):
+    """A session on Colab ends without a word in the middle of 800 MB."""
+    page = Page(TGZ, hold=1 << 20)
+    with serve({"toy.tgz": page}) as url:
+        row = source(url("toy.tgz"))
+        process = child(row)
+        wait_for_part(home, 1 << 20, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        page.go.set()
+        assert not (home / "full" / "toy").exists()
+        register(row)
+        assert is_whole(fetch("toy", edition="full"))
+    assert page.requests == [None, f"bytes={1 << 20}-"]
+    assert page.sent < len(TGZ) + (1 << 20)
+
+
+def test_an_unpacking_that_was_killed_is_done_again_without_a_download(home, register):
+    """Half an archive in place of the data set would look like the data set."""
+    page = Page(TGZ)
+    with serve({"toy.tgz": page}) as url:
+        row = source(url("toy.tgz"))
+        process = child(row, kill_at_file=70)
+        assert process.wait() == -signal.SIGKILL
+        assert len(list(home.rglob("*.bin"))) == 69
+        assert not (home / "full" / "toy").exists()
+        register(row)
+        assert is_whole(fetch("toy", edition="full"))
+    assert page.requests == [None]
+    assert [path.name for path in (home / "full").iterdir()] == ["toy"]
+
+
+def test_two_notebooks_fetch_once(home):
+    """Two kernels that write one file at once leave neither."""
+    page = Page(TGZ, hold=1 << 20)
+    with serve({"toy.tgz": page}) as url:
+        first = child(source(url("toy.tgz")))
+        wait_for_part(home, 1 << 20, first)
+        second = child(source(url("toy.tgz")))
+        assert second.stdout.readline().startswith("Note: Another notebook is fetching toy")
+        page.go.set()
+        line = second.communicate()[0]
+        assert first.communicate()[0] == line
+        assert first.returncode == second.returncode == 0
+    assert line.startswith("toy, full edition: 120 files")
+    assert page.requests == [None]
+    assert page.sent == len(TGZ)
+    assert is_whole(home / "full" / "toy")
+
+
+@pytest.mark.parametrize("name", ["catalogue", "download", "fetch", "unpack"])
+def test_nothing_heavy_is_imported_with_it(name):
+    """A learner waits for what every import costs, whether or not anything is fetched."""
+    tree = ast.parse((Path(module.__file__).parent / f"{name}.py").read_text())
+    froms = [line.module for line in tree.body if isinstance(line, ast.ImportFrom)]
+    plain = [part.name for line in tree.body if isinstance(line, ast.Import) for part in line.names]
+    ours = {"coursekit", "coursekit.console"}
+    ours |= {f"coursekit.data.{part}" for part in ("catalogue", "download", "unpack")}
+    if name == "catalogue":
+        ours = set()
+    assert {word for word in froms + plain if word not in ours} <= sys.stdlib_module_names | {
+        "collections.abc",
+        "urllib.parse",
+    }

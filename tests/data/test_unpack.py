@@ -1,0 +1,199 @@
+"""Archives that are whole, damaged or malicious."""
+
+import random
+import stat
+import tarfile
+import zipfile
+
+import pytest
+
+from coursekit.data import unpack as module
+from coursekit.data.unpack import ArchiveError, unpack
+from tests.servers import make_tgz, make_zip
+
+GOOD = {"set/train/a.jpg": b"a" * 70_000, "./set/b.csv": b"", "set/日本/ü (1).txt": b"c"}
+MAKERS = {"x.zip": make_zip, "x.tgz": make_tgz, "x.tar.gz": make_tgz}
+
+
+def write(folder, name, content):
+    """Write an archive where nothing else is and return its path."""
+    archive = folder / "archives" / name
+    archive.parent.mkdir(exist_ok=True)
+    archive.write_bytes(content)
+    return archive
+
+
+def refused(folder, name, content):
+    """Unpack what must be refused, and look that nothing but the target folder has changed."""
+    archive, inner = write(folder, name, content), folder / "deep" / "inner"
+    with pytest.raises(ArchiveError) as caught:
+        unpack(archive, inner / "target", name)
+    outside = [path for path in folder.rglob("*") if inner / "target" not in (path, *path.parents)]
+    assert {path.name for path in outside} <= {"archives", name, "deep", "inner"}
+    assert not any(path.is_symlink() for path in folder.rglob("*"))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_good_archive_is_unpacked_whole(tmp_path, name):
+    """Refusing too much is as bad as refusing too little."""
+    unpack(write(tmp_path, name, MAKERS[name](GOOD)), tmp_path / "target", name)
+    for file, content in GOOD.items():
+        assert (tmp_path / "target" / file).read_bytes() == content
+
+
+def test_a_single_file_is_kept_under_its_published_name(tmp_path):
+    """The name in the cache carries the host; the lesson knows only nietzsche.txt."""
+    unpack(write(tmp_path, "host-book.txt", b"text"), tmp_path / "target", "book.txt")
+    assert (tmp_path / "target" / "book.txt").read_bytes() == b"text"
+
+
+UNSAFE = [
+    "/etc/evil", "//evil", "../evil", "a/../../evil", "a/..", "..", "a/.. /evil", "a/.../evil",
+    "C:/evil", "C:evil", "..\\evil", "a\\..\\..\\evil", "\\\\host\\evil", "a/b:stream", " ", "a/. ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unsafe", UNSAFE)
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_a_path_that_leads_outside_is_refused(tmp_path, name, unsafe):
+    """One such member may overwrite a learner's keys (CVE-2007-4559)."""
+    content = MAKERS[name]({"good.txt": b"good", unsafe: b"evil"})
+    assert "unsafe path" in refused(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("draw", range(20))
+def test_no_mixture_of_parts_ever_leads_outside(tmp_path, draw):
+    """A list of bad names is never complete: whatever is accepted must lie inside."""
+    chance = random.Random(draw)
+    pieces = ["..", ".", "", "a", "/", "\\", "C:", " ", "~", "$HOME", ".. ", "%2e%2e", "b.txt"]
+    for _ in range(200):
+        name = "/".join(chance.choices(pieces, k=chance.randrange(1, 6)))
+        try:
+            path = tmp_path.joinpath("in", *module._parts(name)).resolve()
+        except ArchiveError:
+            continue
+        assert path.is_relative_to((tmp_path / "in").resolve()), name
+
+
+KINDS = {
+    "symlink": tarfile.SYMTYPE, "hardlink": tarfile.LNKTYPE, "fifo": tarfile.FIFOTYPE,
+    "character-device": tarfile.CHRTYPE, "block-device": tarfile.BLKTYPE,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tar_with_a_link_or_device_is_refused(tmp_path, kind):
+    """A link that leads outside makes every later member a write outside."""
+    member = tarfile.TarInfo("set/evil")
+    member.type, member.linkname = KINDS[kind], "../../../outside"
+    content = make_tgz({member: b"", "set/evil/through.txt": b"evil"})
+    assert "link or device" in refused(tmp_path, "x.tgz", content)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
+def test_a_zip_with_a_link_or_device_is_refused(tmp_path, kind):
+    """A zip keeps the kind of a file in its upper attributes."""
+    member = zipfile.ZipInfo("set/evil")
+    member.external_attr = (kind | 0o777) << 16
+    content = make_zip({member: b"../../outside", "set/evil/through.txt": b"evil"})
+    assert "link or device" in refused(tmp_path, "x.zip", content)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_names_that_differ_in_case_only_are_refused(tmp_path, name):
+    """Windows and macOS would let the second overwrite the first, without a word."""
+    content = MAKERS[name]({"set/Photo.jpg": b"1", "set/photo.JPG": b"2"})
+    assert "twice" in refused(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_a_file_that_is_used_as_a_folder_is_refused(tmp_path, name):
+    """An error of the disk would send the learner to look at the disk."""
+    content = MAKERS[name]({"set/a": b"1", "set/a/b": b"2"})
+    assert "damaged" in refused(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path, name, monkeypatch):
+    """A few kB may unpack to any size; what counts is what comes out, not what is declared."""
+    monkeypatch.setattr(module, "ROOM", 1_000_000)
+    content = MAKERS[name]({f"set/{n}": bytes(500_000) for n in range(10)})
+    assert "far more than its size" in refused(tmp_path, name, content)
+    written = sum(path.stat().st_size for path in (tmp_path / "deep").rglob("*") if path.is_file())
+    assert written <= 1_000_000 + 20 * len(content)
+
+
+def test_what_follows_the_end_of_a_tar_is_bounded(tmp_path):
+    """gzip's own sum is read to the end, but not through an endless row of zeros."""
+    content = make_tgz({"set/a": b"1"}) + make_gz(bytes(65 << 20))
+    assert "goes on after its end" in refused(tmp_path, "x.tgz", content)
+
+
+def make_gz(content):
+    import gzip
+
+    return gzip.compress(content, 1)
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_too_many_files_are_refused(tmp_path, name, monkeypatch):
+    """Millions of empty files fill a disk that has room for any number of bytes."""
+    monkeypatch.setattr(module, "MOST_FILES", 10)
+    content = MAKERS[name]({f"set/{n}": b"" for n in range(11)})
+    assert "too many files" in refused(tmp_path, name, content)
+
+
+@pytest.mark.parametrize("draw", range(12))
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_a_damaged_archive_is_noticed(tmp_path, name, draw):
+    """Archives of which only the first MiB is checked must be caught by their own sums."""
+    chance = random.Random(draw)
+    files = {f"set/{n}": chance.randbytes(3_000) for n in range(20)}
+    content = bytearray(MAKERS[name](files))
+    if draw % 3 == 0:
+        content = content[: chance.randrange(1, len(content) - 1)]
+    else:
+        at = chance.randrange(200, len(content) - 1_600)  # the index of a zip lies behind that
+        content[at] ^= 0xFF
+    archive = write(tmp_path, name, bytes(content))
+    try:
+        unpack(archive, tmp_path / "target", name)
+    except ArchiveError:
+        return
+    assert {f"set/{path.name}": path.read_bytes() for path in tmp_path.glob("target/*/*")} == files
+
+
+def test_a_locked_zip_is_refused(tmp_path):
+    """zipfile answers a password with a bare RuntimeError."""
+    content = bytearray(make_zip({"set/a": b"1"}))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    assert "encrypted" in refused(tmp_path, "x.zip", bytes(content))
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+def test_a_web_page_is_no_archive(tmp_path, name):
+    """The log-in page of a hotel is what a download often is."""
+    assert "damaged archive" in refused(tmp_path, name, b"<html>please log in</html>")
+
+
+def test_modes_and_owners_of_an_archive_are_not_taken_over(tmp_path):
+    """A file that nobody may read, or that runs as root, is no data."""
+    member = tarfile.TarInfo("set/a")
+    member.mode, member.uid = 0o4777, 0
+    unpack(write(tmp_path, "x.tgz", make_tgz({member: b"1"})), tmp_path / "target", "x.tgz")
+    assert not (tmp_path / "target/set/a").stat().st_mode & (stat.S_ISUID | stat.S_IXUSR)
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(tmp_path, monkeypatch):
+    """Deleting a good archive because there was no room would cost the download again."""
+    archive = write(tmp_path, "x.zip", make_zip(GOOD))
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(module, "open", lambda *_: _raise(full), raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        unpack(archive, tmp_path / "target", "x.zip")
+
+
+def _raise(error):
+    raise error

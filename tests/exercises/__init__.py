@@ -1,0 +1,1 @@
+"""Tests, where the package has what they test."""

@@ -1,8 +1,0 @@
-"""Drive every explorer under the ipywidgets that is installed here, and say so."""
-
-import ipywidgets
-
-from tests.explorers import drive_all
-
-for name, moves in drive_all().items():
-    print(f"{name}: {moves} moves under ipywidgets {ipywidgets.__version__}")

@@ -1,0 +1,153 @@
+"""The lessons, run cell by cell, and the facts that every stored notebook must show."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from notebooks.source import build
+
+ROOT = build.ROOT
+LESSONS = build.lessons(ROOT)
+STORED = [file for source in LESSONS for file in build.targets(source).values()]
+names = pytest.mark.parametrize("source", LESSONS, ids=lambda file: file.stem)
+
+
+@pytest.fixture
+def learner(sample_home, tmp_path):
+    """Return the environment of a learner without a GPU whose home folder holds the sample.
+
+    The sample lies where it lay when the notebook was built, in ~/.coursekit, so that a path that
+    a lesson prints is the same one.
+    """
+    return {
+        "HOME": str(sample_home.parent),
+        "USERPROFILE": str(sample_home.parent),
+        "MPLCONFIGDIR": str(ROOT / "build" / "matplotlib"),
+        "COURSEKIT_HOME": str(sample_home),
+        "COURSEKIT_CHECKPOINTS": str(tmp_path / "checkpoints"),
+        "COURSEKIT_DATA": "sample",
+        "COURSEKIT_DEVICE": "cpu",
+        "COURSEKIT_PROGRESS": "off",
+        "COURSEKIT_WIDGETS": "off",
+    }
+
+
+def _nbval(notebook, environment):
+    """Run a notebook under nbval; return (whether it passed, what was printed)."""
+    options = "--nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider"
+    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options.split(), str(notebook)],
+        env=env | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    return ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def _cells(notebook):
+    return nbformat.read(notebook, as_version=4).cells
+
+
+@names
+def test_lesson_runs_and_shows_what_is_stored(source, learner, say):
+    """A lesson that dies in the middle, or shows other results than the ones it talks about."""
+    began = time.monotonic()
+    passed, printed = _nbval(source.with_suffix(".ipynb"), learner)
+    say(f"{source.stem}, sample: {time.monotonic() - began:.0f} s")
+    assert passed, printed
+
+
+@names
+def test_quick_profile_runs_with_every_solution(source, learner, say):
+    """The trial run that other checks stand on; a solution that its own check refuses.
+
+    Explorers and quizzes are widgets here, as in a learner's kernel.
+    """
+    cells = [cell for cell in build.read(source) if cell.cell_type == "code"]
+    began = time.monotonic()
+    widgets = {"COURSEKIT_WIDGETS": "on", "COURSEKIT_QUICK": "1"}
+    build.run(cells, source.parent, **learner | widgets)
+    say(f"{source.stem}, quick: {time.monotonic() - began:.0f} s")
+    said = {c.metadata["exercise"]: c.outputs[-1].text for c in cells if "exercise" in c.metadata}
+    assert said
+    refused = {number: text for number, text in said.items() if f"{number}: right." not in text}
+    assert not refused
+
+
+@pytest.mark.real
+@names
+def test_lesson_runs_on_real_data(source, learner, real_home, say):
+    """Samples are forgiving: sizes, modes and names of real files break what they do not."""
+    full = {"COURSEKIT_DATA": "full", "COURSEKIT_ARCH": "squeezenet1_0", "COURSEKIT_QUICK": "1"}
+    cells = _cells(source.with_suffix(".ipynb"))
+    began = time.monotonic()
+    build.run(cells, source.parent, **learner | real_home | full)
+    say(f"{source.stem}, full edition, quick: {time.monotonic() - began:.0f} s")
+
+
+@pytest.mark.parametrize(
+    ("source", "stored", "expected"),
+    [("print(1 + 1)", "2\n", True), ("print(1 + 1)", "3\n", False), ("1 / 0", "", False)],
+    ids=["right", "wrong output", "raises"],
+)
+def test_nbval_can_fail(source, stored, expected, learner, tmp_path):
+    """A run of all lessons that passes whatever happens in them."""
+    output = [nbformat.v4.new_output("stream", text=stored)] if stored else []
+    compared = {"tags": ["nbval-check-output"]}
+    cell = nbformat.v4.new_code_cell(source, outputs=output, metadata=compared, execution_count=1)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "tiny.ipynb")
+    passed, printed = _nbval(tmp_path / "tiny.ipynb", learner)
+    assert passed == expected, printed
+
+
+@names
+def test_a_code_cell_is_short_enough_to_be_read(source):
+    """A cell that fills the screen is run, and not read."""
+    _, *code = [cell for cell in build.open_exercises(build.read(source)) if _is_code(cell)]
+    counted = {cell.metadata["place"]: _lines(cell) for cell in code}
+    assert {place: lines for place, lines in counted.items() if lines > 15} == {}
+
+
+def _is_code(cell):
+    return cell.cell_type == "code"
+
+
+def _lines(cell):
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def test_every_lesson_is_built_from_its_present_source(capsys):
+    """Stored outputs of code that is no longer there."""
+    assert LESSONS
+    assert build.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", STORED, ids=lambda file: str(file.relative_to(ROOT / "notebooks")))
+def test_stored_notebook_is_one_clean_run(file):
+    """Outputs of several runs mixed, warnings, widget state, paths of the maintainer's machine."""
+    notebook = nbformat.read(file, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    outputs = [output for cell in code for output in cell.outputs]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert {output.output_type for output in outputs} <= {
+        "stream",
+        "display_data",
+        "execute_result",
+    }
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert {kind for output in outputs for kind in output.get("data", {})} <= set(build.KEPT)
+    assert "widgets" not in notebook.metadata
+    texts = [output.get("text") or output.data.get("text/plain", "") for output in outputs]
+    own = re.compile(rf"{re.escape(str(ROOT))}|{re.escape(str(Path.home()))}/|/tmp/|/home/|/Users/")
+    assert not [text for text in texts if own.search(text)]
+    assert file.stat().st_size < 3e6, "too heavy for a page that shows notebooks"

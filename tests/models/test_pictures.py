@@ -1,0 +1,258 @@
+"""Tests of the picture networks: every family of torchvision is cut where its body ends."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.models.vision_transformer import interpolate_embeddings
+
+from coursekit.models.pictures import (
+    BUNDLED,
+    AverageAndMax,
+    PictureNet,
+    architectures,
+    cut,
+    head,
+    picture_net,
+)
+from tests.sentences import refuses
+
+SMALL = {  # one small member of every family -> (class of the net, side of its pictures)
+    "resnet18": ("ResNet", 64),
+    "resnext50_32x4d": ("ResNet", 64),
+    "regnet_x_400mf": ("RegNet", 64),
+    "shufflenet_v2_x0_5": ("ShuffleNetV2", 64),
+    "mobilenet_v2": ("MobileNetV2", 64),
+    "mobilenet_v3_small": ("MobileNetV3", 64),
+    "mnasnet0_5": ("MNASNet", 64),
+    "squeezenet1_1": ("SqueezeNet", 64),
+    "alexnet": ("AlexNet", 64),
+    "vgg11": ("VGG", 32),
+    "densenet121": ("DenseNet", 64),
+    "efficientnet_b0": ("EfficientNet", 64),
+    "convnext_tiny": ("ConvNeXt", 64),
+    "googlenet": ("GoogLeNet", 64),
+    "inception_v3": ("Inception3", 96),
+    "swin_t": ("SwinTransformer", 64),
+    "swin_v2_t": ("SwinTransformer", 64),
+    "vit_b_32": ("VisionTransformer", 224),
+    "maxvit_t": ("MaxVit", 224),
+}
+
+
+def tail_of(net):
+    """Return what torchvision's net does after its body: (B, C, h, w) or (B, C) -> scores."""
+    kind = type(net).__name__
+    if kind == "MNASNet":
+        return lambda maps: net.classifier(maps.mean([2, 3]))
+    if kind == "ShuffleNetV2":
+        return lambda maps: net.fc(maps.mean([2, 3]))
+    if kind == "MobileNetV2":
+        return lambda maps: net.classifier(maps.mean([2, 3]))
+    if kind == "DenseNet":
+        return lambda maps: net.classifier(maps.mean([2, 3]))
+    if kind == "SwinTransformer":
+        return lambda maps: net.head(maps.mean([2, 3]))
+    if kind == "VisionTransformer":
+        return net.heads
+    if kind == "MaxVit":
+        return net.classifier
+    if kind == "SqueezeNet":
+        return lambda maps: net.classifier(maps).flatten(1)
+    if kind == "ConvNeXt":
+        return lambda maps: net.classifier(net.avgpool(maps))
+    last = getattr(net, "classifier", None) or net.fc
+    return lambda maps: last(net.avgpool(maps).flatten(1))
+
+
+def bare(name):
+    """Return torchvision's net of that name, with random weights but batch norms that matter."""
+    torch.manual_seed(0)
+    options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    net = models.get_model(name, weights=None, **options).eval()
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.uniform_(-0.1, 0.1)
+            layer.running_var.uniform_(0.8, 1.2)
+        elif isinstance(layer, nn.Linear) and not layer.weight.any():  # torchvision's ViT
+            nn.init.normal_(layer.weight)
+    return net
+
+
+@pytest.mark.parametrize("name", SMALL)
+@torch.no_grad()
+def test_the_body_ends_where_the_head_begins(name):
+    """A layer too many or too few: a ReLU after DenseNet, a norm after Swin, an auxiliary exit."""
+    kind, side = SMALL[name]
+    net = bare(name)
+    assert type(net).__name__ == kind
+    x = torch.randn(2, 3, side, side)
+    wanted, tail = net(x), tail_of(net)
+    _, body = cut(net)
+    found = tail(body.eval()(x))
+    assert torch.allclose(found, wanted, atol=1e-5, rtol=1e-4)
+    assert wanted.std() > 0
+
+    layers = PictureNet(nn.Identity(), body, AverageAndMax(), head(4, 2)).layer_groups()
+    groups = [[p for layer in group for p in layer.parameters()] for group in layers]
+    kept = {id(p) for p in body.parameters()}
+    assert len(groups) == 3
+    assert all(groups)
+    assert len({id(p) for group in groups for p in group}) == sum(map(len, groups))
+    assert {id(p) for group in groups[:2] for p in group} == kept
+    late = sum(p.numel() for p in groups[1])
+    assert late >= 0.75 * sum(p.numel() for p in body.parameters())
+
+
+def test_every_architecture_belongs_to_a_family_that_was_cut():
+    """A new family of torchvision would be cut by guesswork."""
+    names = architectures()
+    assert names[0] == BUNDLED
+    assert len(names) == len(set(names)) > 80
+    families = {models.get_model_builder(name).__module__ for name in names[1:]}
+    tested = {models.get_model_builder(name).__module__ for name in SMALL}
+    assert families == tested
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("resnet18", 64), ("resnet18", 224), ("mobilenet_v3_small", 50), ("squeezenet1_1", 32)],
+)
+@torch.no_grad()
+def test_scores_are_one_a_class(name, side):
+    """The width of the head would not be that of the pooled features."""
+    net = picture_net(name, 5, pretrained=False, size=side).eval()
+    scores = net(torch.rand(2, 3, side, side))
+    assert scores.shape == (2, 5)
+    assert torch.isfinite(scores).all()
+
+
+@torch.no_grad()
+def test_a_transformer_takes_other_sizes():
+    """Pictures of another size than 224 would be refused by an assertion inside torchvision."""
+    sizes = {"patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
+    net = models.VisionTransformer(image_size=64, num_classes=3, **sizes).eval()
+    nn.init.normal_(net.heads.head.weight)
+    wanted = models.VisionTransformer(image_size=96, num_classes=3, **sizes).eval()
+    state = interpolate_embeddings(96, 8, net.state_dict(), interpolation_mode="bicubic")
+    wanted.load_state_dict(state)
+    x = torch.randn(2, 3, 96, 96)
+    _, body = cut(net)
+    found = net.heads(body(x))
+    assert torch.allclose(found, wanted(x), atol=1e-5)
+    assert found.std() > 0.1
+
+
+@pytest.mark.parametrize(("name", "size"), [("maxvit_t", 64), ("inception_v3", 48)])
+def test_sizes_that_a_family_cannot_take(name, size):
+    """A shape error from deep inside would meet the learner in the first batch."""
+    with refuses(f"{name} cannot take pictures of {size} pixels", "size=224"):
+        picture_net(name, 2, pretrained=False, size=size)
+
+
+@torch.no_grad()
+def test_inception_is_fed_the_range_that_it_was_trained_on():
+    """googlenet and inception rescale inside; cut off from that, they would see other colours."""
+    net = bare("googlenet")
+    net.transform_input = True
+    raw = torch.rand(1, 3, 64, 64)
+    mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
+    wanted, tail = net((raw - mean) / std), tail_of(net)
+    normalise, body = cut(net)
+    assert torch.allclose(tail(body(normalise(raw))), wanted, atol=1e-5)
+
+
+@torch.no_grad()
+def test_averages_and_maxima_stand_side_by_side():
+    """The two poolings would be added, or run over the wrong axes."""
+    maps = torch.randn(2, 3, 4, 5)
+    pooled = AverageAndMax()(maps)
+    wanted = torch.cat([maps.flatten(2).mean(2), maps.flatten(2).amax(2)], 1)
+    assert torch.allclose(pooled, wanted)
+    assert AverageAndMax()(pooled) is pooled
+
+
+def test_an_unknown_architecture():
+    """ValueError: Unknown model."""
+    with refuses("'resnet43'", "ck.architectures()", "Did you mean 'resnet"):
+        picture_net("resnet43", 2)
+    with refuses("'ResNet34'", "Did you mean 'resnet34'?"):
+        picture_net("ResNet34", 2)
+
+
+def test_drawing_random_weights_warns_of_nothing(recwarn):
+    """torchvision warns of how googlenet will draw its weights some day: red text for a learner."""
+    picture_net("googlenet", 2, pretrained=False, size=64)
+    assert not recwarn.list
+
+
+# Weight files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """Return where torchvision looks for the weights of squeezenet1_1."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    file.parent.mkdir(parents=True)
+    return file
+
+
+def test_whole_weights_are_read(weights):
+    """The test below would pass for a reason of its own."""
+    net = models.squeezenet1_1(weights=None)
+    torch.save(net.state_dict(), weights)
+    found = picture_net("squeezenet1_1", 2, size=64)
+    assert torch.equal(found.body[0].weight, net.features[0].weight)
+
+
+@pytest.mark.parametrize("fault", ["cut", "empty", "text", "other", "folder"])
+def test_damaged_weights(weights, fault):
+    """A download cut short would raise a page of pickle errors in every later session."""
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), weights)
+    if fault == "cut":
+        weights.write_bytes(weights.read_bytes()[:100_000])
+    elif fault == "empty":
+        weights.write_bytes(b"")
+    elif fault == "text":
+        weights.write_text("<html>404. Not found.</html>")
+    elif fault == "other":
+        torch.save({"weight": torch.zeros(3)}, weights)
+    else:
+        weights.unlink()
+        weights.mkdir()
+    with refuses("weights of squeezenet1_1", str(weights.parent), "connect to the internet once"):
+        picture_net("squeezenet1_1", 2, size=64)
+
+
+def test_no_network(weights, monkeypatch):
+    """URLError, with a traceback through urllib."""
+
+    def offline(*_, **__):
+        raise OSError(None, None, "<urlopen error [Errno -2] Name or service not known>")
+
+    monkeypatch.setattr(torch.hub, "urlopen", offline)
+    with refuses("weights of squeezenet1_1", "connect to the internet once", repr(BUNDLED)):
+        picture_net("squeezenet1_1", 2, size=64)
+
+
+def test_a_folder_for_weights_that_cannot_be_written(tmp_path, monkeypatch):
+    """NotADirectoryError from inside torch.hub."""
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "taken"))
+    with refuses("weights of squeezenet1_1", "Not a directory"):
+        picture_net("squeezenet1_1", 2, size=64)
+
+
+@pytest.mark.real
+def test_real_weights(real_data, weights):
+    """The stand-in for the download would not be what torchvision expects."""
+    there = Path(real_data).parent / "weights" / "squeezenet1_0-imagenet.pth"
+    if not there.exists():
+        pytest.skip("there are no ImageNet weights beside the real data")
+    shutil.copy(there, weights.with_name("squeezenet1_0-b66bff10.pth"))
+    assert picture_net("squeezenet1_0", 2, size=64).body[0].weight.abs().mean() > 0.01

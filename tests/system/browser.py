@@ -1,0 +1,255 @@
+"""A real browser on this machine: headless Chromium, and a JupyterLab on loopback for it."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from notebooks.source import build
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="there is no Chromium here; on Debian `apt install chromium`",
+)
+SCREENSHOTS = build.ROOT / "build" / "screenshots"
+
+
+@contextlib.contextmanager
+def chromium():
+    """Return a new page of a headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        try:
+            yield opened.new_page(viewport={"width": 1400, "height": 1000})
+        finally:
+            opened.close()
+
+
+@contextlib.contextmanager
+def jupyterlab(folder, environment):
+    """Run a JupyterLab whose files are those of a folder; return its address with the token."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = folder.parent / f"{folder.name}-jupyter"
+    overrides = own / "settings"
+    overrides.mkdir(parents=True)
+    (overrides / "overrides.json").write_text(
+        json.dumps(
+            {
+                # every cell in the page, so that it can be looked at without scrolling there
+                "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+                "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+            }
+        )
+    )
+    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    env |= environment | {
+        "JUPYTER_CONFIG_DIR": str(own / "config"),
+        "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "user"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
+    command += ["--ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=learner"]
+    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={overrides}"]
+    if hasattr(os, "getuid") and os.getuid() == 0:
+        command.append("--allow-root")
+    with open(own / "log", "w") as log:
+        server = subprocess.Popen(command, env=env, cwd=folder, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            assert server.poll() is None, (own / "log").read_text()
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{address}/api?token=learner", timeout=5).close()
+                break
+            time.sleep(0.5)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+PLACE = """[...document.querySelectorAll('.jp-Notebook .jp-Cell')]
+    .findIndex(cell => cell.classList.contains('jp-mod-active'))"""
+# The beginnings of the cells with code that have no number yet.
+UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
+    .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
+        && !/^\\[\\d+\\]:?$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim()))
+    .map(cell => cell.querySelector('.jp-InputArea-editor').innerText.slice(0, 60))"""
+
+
+class Lab:
+    """A notebook open in JupyterLab, driven as a learner would drive it.
+
+    Args:
+        page: of the browser.
+        address: of JupyterLab.
+        file: the notebook, in JupyterLab's folder.
+    """
+
+    def __init__(self, page, address, file):
+        self.page, name = page, file.name
+        self.cells = len(json.loads(file.read_text("utf-8"))["cells"])
+        page.set_default_timeout(120_000)
+        page.goto(f"{address}/lab/tree/{name}?token=learner&reset")
+        page.wait_for_function(
+            "cells => document.querySelectorAll('.jp-Notebook .jp-Cell').length == cells",
+            arg=self.cells,
+        )
+        idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+        page.wait_for_selector(idle, state="attached")
+
+    def run_from_the_top(self):
+        """Press Shift+Enter once for every cell, and wait until the last one has ended."""
+        first = self.page.locator(".jp-Notebook .jp-Cell").first
+        for _ in range(60):  # while the page still grows, a click may meet the cell below
+            first.locator(".jp-InputPrompt").click()
+            if self._place() == 0:
+                break
+            time.sleep(0.5)
+        self.page.keyboard.press("Escape")
+        for place in range(self.cells):
+            assert self._place() == place
+            self.page.keyboard.press("Shift+Enter")
+            self.page.wait_for_function(f"place => {PLACE} > place", arg=place)
+        for _ in range(600):
+            waiting = self.page.evaluate(UNFINISHED)
+            if not waiting or self.complaints():
+                return
+            time.sleep(1)
+        raise AssertionError(f"these cells have not ended: {waiting}")
+
+    def _place(self):
+        """Return the number of the active cell."""
+        return self.page.evaluate(PLACE)
+
+    def complaints(self):
+        """Return the errors and warnings that cells have shown."""
+        kinds = ("application/vnd.jupyter.error", "application/vnd.jupyter.stderr")
+        found = ", ".join(f'[data-mime-type="{kind}"]' for kind in kinds)
+        return self.page.locator(found).all_inner_texts()
+
+    def explorers(self):
+        """Return {name: Shown} of the explorers in the notebook."""
+        found = {}
+        for root in self.page.locator(".coursekit-explorer").all():
+            kinds = root.get_attribute("class").split()
+            name = next(k for k in kinds if k.startswith("coursekit-explore-"))
+            found[name.removeprefix("coursekit-explore-")] = Shown(self.page, root)
+        return found
+
+
+SLIDERS = ".noUi-target"
+BUTTONS = "button:not([disabled]):not(.widget-upload):not(.jupyter-widget-upload)"
+
+
+class Shown:
+    """An explorer on the page: what it shows, and hands that move its controls."""
+
+    def __init__(self, page, root):
+        self.page, self.root = page, root
+
+    def state(self):
+        """Return everything that it shows: pictures, texts and its sentence."""
+        return self.root.evaluate(
+            """root => [...root.querySelectorAll('img')].map(i => i.src).join()
+                 + [...root.querySelectorAll('pre, .widget-html, .jupyter-widget-html')]
+                     .map(one => one.innerText).join()"""
+        )
+
+    def changes(self, move, seconds=20):
+        """Do something and return whether what is shown changes within some seconds."""
+        before = self.state()
+        move()
+        for _ in range(seconds * 10):
+            if self.state() != before:
+                return True
+            time.sleep(0.1)
+        return False
+
+    def by_mouse(self):
+        """Move the controls by mouse until the picture changes; return what did it, or None."""
+        for slider in self.root.locator(SLIDERS).all():
+            box = self._visible(slider)
+            places = (0.85, 0.15)
+            for place in places:
+                spot = {"x": box["width"] * place, "y": box["height"] / 2}
+                if self.changes(lambda s=slider, at=spot: s.click(position=at, force=True), 12):
+                    return "slider"
+        for box in self.root.locator("input[type=checkbox]").all():
+            if self.changes(box.click, 12):
+                return "checkbox"
+        for button in self.root.locator(BUTTONS).all():
+            if button.inner_text() and self.changes(button.click, 12):
+                return f"button {button.inner_text()}"
+        for choice in self.root.locator("select").all():
+            last = choice.locator("option").last.inner_text()
+            if self.changes(lambda c=choice, to=last: c.select_option(label=to), 12):
+                return "choice"
+        for field in self.root.locator("input[list]").all():
+            if self.changes(lambda f=field: self._pick(f), 12):
+                return "list"
+        return None
+
+    def _pick(self, field):
+        """Take another name from the list below a field, as a click on it would."""
+        other = "field => [...field.list.options].map(o => o.value).find(v => v != field.value)"
+        field.click()
+        field.fill(field.evaluate(other))
+        self.page.keyboard.press("Enter")
+
+    def by_keyboard(self):
+        """Move the controls by keys until the picture changes; return what did it, or None."""
+        for handle in self.root.locator(".noUi-handle").all():
+            for key in ("ArrowRight", "ArrowLeft"):
+                if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
+                    return "slider"
+        for choice in self.root.locator("select").all():
+            for key in ("ArrowUp", "ArrowDown"):  # in the list that the space bar opens
+                if self.changes(lambda c=choice, k=key: self._press(c, "Space", k, "Enter"), 12):
+                    return "choice"
+        for field in self.root.locator("input[type=number]").all():
+            if self.changes(lambda f=field: self._press(f, "ArrowUp"), 12):
+                return "number"
+        for field in self.root.locator("input[type=text], textarea").all():
+            if self.changes(lambda f=field: self._type(f, "the "), 12):
+                return "text"
+        for button in self.root.locator(BUTTONS).all():
+            if button.inner_text() and self.changes(lambda b=button: self._press(b, "Space"), 12):
+                return f"button {button.inner_text()}"
+        return None
+
+    def _press(self, control, *keys):
+        control.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def _type(self, field, text):
+        field.focus()
+        self.page.keyboard.press("Home")
+        self.page.keyboard.type(text)
+        self.page.keyboard.press("Enter")
+
+    def _visible(self, control):
+        control.scroll_into_view_if_needed()
+        return control.bounding_box()
+
+    def screenshot(self, name):
+        """Keep a picture of it, to be looked at."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.root.scroll_into_view_if_needed()
+        self.root.screenshot(path=SCREENSHOTS / f"{name}.png")

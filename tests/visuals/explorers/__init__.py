@@ -1,0 +1,54 @@
+"""Every explorer with a small model of its own, moved as a hand would move it.
+
+``lesson_N.py`` holds ``EXPLORERS``: {name: (function that makes an explorer, moves)}; a move is
+{name of a control: its new value}, after which picture or sentence must be another one. It needs
+nothing but the course and ipywidgets, so that it also runs on the stand-in for Colab:
+``python -m tests.visuals.explorers``.
+"""
+
+import importlib
+from pathlib import Path
+
+
+def explorers():
+    """Return {name: (function that returns a new explorer, list of moves)} of all lessons."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("lesson_*.py")):
+        found |= importlib.import_module(f"tests.visuals.explorers.{file.stem}").EXPLORERS
+    return found
+
+
+def drive(explorer, moves):
+    """Move an explorer's widgets, then press its buttons.
+
+    Raises:
+        AssertionError: a move changed nothing, or something could not be drawn.
+    """
+    explorer.widget()
+
+    def shown():
+        said = explorer._view.sentence.value
+        for word in ("could not be drawn", "It stopped"):
+            assert word not in said, f"{explorer.name}: {said}"
+        assert explorer.sentence, f"{explorer.name} says nothing"
+        return explorer._view.picture.value, said
+
+    last = shown()
+    for move in moves:
+        for name, value in move.items():
+            explorer.widgets[name].value = value
+        now = shown()
+        assert now != last, f"{explorer.name}: {move} changes nothing"
+        last = now
+    for button in explorer.buttons:
+        explorer._pressed(explorer.buttons[button])
+        shown()
+
+
+def drive_all():
+    """Drive every explorer; return {name: how many moves}."""
+    done = {}
+    for name, (make, moves) in explorers().items():
+        drive(make(), moves)
+        done[name] = len(moves)
+    return done
