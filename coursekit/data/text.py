@@ -311,7 +311,8 @@ def language(
     A recurrent model may carry its state from batch to batch, since row b goes on where row b of
     the batch before ended. It keeps the state itself, detached, and forgets it in ``train()`` and
     ``eval()``, which the learner calls before each pass. A checkpoint within an epoch holds that
-    state where the learner has the callback ``ck.CarryState()``; ``ck.language_learner`` has it.
+    state where the learner has the callback ``ck.KeepHiddenState()``, as that of
+    ``ck.language_learner`` has.
 
     Args:
         source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a

@@ -43,30 +43,30 @@ class LabelSmoothing(Callback):
     """Ask for a little less than certainty (arXiv:1512.00567).
 
     Args:
-        share: of the target that is spread evenly over all classes.
+        epsilon: share of the target that is spread evenly over all classes.
     """
 
-    def __init__(self, share=0.1):
-        self.share = share
+    def __init__(self, epsilon=0.1):
+        self.epsilon = epsilon
 
     def loss_ready(self, state):
         """Blend the cross-entropy with that against the even distribution."""
         even = -state.prediction.float().log_softmax(-1).mean()
-        state.loss = (1 - self.share) * state.loss + self.share * even
+        state.loss = (1 - self.epsilon) * state.loss + self.epsilon * even
 
 
 class ClipGradients(Callback):
-    """Shorten the gradient where it is longer than ``norm`` (arXiv:1211.5063)."""
+    """Shorten the gradient where it is longer than ``max_norm`` (arXiv:1211.5063)."""
 
-    def __init__(self, norm=1.0):
-        self.norm = norm
+    def __init__(self, max_norm=1.0):
+        self.max_norm = max_norm
 
     def grads_ready(self, state):
         """Scale all gradients down together, so that their direction stays."""
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), self.norm)
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), self.max_norm)
 
 
-class Accumulate(Callback):
+class GradientAccumulation(Callback):
     """Step once in ``batches`` mini-batches, as if they were one large batch."""
 
     def __init__(self, batches):
@@ -80,8 +80,8 @@ class Accumulate(Callback):
         self._sizes = {} if state.batch == first else self._sizes
         self._sizes[state.batch] = len(state.y)
         self._expected = self._sizes[first] * count
-        state.weight = len(state.y) / self._expected
-        state.hold = state.batch + 1 < first + count
+        state.loss_scale = len(state.y) / self._expected
+        state.accumulate = state.batch + 1 < first + count
 
     def grads_ready(self, state):
         """Set the scale right where the last batch was of another size than the others."""
@@ -92,7 +92,7 @@ class Accumulate(Callback):
                     parameter.grad.div_(share)
 
 
-class CarryState(Callback):
+class KeepHiddenState(Callback):
     """Keep the state that a recurrent model carries from batch to batch in its checkpoints.
 
     The model has an attribute ``state``, a tensor, a tuple of tensors, or None, and forgets it in
@@ -126,39 +126,39 @@ class CarryState(Callback):
         self._kept = dict(tensors)
 
 
-class EarlyStop(Callback):
-    """End the training where ``watch`` has not become better for ``patience`` epochs."""
+class EarlyStopping(Callback):
+    """End the training where ``monitor`` has not become better for ``patience`` epochs."""
 
-    def __init__(self, watch="valid_loss", *, patience=2, higher_is_better=False):
-        self.watch, self.patience = watch, patience
+    def __init__(self, monitor="valid_loss", *, patience=2, higher_is_better=False):
+        self.monitor, self.patience = monitor, patience
         self.higher_is_better = higher_is_better
 
     def fit_start(self, state):
         """Say so now, not after an epoch, where there is nothing of this name."""
-        _check_watch(self.watch, state)
+        _check_monitor(self.monitor, state)
 
     def epoch_done(self, state):
         """Compare the last rows of the history with the best one."""
-        best = _best_row(state.history, self.watch, self.higher_is_better)
+        best = _best_row(state.history, self.monitor, self.higher_is_better)
         if len(state.history) - 1 - best >= self.patience:
-            state.stop = f"{self.watch} has been no better for {self.patience} epochs"
+            state.stop = f"{self.monitor} has been no better for {self.patience} epochs"
 
 
-class KeepBest(Callback):
-    """End with the weights of the epoch in which ``watch`` was best."""
+class KeepBestWeights(Callback):
+    """End with the weights of the epoch in which ``monitor`` was best."""
 
-    def __init__(self, watch="valid_loss", *, higher_is_better=False):
-        self.watch, self.higher_is_better = watch, higher_is_better
+    def __init__(self, monitor="valid_loss", *, higher_is_better=False):
+        self.monitor, self.higher_is_better = monitor, higher_is_better
         self._best = {}
 
     def fit_start(self, state):
         """Forget the weights of an earlier fit."""
-        _check_watch(self.watch, state)
+        _check_monitor(self.monitor, state)
         self._best = {}
 
     def epoch_done(self, state):
         """Keep a copy of the weights where this epoch is the best so far."""
-        best = _best_row(state.history, self.watch, self.higher_is_better)
+        best = _best_row(state.history, self.monitor, self.higher_is_better)
         if best == len(state.history) - 1:
             kept = state.model.state_dict().items()
             self._best = {name: value.detach().clone() for name, value in kept}
@@ -177,24 +177,24 @@ class KeepBest(Callback):
         self._best = dict(tensors)
 
 
-def _check_watch(watch, state):
+def _check_monitor(monitor, state):
     columns = state.learner.columns[1:-1]
-    if watch not in columns:
+    if monitor not in columns:
         raise CourseError(
-            f"There is no {watch!r} to watch; there are {', '.join(columns)}."
-            + nearest(watch, columns)
+            f"There is no {monitor!r} to monitor; there are {', '.join(columns)}."
+            + nearest(monitor, columns)
         )
 
 
-def _best_row(history, watch, higher_is_better):
-    values = [row[watch] if row[watch] == row[watch] else None for row in history]
+def _best_row(history, monitor, higher_is_better):
+    values = [row[monitor] if row[monitor] == row[monitor] else None for row in history]
     sign = -1 if higher_is_better else 1
     known = [number for number, value in enumerate(values) if value is not None]
     return min(known, key=lambda number: sign * values[number], default=0)
 
 
 @contextlib.contextmanager
-def capture(model, names):
+def hook_outputs(model, names):
     """Record what the named layers of a model give while the block runs.
 
     Args:
@@ -247,7 +247,7 @@ class ActivationStatistics(Callback):
             name for name, layer in state.model.named_modules() if isinstance(layer, kinds)
         ]
         self._rows = {name: [] for name in chosen}
-        self._outputs = self._stack.enter_context(capture(state.model, chosen))
+        self._outputs = self._stack.enter_context(hook_outputs(state.model, chosen))
 
     def step_done(self, state):
         """Reduce the outputs of this step to three numbers a layer."""

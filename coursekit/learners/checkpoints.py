@@ -137,7 +137,7 @@ class FitCheckpoints:
     """The checkpoints of one fit: read back at its start, written as it goes.
 
     The newest two are kept, so that one may be damaged: a file's name ends in the hash of its
-    content, which tells. Those of a finished fit are twins, and lack the optimiser's state.
+    content, which tells. Those of a finished fit are twins, and lack the optimizer's state.
 
     Args:
         learner, state, callbacks: whose training it is.
@@ -196,7 +196,7 @@ class FitCheckpoints:
             callback.load_state_dict(part[f"callback{number}"])
         self.learner._scaler.load_state_dict(facts["scaler"])
         state.epoch, state.batch, state.step = facts["epoch"], facts["batch"], facts["step"]
-        state.at_once, state.stop = facts["at_once"], facts["stop"]
+        state.micro_batch_size, state.stop = facts["micro_batch_size"], facts["stop"]
         state.history.extend(facts["history"])
         now = tensors_to_random(part["random"], facts["random"])
         if state.batch:
@@ -265,7 +265,7 @@ class FitCheckpoints:
             self._write()
 
     def finish(self):
-        """Write a last checkpoint, without the optimiser's state: twice, for one may be damaged."""
+        """Write a last checkpoint, without the optimizer's state: twice, for one may be damaged."""
         if self.active and self.began is not None:
             for mark in "yz":  # behind all digits, so that the others are the ones to go
                 self._write(mark=mark)
@@ -288,7 +288,7 @@ class FitCheckpoints:
             "epoch": state.epoch,
             "batch": state.batch,
             "step": state.step,
-            "at_once": state.at_once,
+            "micro_batch_size": state.micro_batch_size,
             "history": list(state.history),
             "random": random,
             "scaler": self.learner._scaler.state_dict(),

@@ -21,7 +21,7 @@ EVENTS = (
     "batch_ready",  # state.x, state.y may be replaced
     "loss_ready",  # state.loss may be replaced; state.prediction is there
     "grads_ready",  # gradients are whole and unscaled: clip here
-    "step_done",  # the optimiser has moved the weights
+    "step_done",  # the optimizer has moved the weights
     "epoch_done",  # state.row is whole; set state.stop to end the training
     "fit_done",  # always runs, also after an error
 )
@@ -39,11 +39,11 @@ class State:
     Attributes:
         learner, model, optimizer: what is trained; not to be replaced.
         epochs, batches: how many epochs, and mini-batches an epoch.
-        epoch, batch, step: finished epochs; finished batches of this epoch; optimiser steps.
+        epoch, batch, step: finished epochs; finished batches of this epoch; optimizer steps.
         x, y, prediction, loss: of the mini-batch at hand.
-        hold: True keeps the gradients and steps later (gradient accumulation).
-        weight: factor of this batch's gradients in the step.
-        at_once: most examples that go through the device together, once memory has run out.
+        accumulate: True keeps the gradients and steps later (gradient accumulation).
+        loss_scale: factor of this batch's gradients in the step.
+        micro_batch_size: most examples of one forward pass, once memory has run out, else None.
         row: the row of the history in the making.
         stop: the reason why training ends early, or None.
     """
@@ -60,10 +60,10 @@ class State:
     y: object = None
     prediction: object = None
     loss: torch.Tensor | None = None
-    hold: bool = False
-    weight: float = 1
-    at_once: int | None = None
-    again: bool = False
+    accumulate: bool = False
+    loss_scale: float = 1
+    micro_batch_size: int | None = None
+    retry: bool = False
     row: dict = field(default_factory=dict)
     history: History = field(default_factory=History)
     stop: str | None = None
@@ -107,7 +107,7 @@ class Learner:
         model: a ``torch.nn.Module``; called with x (with ``*x`` where x is a tuple).
         loss: function of (prediction, y), such as ``ck.cross_entropy``; the mean over the examples.
         metrics: list of metrics, such as ``[ck.accuracy]``.
-        optimizer: "adamw", "sgd", or a function of parameter groups that returns an optimiser.
+        optimizer: "adamw", "sgd", or a function of parameter groups that returns an optimizer.
         callbacks: listeners to every fit.
         groups: lists of modules, first to last layer, for freezing and for a rate per group; by
             default what ``model.layer_groups()`` returns, or one group.
@@ -175,7 +175,7 @@ class Learner:
             epochs: times that all training examples are seen.
             lr: learning rate; one number, or one for each layer group.
             schedule: function from progress (0 to 1) to a factor of the rate, such as
-                ``ck.one_cycle``, ``ck.cosine``, ``ck.restarts(3)`` or ``ck.constant``.
+                ``ck.one_cycle``, ``ck.cosine``, ``ck.CosineRestarts(3)`` or ``ck.constant``.
             weight_decay: how strongly weights are pulled to zero, per step and unit of rate.
             callbacks: listeners to this fit, beside the learner's own.
             name: of the fit, for its checkpoints.
@@ -184,39 +184,41 @@ class Learner:
         Raises:
             CourseError: a number is out of range, or nothing can be trained.
         """
-        model, data = self.training_view()
+        model, data = self.model_and_data()
         epochs = self._check_fit(epochs, lr, schedule, data)
         optimizer, rates = self._make_optimizer(model, lr, weight_decay)
         state = State(self, model, optimizer, epochs, len(data.train))
         listeners = self._listeners([*self.callbacks, *_listed(callbacks)])
         settings = [epochs, rates, schedule, weight_decay, self.optimizer, self.loss, self.metrics]
-        keeper = FitCheckpoints(self, state, listeners["all"], name, resume and self.checkpoints)
+        checkpoints = FitCheckpoints(
+            self, state, listeners["all"], name, resume and self.checkpoints
+        )
         self.history = state.history
         try:
-            self._tell(listeners, "fit_start", state)
-            keeper.read_back(data, settings)
+            self._notify(listeners, "fit_start", state)
+            checkpoints.read_back(data, settings)
             state.history.print_rows(self.columns)
             while state.epoch < epochs and not state.stop:
-                self._run_epoch(state, data, rates, schedule, listeners, keeper)
-            keeper.finish()
+                self._run_epoch(state, data, rates, schedule, listeners, checkpoints)
+            checkpoints.finish()
         finally:
-            self._tell(listeners, "fit_done", state)
+            self._notify(listeners, "fit_done", state)
             optimizer.zero_grad(set_to_none=True)
             model.eval()
         if state.stop:
             note(f"stopped after epoch {state.epoch}: {state.stop}.")
         return state.history
 
-    def _run_epoch(self, state, data, rates, schedule, listeners, keeper):
+    def _run_epoch(self, state, data, rates, schedule, listeners, checkpoints):
         """Train once over the data, evaluate, and write the row of the history."""
         state.row = {"epoch": state.epoch + 1}
-        self._tell(listeners, "epoch_start", state)
+        self._notify(listeners, "epoch_start", state)
         good = _copy_state(state.model)
-        train_loss = self._train_epoch(state, data.train, rates, schedule, listeners, keeper)
-        measured = self._measure(state.model, data.valid)
+        train_loss = self._train_epoch(state, data.train, rates, schedule, listeners, checkpoints)
+        measured = self._evaluate(state.model, data.valid)
         state.row |= {"train_loss": train_loss}
         state.row |= {("valid_loss" if key == "loss" else key): measured[key] for key in measured}
-        state.row["seconds"] = time.perf_counter() - keeper.began
+        state.row["seconds"] = time.perf_counter() - checkpoints.began
         state.epoch, state.batch = state.epoch + 1, 0
         if train_loss != train_loss or abs(train_loss) == float("inf"):
             state.stop = (
@@ -225,27 +227,27 @@ class Learner:
             )
             state.model.load_state_dict(good)
         state.history.append(state.row)
-        self._tell(listeners, "epoch_done", state)
+        self._notify(listeners, "epoch_done", state)
         state.history.print_rows(self.columns)
-        keeper.epoch_done()
+        checkpoints.epoch_done()
 
-    def _train_epoch(self, state, batches, rates, schedule, listeners, keeper):
+    def _train_epoch(self, state, batches, rates, schedule, listeners, checkpoints):
         """Train once over ``batches`` and return the mean loss, weighted by examples."""
         s, optimizer, scaler, cast = state, state.optimizer, self._scaler, self._autocast()
         self._train_mode(s.model)
-        losses = keeper.losses  # (mean, examples) of every batch, read once, at the end
-        for x, y in self._stream(batches, s, keeper):
-            s.x, s.y, s.hold, s.weight, pieces = x, y, False, 1, []
+        losses = checkpoints.losses  # (mean, examples) of every batch, read once, at the end
+        for x, y in self._stream(batches, s, checkpoints):
+            s.x, s.y, s.accumulate, s.loss_scale, pieces = x, y, False, 1, []
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * schedule(s.progress)
-            self._tell(listeners, "batch_ready", s)
+            self._notify(listeners, "batch_ready", s)
             try:
-                for x, y, share in _cut(s.x, s.y, s.at_once):
+                for x, y, share in _micro_batches(s.x, s.y, s.micro_batch_size):
                     with cast:
                         s.prediction = _call(s.model, x)
                         s.loss = self.loss(s.prediction, y)
-                    self._tell(listeners, "loss_ready", s)
-                    weight = share * s.weight
+                    self._notify(listeners, "loss_ready", s)
+                    weight = share * s.loss_scale
                     scaler.scale(s.loss if weight == 1 else s.loss * weight).backward()
                     pieces.append((s.loss.detach(), _weight(x, y)))
             except torch.OutOfMemoryError as error:
@@ -253,67 +255,68 @@ class Learner:
                 continue
             losses += pieces
             s.batch += 1
-            if s.hold:
+            if s.accumulate:
                 continue
             scaler.unscale_(optimizer)
-            self._tell(listeners, "grads_ready", s)
+            self._notify(listeners, "grads_ready", s)
             scaler.step(optimizer)
             scaler.update()
             optimizer.zero_grad(set_to_none=True)
             s.step += 1
-            self._tell(listeners, "step_done", s)
-            keeper.step_done(losses)
+            self._notify(listeners, "step_done", s)
+            checkpoints.step_done(losses)
         return _mean(losses)
 
-    def _stream(self, batches, state, keeper):
+    def _stream(self, batches, state, checkpoints):
         """Hand out mini-batches on the device; skip those that a checkpoint has behind it."""
-        keeper.epoch_start()
+        checkpoints.epoch_start()
         label = f"epoch {state.epoch + 1}/{state.epochs}"
         with progress(total=len(batches), label=label, unit=" batches") as bar:
             for number, (x, y) in enumerate(batches):
                 bar.update()
-                if number < keeper.skip:
-                    if number == keeper.skip - 1:
-                        keeper.skipped()
+                if number < checkpoints.skip:
+                    if number == checkpoints.skip - 1:
+                        checkpoints.skipped()
                     continue
                 x, y = _to(x, self.device), _to(y, self.device)
                 yield x, y
-                while state.again:
-                    state.again = False
+                while state.retry:
+                    state.retry = False
                     yield x, y
 
     def _make_room(self, state, error):
         """After the device ran out of memory: free it and cut the batches in halves."""
         size = _examples(state.x)
-        tried = min(size, state.at_once or size)
+        tried = min(size, state.micro_batch_size or size)
         if tried == 1:
             raise CourseError(ONE_IS_TOO_MUCH) from error
         state.prediction = state.loss = None
         state.optimizer.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        state.at_once, state.again = -(-tried // 2), True
+        state.micro_batch_size, state.retry = -(-tried // 2), True
         note(
             f"the device ran out of memory with {tried} examples: batches of {size} now go through "
-            f"it in parts of {state.at_once}, whose gradients are added up before each step."
+            f"it in parts of {state.micro_batch_size}, whose gradients are added up before each "
+            "step."
         )
 
     # Looking ----------------------------------------------------------------------------------
 
     def evaluate(self, batches=None):
         """Return {"loss": ..., metric: ...} over ``batches`` (default: the validation part)."""
-        model, data = self._view_for(batches)
-        return self._measure(model, data)
+        model, data = self._model_and_batches(batches)
+        return self._evaluate(model, data)
 
     @torch.no_grad()
-    def _measure(self, model, batches):
+    def _evaluate(self, model, batches):
         """Add sums up on the device over all batches, and read them once."""
         model.eval()
         loss, seen, sums = self._zeros(1), 0, [None] * len(self.metrics)
         for x, y in batches:
             x, y = _to(x, self.device), _to(y, self.device)
             with self._autocast():
-                scores = self._look(model, x)
+                scores = self._forward(model, x)
                 loss.add_(self.loss(scores, y), alpha=_weight(x, y))
             seen += _weight(x, y)
             for number, metric in enumerate(self.metrics):
@@ -326,15 +329,15 @@ class Learner:
             measured[metric.name] = float(metric.value(values.tolist()))
         return measured
 
-    def _look(self, model, x):
+    def _forward(self, model, x):
         """Return the scores for a batch, in halves where the device runs out of memory."""
         with contextlib.suppress(torch.OutOfMemoryError):
             return _call(model, x)
         half = _examples(x) // 2  # the memory is free again here, outside of the failed call
         if not half:
             raise CourseError(ONE_IS_TOO_MUCH)
-        pieces = _rows(x, slice(half)), _rows(x, slice(half, None))
-        return torch.cat([self._look(model, piece) for piece in pieces])
+        pieces = _slice(x, slice(half)), _slice(x, slice(half, None))
+        return torch.cat([self._forward(model, piece) for piece in pieces])
 
     def predict(self, batches=None, *, tta=0):
         """Return the ``Predictions`` for ``batches`` (default: the validation part), in order.
@@ -355,7 +358,7 @@ class Learner:
                 "tta= needs an augmentation; make the data with augment=ck.side_on, say."
             )
         here = self.model.to(self.device), batches
-        model, batches = here if tta else self._view_for(batches)
+        model, batches = here if tta else self._model_and_batches(batches)
         batches = self.data.valid if batches is None else batches
         scores, targets = self._scores(model, _in_order(batches, None))
         if tta:
@@ -371,7 +374,7 @@ class Learner:
         scores, targets = [], []
         for x, y in batches:
             with self._autocast():
-                scores.append(self._look(model, _to(x, self.device)).float())
+                scores.append(self._forward(model, _to(x, self.device)).float())
             targets.append(y)
         scores = torch.cat(scores).cpu()
         return scores, None if targets[0] is None else torch.cat(targets).cpu()
@@ -388,7 +391,7 @@ class Learner:
                 its best value, or is no number.
             weight_decay: as for ``fit``.
         """
-        model, data = self.training_view()
+        model, data = self.model_and_data()
         self._check_fit(1, 1.0, schedules.constant, data)
         weights, random = _copy_state(model), runtime.random_state()
         optimizer, _ = self._make_optimizer(model, 1.0, weight_decay)
@@ -400,15 +403,15 @@ class Learner:
                 group["lr"] = rate
             state.x, state.y, total = _to(x, self.device), _to(y, self.device), 0
             try:
-                for x, y, share in _cut(state.x, state.y, state.at_once):
+                for x, y, share in _micro_batches(state.x, state.y, state.micro_batch_size):
                     with self._autocast():
                         loss = self.loss(_call(model, x), y) * share
                     scaler.scale(loss).backward()
                     total = total + loss.detach()
             except torch.OutOfMemoryError as error:
                 self._make_room(state, error)
-            if state.again:
-                state.again = False
+            if state.retry:
+                state.retry = False
                 return one_step(state.x, state.y, rate)
             scaler.step(optimizer)
             scaler.update()
@@ -452,17 +455,17 @@ class Learner:
         """Train on other data from now on: larger pictures, say."""
         self.data = data
 
-    def training_view(self):
+    def model_and_data(self):
         """Return (model, data) that a fit works on; a recipe may train on stored features.
 
         The model may have been moved since, as by ``learn.model.cpu()``: here it comes back.
         """
         return self.model.to(self.device), self.data
 
-    def _view_for(self, batches):
+    def _model_and_batches(self, batches):
         """Return (model, batches) for looking at ``batches``, None meaning the validation part."""
         if batches is None:
-            model, data = self.training_view()
+            model, data = self.model_and_data()
             return model, data.valid
         return self.model.to(self.device), batches
 
@@ -502,7 +505,7 @@ class Learner:
                 module.eval()
 
     def _make_optimizer(self, model, lr, weight_decay):
-        """Return (optimiser, rate of each of its groups); frozen parameters are left out."""
+        """Return (optimizer, rate of each of its groups); frozen parameters are left out."""
         inside = {id(parameter) for parameter in model.parameters()}
         rates = list(lr) if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
         if len(rates) != len(self.groups):
@@ -560,7 +563,7 @@ class Learner:
         return {**table, "all": list(callbacks)}
 
     @staticmethod
-    def _tell(listeners, event, state):
+    def _notify(listeners, event, state):
         for listener in listeners[event]:
             listener(state)
 
@@ -641,18 +644,18 @@ def _to(thing, where):
     return torch.as_tensor(thing).to(where, non_blocking=True)
 
 
-def _cut(x, y, at_once):
-    """Yield (x, y, share of the batch): the whole, or even pieces of at most ``at_once``."""
+def _micro_batches(x, y, micro_batch_size):
+    """Yield (x, y, fraction of the batch): the whole, or even pieces of at most that size."""
     count = _examples(x)
-    if at_once is None or count <= at_once:
+    if micro_batch_size is None or count <= micro_batch_size:
         yield x, y, 1
         return
-    for rows in torch.arange(count).tensor_split(-(-count // at_once)):
+    for rows in torch.arange(count).tensor_split(-(-count // micro_batch_size)):
         rows = slice(rows[0].item(), rows[-1].item() + 1)
-        yield _rows(x, rows), _rows(y, rows), (rows.stop - rows.start) / count
+        yield _slice(x, rows), _slice(y, rows), (rows.stop - rows.start) / count
 
 
-def _rows(thing, rows):
+def _slice(thing, rows):
     return tuple(part[rows] for part in thing) if isinstance(thing, tuple) else thing[rows]
 
 

@@ -11,7 +11,7 @@ from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
 from coursekit.data.images import read_picture, to_floats
-from coursekit.learners.callbacks import CarryState, ClipGradients
+from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
 from coursekit.learners.identity import hash_weights
 from coursekit.learners.learner import OPTIMIZERS, Callback, Learner
@@ -96,10 +96,10 @@ class PictureLearner(Learner):
             self.precompute = False
             note("the body trains now, so its features are computed afresh for every batch.")
 
-    def training_view(self):
+    def model_and_data(self):
         """Return (head, data of stored features) with precompute, else (model, data)."""
         if not self.precompute:
-            return super().training_view()
+            return super().model_and_data()
         self.model.to(self.device)
         state = (
             self.data.train,
@@ -113,11 +113,11 @@ class PictureLearner(Learner):
             self._features = state, Data(*parts, classes=self.data.classes)
         return self.model.head, self._features[1]
 
-    def _view_for(self, batches):
+    def _model_and_batches(self, batches):
         if batches is None or batches is self.data.valid:
-            model, data = self.training_view()
+            model, data = self.model_and_data()
             return model, data.valid
-        return super()._view_for(batches)
+        return super()._model_and_batches(batches)
 
     def _featurise(self, batches):
         """Run the body once over all pictures; kept on disk for the next time."""
@@ -415,7 +415,7 @@ def language_learner(
         words = len(data.options["vocabulary"])
         sizes = {"width": width, "hidden": hidden, "layers": layers}
         model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
-    usual = [ClipGradients(clip), ActivityPenalty(), CarryState()]
+    usual = [ClipGradients(clip), ActivityPenalty(), KeepHiddenState()]
     return Learner(
         data,
         model,

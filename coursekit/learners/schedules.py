@@ -24,37 +24,37 @@ class OneCycle:
     """Warm up to the full rate, then come down far below the start (arXiv:1708.07120).
 
     Attributes:
-        warm: share of the training in which the rate rises.
+        pct_start: share of the training in which the rate rises.
         start: factor at the beginning.
         end: factor at the end.
     """
 
-    warm: float = 0.3
+    pct_start: float = 0.3
     start: float = 1 / 25
     end: float = 1 / 250_000
 
     def __call__(self, progress):
         """Return the factor of the rate at ``progress`` in [0, 1]."""
-        if progress < self.warm:
-            return _blend(self.start, 1.0, progress / self.warm)
-        return _blend(1.0, self.end, (progress - self.warm) / (1 - self.warm))
+        if progress < self.pct_start:
+            return _blend(self.start, 1.0, progress / self.pct_start)
+        return _blend(1.0, self.end, (progress - self.pct_start) / (1 - self.pct_start))
 
 
 @dataclass(frozen=True)
-class restarts:  # noqa: N801 - reads as the function that it is
+class CosineRestarts:
     """Cosine with warm restarts: fall, jump back up, fall again (arXiv:1608.03983).
 
     Attributes:
         cycles: how many times the rate falls.
-        multiply: each cycle is so many times as long as the one before.
+        t_mult: each cycle is so many times as long as the one before.
     """
 
     cycles: int = 3
-    multiply: float = 1
+    t_mult: float = 1
 
     def __call__(self, progress):
         """Return the factor of the rate at ``progress`` in [0, 1]."""
-        lengths = [self.multiply**number for number in range(self.cycles)]
+        lengths = [self.t_mult**number for number in range(self.cycles)]
         position = progress * sum(lengths)
         for length in lengths[:-1]:
             if position < length:

@@ -22,7 +22,7 @@ class DroppedLSTM(nn.LSTM):
     """One LSTM layer; in training, a share of its weights from state to state is dropped.
 
     The weights stay whole: a dropped copy takes their place in the call (arXiv:1708.02182), so that
-    the fused kernel of the device is used and the optimiser sees the true ones.
+    the fused kernel of the device is used and the optimizer sees the true ones.
 
     Args:
         inputs, hidden: numbers that come in and that go out.

@@ -97,9 +97,9 @@ def train(pictures, targets, epochs=EPOCHS):
     """Return a classifier trained on pictures (N, 3, 72, 72) uint8 of kinds (N,)."""
     torch.manual_seed(SEED)
     net = Classifier().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02)
     steps = epochs * (len(targets) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     for epoch in range(epochs):
         began, total = time.time(), 0.0
         size = SMALL if epoch < epochs // 2 else SIZE
@@ -107,9 +107,9 @@ def train(pictures, targets, epochs=EPOCHS):
         for batch in rows:
             scores = net(varied(pictures[batch], size))
             loss = F.cross_entropy(scores, targets[batch], label_smoothing=0.1)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
             total += loss.detach()
         seconds = time.time() - began

@@ -510,12 +510,12 @@ augmented = learn.fit(1, lr=0.01, name="augmented")
 # bottom of the valley; so the rate should fall. Two ways of doing it:
 #
 # * *cosine with restarts*: fall, jump back up to shake the weights out of a narrow valley, fall
-#   again; each cycle may be longer than the one before (`cycles`, `multiply`);
+#   again; each cycle may be longer than the one before (`cycles`, `t_mult`);
 # * *one cycle*: warm up, then come down far. This is what `fit` does unless you say otherwise.
 
 # %%
 ways = {
-    "restarts(3, multiply=2)": ck.restarts(3, multiply=2),
+    "CosineRestarts(3, t_mult=2)": ck.CosineRestarts(3, t_mult=2),
     "one_cycle": ck.one_cycle,
     "constant": ck.constant,
 }
@@ -535,7 +535,7 @@ print([f"{straight_down(p):.2f}" for p in (0, 0.25, 0.5, 1)])
 print([f"{ck.cosine(p):.2f}" for p in (0, 0.25, 0.5, 1)])
 
 # %%
-restarted = learn.fit(2, lr=0.005, schedule=ck.restarts(2), name="restarts")
+restarted = learn.fit(2, lr=0.005, schedule=ck.CosineRestarts(2), name="restarts")
 
 # %% [markdown] lang="en"
 # Save the weights before you try something bold. They go into a *safetensors* file: numbers only, so
@@ -645,7 +645,7 @@ ck.show_descent(lambda w: w**2, paths);
 ck.explore.descent()
 
 # %% [markdown] lang="en"
-# Does torch do the same? Its optimiser takes the slope from the loss by itself:
+# Does torch do the same? Its optimizer takes the slope from the loss by itself:
 
 # %%
 w = torch.tensor(-2.0, requires_grad=True)

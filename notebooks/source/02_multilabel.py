@@ -402,7 +402,7 @@ print(pd.Series(baseline).round(4).to_string())
 # a model like any other:
 
 # %%
-features = learn.training_view()[1]
+features = learn.model_and_data()[1]
 
 
 def train_head(seed, name, data=features, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
@@ -571,7 +571,7 @@ class Snapshots(ck.Callback):
 # %%
 snapshots = Snapshots()
 learn.set_data(tiles(large, augment=ck.top_down))
-three = ck.restarts(3)
+three = ck.CosineRestarts(3)
 cycles = learn.fit(3, lr=bold, schedule=three, callbacks=[snapshots], name="large-cycles")
 
 # %%
@@ -1063,7 +1063,7 @@ ck.quiz(2)
 # - Small tiles need higher rates. :: It is not the size; the same holds for the large ones.
 # + Tiles from above are unlike what the body was trained on, so its layers have more to change. :: Where
 #   the pictures are alike there is more to lose, and the rates should be low.
-# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimiser
+# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimizer
 #   used here, AdamW, evens out the size of gradients.
 #
 # A label was on 3 validation tiles and 2 of them were found. How well does the network know it?

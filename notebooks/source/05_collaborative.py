@@ -430,7 +430,7 @@ for what, error in errors.items():
 # A film with three ratings and ten factors or more: three votes cannot pin down that many numbers. The
 # model can fit these votes perfectly and know nothing. *Weight decay* prevents it: at each step, all
 # weights shrink by a small share. A factor stays large only if many ratings keep pushing it. (*AdamW* is
-# the optimiser of all our learners; its W stands for weight decay.) By hand, one step on a weight whose
+# the optimizer of all our learners; its W stands for weight decay.) By hand, one step on a weight whose
 # gradient is zero, and the same by torch:
 
 # %% tags=["nbval-check-output"]

@@ -101,7 +101,7 @@ def cut_off(state):
 
 
 def train(model, name, lr, epochs=epochs, data=data, **how):
-    calls = [ck.CarryState(), ck.ClipGradients(1.0)]
+    calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
     learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls, name="characters")
     learn.fit(epochs, lr, name=name, **how)
     return learn
@@ -569,7 +569,7 @@ for name, curve in curves.items():
 # %% [markdown] lang="en"
 # A straight line on this scale means: the same factor at each step. Only close to 1 do errors travel
 # far. Now in a real training, on a piece of the text. A callback notes the size of the whole
-# gradient at every step. The optimiser is plain gradient descent here, because Adam divides each
+# gradient at every step. The optimizer is plain gradient descent here, because Adam divides each
 # gradient by its usual size and hides part of the trouble.
 
 
@@ -909,7 +909,7 @@ ck.show_history(learn.history);
 
 # %% [markdown] lang="en"
 # The training loss falls and falls, and from some epoch on the validation loss rises. More text helps,
-# or dropout, or stopping in time (`ck.KeepBest`).
+# or dropout, or stopping in time (`ck.KeepBestWeights`).
 #
 # **A leak.** Suppose we had cut the text into overlapping windows first, and *then* put a random tenth
 # of them aside. Is this validation part new to the network? Let us count: how often do the sixteen
@@ -1160,12 +1160,12 @@ def facts(text):
 
 # %% [markdown] lang="en"
 # We take the first of the three GRUs, since it hides nothing: what it gives is its whole memory, while
-# an LSTM keeps its cell to itself. It reads a long piece of the validation part, and `ck.capture` writes
-# down what its layer gives.
+# an LSTM keeps its cell to itself. It reads a long piece of the validation part, and
+# `ck.hook_outputs` writes down what its layer gives.
 
 # %%
 gru, reading = finished[nn.GRU, 1].model.eval(), spell(long[:-1])
-with torch.no_grad(), ck.capture(gru, ["layer"]) as seen:
+with torch.no_grad(), ck.hook_outputs(gru, ["layer"]) as seen:
     gru(long[None, :-1])
 units = seen["layer"][0][0].float().cpu().numpy()  # (T, hidden)
 what, half = facts(reading), len(units) // 2

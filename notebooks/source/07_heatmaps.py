@@ -605,7 +605,7 @@ for label, (_, statistics) in runs.items():
 @torch.no_grad()
 def dead_units(learn):
     names = [name for name, part in learn.model.named_modules() if isinstance(part, nn.ReLU)]
-    with ck.capture(learn.model, names) as outputs:
+    with ck.hook_outputs(learn.model, names) as outputs:
         learn.model(torch.cat([x for x, _ in data.valid])[:512])
     return {name: (out.amax((0, 2, 3)) <= 0).float().mean().item() for name, out in outputs.items()}
 
@@ -983,7 +983,7 @@ def judge(heat, rows):
 
 # %%
 parts = [f"body.{name}" for name, _ in model.body.named_children()]
-with ck.capture(model, parts) as given, torch.no_grad():
+with ck.hook_outputs(model, parts) as given, torch.no_grad():
     found = torch.cat([model(part).cpu() for part in pictures.split(64)])
 layers = list({maps.shape[-1]: name for name, maps in given.items()}.values())[-3:]
 right = found.argmax(1) == pets.valid.targets

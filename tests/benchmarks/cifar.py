@@ -78,7 +78,7 @@ def train(train_set, net, epochs, batch=512, peak=0.4, decay=5e-4):
     half = precision.dtype != torch.float32
     optimizer = torch.optim.SGD(net.parameters(), peak, 0.9, weight_decay=decay, nesterov=True)
     steps = -(-len(x) // batch) * epochs
-    schedule, step = ck.OneCycle(warm=0.2, start=0.1, end=0.01), 0
+    schedule, step = ck.OneCycle(pct_start=0.2, start=0.1, end=0.01), 0
     net.train()
     for _ in range(epochs):
         for index in torch.randperm(len(x), device=x.device).split(batch):

@@ -45,7 +45,7 @@ class Watch(ck.Callback):
 
 
 class Gradients(ck.Callback):
-    """Keep the gradients that the optimiser steps with."""
+    """Keep the gradients that the optimizer steps with."""
 
     def __init__(self):
         self._seen = []
@@ -206,7 +206,7 @@ def test_accumulation_equals_a_larger_batch(count, order):
     whole, parts = Gradients(), Gradients()
     one, many = learner(blobs(count, size=2 * SIZE)), learner(blobs(count, size=SIZE))
     clip = ck.ClipGradients(100)  # does nothing to gradients of this size, wherever it stands
-    callbacks = [ck.Accumulate(2), clip]
+    callbacks = [ck.GradientAccumulation(2), clip]
     wanted = fit(one, whole, epochs=2)
     found = fit(
         many, *(callbacks if order == "accumulate first" else callbacks[::-1]), parts, epochs=2
@@ -225,7 +225,7 @@ def test_accumulation_does_not_change_the_reported_loss():
     for learn in (plain, grouped):
         learn.optimizer = lambda groups: torch.optim.SGD(groups, lr=0.0)
     wanted = plain.fit(1, 1e-12, schedule=ck.constant)[0]["train_loss"]
-    found = grouped.fit(1, 1e-12, schedule=ck.constant, callbacks=[ck.Accumulate(4)])[0]
+    found = grouped.fit(1, 1e-12, schedule=ck.constant, callbacks=[ck.GradientAccumulation(4)])[0]
     assert found["train_loss"] == pytest.approx(wanted, rel=1e-6)
 
 
@@ -245,7 +245,7 @@ def test_accumulation_with_a_batch_that_does_not_fit():
     data = blobs(40)
     tight = ck.Learner(data, Small(), ck.cross_entropy, optimizer="sgd", checkpoints=False)
     found, wanted = Gradients(), Gradients()
-    fit(tight, ck.Accumulate(2), found)
+    fit(tight, ck.GradientAccumulation(2), found)
     fit(learner(blobs(40, size=16)), wanted)
     for mine, theirs in zip(found._seen, wanted._seen, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
@@ -273,7 +273,7 @@ def scripted(values):
 def test_early_stop(values, patience, higher, epochs):
     """Guards against a stop an epoch early or late, at the wrong end, or never with a NaN."""
     learn = learner(metrics=[scripted(values)])
-    stop = ck.EarlyStop("score", patience=patience, higher_is_better=higher)
+    stop = ck.EarlyStopping("score", patience=patience, higher_is_better=higher)
     assert len(fit(learn, stop, epochs=6)) == epochs
 
 
@@ -284,7 +284,7 @@ def test_early_stop(values, patience, higher, epochs):
 def test_keep_best_ends_with_the_weights_of_the_best_epoch(values, higher, best):
     """Guards against weights of the epoch before or after, or the first of a later fit."""
     learn, twin = learner(metrics=[scripted(values)]), learner()
-    keep = ck.KeepBest("score", higher_is_better=higher)
+    keep = ck.KeepBestWeights("score", higher_is_better=higher)
     fit(learn, keep, epochs=4)
     fit(twin, epochs=best)
     for mine, theirs in zip(learn.model.parameters(), twin.model.parameters(), strict=True):
@@ -293,7 +293,7 @@ def test_keep_best_ends_with_the_weights_of_the_best_epoch(values, higher, best)
 
 def test_keep_best_forgets_the_fit_before():
     """Guards against the weights of an earlier, better fit coming back."""
-    keep = ck.KeepBest("score")
+    keep = ck.KeepBestWeights("score")
     learn = learner(metrics=[scripted([1, 7, 6])])
     fit(learn, keep)
     first = learn.model[0].weight.clone()
@@ -301,7 +301,7 @@ def test_keep_best_forgets_the_fit_before():
     assert not torch.equal(first, learn.model[0].weight)
 
 
-@pytest.mark.parametrize("kind", [ck.EarlyStop, ck.KeepBest])
+@pytest.mark.parametrize("kind", [ck.EarlyStopping, ck.KeepBestWeights])
 def test_what_is_watched_must_be_there(kind):
     """Guards against a KeyError at the end of the first epoch, hours into the training."""
     learn = learner(metrics=[ck.accuracy])
@@ -318,10 +318,10 @@ def hooks(model):
     return sum(len(module._forward_hooks) for module in model.modules())
 
 
-def test_capture_records_and_leaves_nothing_behind():
+def test_hook_outputs_records_and_leaves_nothing_behind():
     """Guards against hooks that keep every batch alive after the block."""
     model = net()
-    with ck.capture(model, ["0", "2"]) as outputs:
+    with ck.hook_outputs(model, ["0", "2"]) as outputs:
         scores = model(torch.randn(4, 6))
     assert torch.equal(outputs["2"], scores)
     assert outputs["0"].shape == (4, 10)
@@ -329,10 +329,10 @@ def test_capture_records_and_leaves_nothing_behind():
     assert hooks(model) == 0
 
 
-def test_capture_records_tuples():
+def test_hook_outputs_records_tuples():
     """Guards against a hook that dies on nn.LSTM, or keeps its graph alive."""
     layer = torch.nn.LSTM(3, 5, batch_first=True)
-    with ck.capture(torch.nn.Sequential(layer), ["0"]) as outputs:
+    with ck.hook_outputs(torch.nn.Sequential(layer), ["0"]) as outputs:
         hidden, (last, cell) = layer(torch.randn(2, 4, 3))
     kept, (kept_last, kept_cell) = outputs["0"]
     for one, other in ((kept, hidden), (kept_last, last), (kept_cell, cell)):
@@ -380,13 +380,16 @@ def test_activation_statistics_are_read_back_with_the_fit(capsys):
     assert "2 epochs, finished" in capsys.readouterr().out
 
 
-def test_capture_leaves_nothing_behind_after_an_error():
+def test_hook_outputs_leaves_nothing_behind_after_an_error():
     """Guards against hooks of the right names left behind by a wrong one."""
     model = net()
-    with pytest.raises(CourseError, match="no layer 'layer9'"), ck.capture(model, ["0", "layer9"]):
+    with (
+        pytest.raises(CourseError, match="no layer 'layer9'"),
+        ck.hook_outputs(model, ["0", "layer9"]),
+    ):
         pass
     assert hooks(model) == 0
-    with pytest.raises(RuntimeError), ck.capture(model, ["0"]):
+    with pytest.raises(RuntimeError), ck.hook_outputs(model, ["0"]):
         model(torch.randn(4, 5))
     assert hooks(model) == 0
 

@@ -318,7 +318,11 @@ CHANGES = {
     "rate": ({}, {"lr": 0.06}, {}),
     "epochs": ({}, {"epochs": 4}, {}),
     "schedule": ({}, {"schedule": ck.cosine}, {}),
-    "schedule's number": ({"schedule": ck.restarts(2)}, {"schedule": ck.restarts(3)}, {}),
+    "schedule's number": (
+        {"schedule": ck.CosineRestarts(2)},
+        {"schedule": ck.CosineRestarts(3)},
+        {},
+    ),
     "edited schedule": ({"schedule": lambda p: 1 - p}, {"schedule": lambda p: 1 - p * p}, {}),
     "weight decay": ({}, {"weight_decay": 0.1}, {}),
     "callback": ({"callbacks": []}, {"callbacks": [ck.ClipGradients()]}, {}),
@@ -429,7 +433,9 @@ def test_without_checkpoints_nothing_is_written(folder):
 
 def test_early_stop_is_read_back(folder, capsys):
     """Guards against a stopped fit that goes on in the next kernel."""
-    stop = {"callbacks": [ck.EarlyStop("accuracy", patience=1)]}  # lower is not better: it stops
+    stop = {
+        "callbacks": [ck.EarlyStopping("accuracy", patience=1)]
+    }  # lower is not better: it stops
     first = kernel(metrics=[ck.accuracy])
     history = first.fit(8, LR, **stop)
     assert len(history) < 8
@@ -439,7 +445,7 @@ def test_early_stop_is_read_back(folder, capsys):
 
 
 def test_a_finished_fit_keeps_two_small_files(folder):
-    """Guards against optimiser states of every fit ever made filling the disk."""
+    """Guards against optimizer states of every fit ever made filling the disk."""
     learn = kernel()
     fit(learn, last=12)
     assert len(files(folder)) == 2

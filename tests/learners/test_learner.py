@@ -190,7 +190,7 @@ def test_a_second_fit_trains_on():
 
 
 class Still(torch.optim.SGD):
-    """An optimiser that moves nothing, so that the losses of an epoch can be computed after it."""
+    """An optimizer that moves nothing, so that the losses of an epoch can be computed after it."""
 
     def step(self, closure=None):
         """Do nothing."""
@@ -589,7 +589,7 @@ def test_a_misspelt_keyword_is_an_error(use):
 def test_a_single_metric_or_callback_needs_no_list():
     """Guards against "'Metric' object is not iterable"."""
     learn = learner(metrics=ck.accuracy, callbacks=ck.ClipGradients())
-    assert "accuracy" in learn.fit(1, LR, callbacks=ck.EarlyStop())[0]
+    assert "accuracy" in learn.fit(1, LR, callbacks=ck.EarlyStopping())[0]
 
 
 # Precision --------------------------------------------------------------------------------------

@@ -41,35 +41,35 @@ def test_cosine_equals_torch(steps):
 
 
 @pytest.mark.parametrize(
-    ("cycles", "multiply", "first"), [(1, 1, 10), (3, 1, 10), (3, 2, 4), (4, 2, 3), (2, 3, 5)]
+    ("cycles", "t_mult", "first"), [(1, 1, 10), (3, 1, 10), (3, 2, 4), (4, 2, 3), (2, 3, 5)]
 )
-def test_restarts_equal_torch(cycles, multiply, first):
+def test_restarts_equal_torch(cycles, t_mult, first):
     """Guards against a restart at the wrong step, or cycles that do not grow."""
-    steps = sum(first * multiply**number for number in range(cycles))
+    steps = sum(first * t_mult**number for number in range(cycles))
     wanted = theirs(
-        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, first, T_mult=multiply), steps
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, first, T_mult=t_mult), steps
     )
-    schedule = ck.restarts(cycles=cycles, multiply=multiply)
+    schedule = ck.CosineRestarts(cycles=cycles, t_mult=t_mult)
     assert ours(schedule, steps) == pytest.approx(wanted, rel=1e-9, abs=1e-15)
 
 
 @pytest.mark.parametrize("steps", [10, 33, 100, 1000])
-@pytest.mark.parametrize("warm", [0.3, 0.25, 0.5])
-def test_one_cycle_equals_torch(steps, warm):
+@pytest.mark.parametrize("pct_start", [0.3, 0.25, 0.5])
+def test_one_cycle_equals_torch(steps, pct_start):
     """Guards against another shape, start, peak or end than the schedule's of the paper."""
     wanted = theirs(
         lambda o: lr_scheduler.OneCycleLR(
             o,
             max_lr=LR,
             total_steps=steps + 1,
-            pct_start=(warm * steps + 1) / (steps + 1),
+            pct_start=(pct_start * steps + 1) / (steps + 1),
             div_factor=25,
             final_div_factor=1e4,
             cycle_momentum=False,
         ),
         steps,
     )
-    assert ours(ck.OneCycle(warm=warm), steps) == pytest.approx(wanted, rel=1e-9)
+    assert ours(ck.OneCycle(pct_start=pct_start), steps) == pytest.approx(wanted, rel=1e-9)
 
 
 def test_constant_is_constant():
@@ -77,7 +77,14 @@ def test_constant_is_constant():
     assert set(ours(ck.constant, 9)) == {LR}
 
 
-ALL = [ck.constant, ck.cosine, ck.one_cycle, ck.restarts(), ck.restarts(4, 2), ck.OneCycle(0.1)]
+ALL = [
+    ck.constant,
+    ck.cosine,
+    ck.one_cycle,
+    ck.CosineRestarts(),
+    ck.CosineRestarts(4, 2),
+    ck.OneCycle(0.1),
+]
 
 
 @pytest.mark.parametrize("schedule", ALL, ids=lambda one: repr(one).split(" at ")[0])

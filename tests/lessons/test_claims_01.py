@@ -81,7 +81,7 @@ def test_real_photographs_reach_95(real_home, monkeypatch, say):
     data = ck.images(ck.fetch("dogscats", edition="full"), size=224)
     learn = ck.image_learner(data, "squeezenet1_0", precompute=True)
     start = time.perf_counter()
-    learn.training_view()
+    learn.model_and_data()
     features = time.perf_counter() - start
     rows = learn.fit(3, lr=0.01)
     head = sum(row["seconds"] for row in rows)

@@ -79,7 +79,9 @@ def wanted(data):
 @pytest.fixture(scope="module")
 def features(data):
     """Return what the frozen body says of every tile, as the lesson's ``features``."""
-    return ck.image_learner(data, "drawings", precompute=True, checkpoints=False).training_view()[1]
+    return ck.image_learner(data, "drawings", precompute=True, checkpoints=False).model_and_data()[
+        1
+    ]
 
 
 def train_head(features, seed, part=None, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
@@ -124,7 +126,7 @@ def tuned(sample, wanted):
             learn.fit(2, lr=rates)
             steps[name] = report(learn.predict().probabilities, wanted)
         learn.set_data(tiles(sample, 48, augment=ck.top_down))
-        learn.fit(2, lr=BOLD, schedule=ck.restarts(2), callbacks=[snapshots])
+        learn.fit(2, lr=BOLD, schedule=ck.CosineRestarts(2), callbacks=[snapshots])
         steps["larger"] = report(learn.predict().probabilities, wanted)
         steps["symmetries"] = report(learn.predict(tta=7).probabilities, wanted)
         scores = []

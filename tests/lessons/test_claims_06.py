@@ -57,7 +57,7 @@ def nats(model, batches):
 def fit(data, kind, seed):
     ck.seed(seed)
     model = Reader(len(data.options["vocabulary"]), kind)
-    calls = [ck.CarryState(), ck.ClipGradients(1.0)]
+    calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
     learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls, checkpoints=False)
     learn.fit(EPOCHS, RATES[kind])
     return model

@@ -112,7 +112,7 @@ def test_the_ladder_rises_where_the_lesson_says_so(ladder, say):
 def _share_dead(model, data):
     """Return the share of units that give zero for every test picture, a ReLU layer each."""
     names = [name for name, part in model.named_modules() if isinstance(part, nn.ReLU)]
-    with ck.capture(model.eval(), names) as outputs, torch.no_grad():
+    with ck.hook_outputs(model.eval(), names) as outputs, torch.no_grad():
         model(torch.cat([x for x, _ in data.valid])[:512])
     return [(out.amax((0, 2, 3)) <= 0).float().mean().item() for out in outputs.values()]
 

@@ -137,7 +137,7 @@ def test_state_goes_from_batch_to_batch(model):
 
 
 def test_tied_weights_train_in_one_group(stream):
-    """An optimiser that refuses a shared weight, moves it twice, or freezes it in the last one."""
+    """An optimizer that refuses a shared weight, moves it twice, or freezes it in the last one."""
     learn = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
     groups = learn._parameters()
     assert [len(group) for group in groups] == [1, 4, 1]

@@ -98,7 +98,7 @@ def batches(count=20, side=32, size=8):
 
 
 LONG = [f"herbaceous vegetation {number}" for number in range(20)]
-SCHEDULES = {"constant": schedules.constant, "restarts": schedules.restarts(3, 2)}
+SCHEDULES = {"constant": schedules.constant, "restarts": schedules.CosineRestarts(3, 2)}
 DIVERGED = history([5.0, math.nan, math.inf], [3.0, math.nan, math.nan], accuracy=[0.5] * 3)
 X = numpy.linspace(-1, 1, 50)
 
