@@ -86,7 +86,7 @@ from coursekit.visuals.curves import show_schedules as show_schedules
 from coursekit.visuals.curves import show_sweep as show_sweep
 from coursekit.visuals.embeddings import most_similar as most_similar
 from coursekit.visuals.embeddings import principal_components as principal_components
-from coursekit.visuals.embeddings import show_map as show_map
+from coursekit.visuals.embeddings import show_embedding_map as show_embedding_map
 from coursekit.visuals.heatmaps import enlarge as enlarge
 from coursekit.visuals.heatmaps import heat_map as heat_map
 from coursekit.visuals.heatmaps import overlay as overlay
@@ -106,7 +106,7 @@ from coursekit.visuals.pictures import show_planes as show_planes
 from coursekit.visuals.pictures import show_versions as show_versions
 from coursekit.visuals.results import Results as Results
 from coursekit.visuals.results import results as results
-from coursekit.visuals.tables import show_effect as show_effect
+from coursekit.visuals.tables import show_partial_dependence as show_partial_dependence
 from coursekit.visuals.tables import what_if as what_if
 from coursekit.visuals.text import show_tokens as show_tokens
 

@@ -50,7 +50,7 @@ def most_similar(vectors, names, name, *, count=10):
 
 
 @use_style()
-def show_map(vectors, names, *, counts=None, labels=40, axes=None):
+def show_embedding_map(vectors, names, *, counts=None, labels=40, axes=None):
     """Draw vectors on the plane of their two widest directions, with names that do not overlap.
 
     Args:
@@ -69,7 +69,7 @@ def show_map(vectors, names, *, counts=None, labels=40, axes=None):
 
 
 def draw_map(vectors, names, *, counts=None, labels=40, axes=None):
-    """Draw what ``show_map`` shows, in whatever style is set.
+    """Draw what ``show_embedding_map`` shows, in whatever style is set.
 
     Returns:
         the Axes, the places (N, 2) of the points on them, and the sentence that says the same.

@@ -30,7 +30,7 @@ def what_if(learn, frame, column, values):
 
 
 @use_style()
-def show_effect(predicted, values, *, name, ticks=None, axes=None):
+def show_partial_dependence(predicted, values, *, name, ticks=None, axes=None):
     """Draw how predictions change with one column, in percent of their mean.
 
     Args:

@@ -685,16 +685,16 @@ states = data.categories["State"][1:]
 maps = {"weekdays": (embedding("DayOfWeek"), known), "states": (embedding("State"), states)}
 kinds = tables["store"].set_index("Store").StoreType
 maps["shops"] = embedding("Store"), [f"{n}, type {kinds[n]}" for n in data.categories["Store"][1:]]
-ck.explore.vectors(maps)
+ck.explore.embedding_map(maps)
 
 # %% [markdown] lang="en"
-# Without the controls, `ck.explore.vectors(maps, which="shops", find="17,")` draws the same.
+# Without the controls, `ck.explore.embedding_map(maps, which="shops", find="17,")` draws the same.
 #
 # What is the first direction of the states? On the sample we know what was planted: some states sell
 # more in summer, some more in winter. The network never saw that list.
 
 # %%
-ck.show_map(embedding("State"), states)
+ck.show_embedding_map(embedding("State"), states)
 if has_truth:
     planted = json.loads((PATH / "truth" / "effects.json").read_text())["states"]
     summer = [planted["HB,NI" if state == "NI" else state][1] for state in states]
@@ -718,14 +718,14 @@ few = valid_rows[valid_rows.DayOfWeek < 7]  # hardly any shop opens on Sundays
 few = few.sample(min(300, len(few)), random_state=0)
 open_days = list(range(1, 7))
 effect = ck.what_if(learn, few, "DayOfWeek", open_days)
-ck.show_effect(effect, open_days, name="DayOfWeek", ticks=days[:6]);
+ck.show_partial_dependence(effect, open_days, name="DayOfWeek", ticks=days[:6]);
 # %%
 by_hand = [data.real(learn.predict(data.encode(few.assign(Promo=on))).scores) for on in (0, 1)]
 promotion = ck.what_if(learn, few, "Promo", [0, 1])
 assert np.allclose(by_hand, promotion)
 print(f"a promotion adds {promotion[1].mean() / promotion[0].mean() - 1:.0%}")
 rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
-ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
+ck.show_partial_dependence(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 # %% [markdown] lang="en"
 # Which other effects has it found? Predict for each: temperature, the months since the rival opened,
 # the distance of the rival. Then choose the column. (Where Tab has led you to a list, the space bar
@@ -736,10 +736,10 @@ ck.show_effect(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 columns = ["DayOfWeek", "Promo", "Max_TemperatureC", "Precipitationmm", "CompetitionDistance"]
 columns += ["RivalMonths", "StoreType", "Month", "StateHoliday", "AfterPromo", "BeforePromo"]
 words = {"DayOfWeek": dict(enumerate(days, 1)), "Promo": {0: "none", 1: "promotion"}}
-ck.explore.effect(learn, few, columns=columns, by="StoreType", words=words)
+ck.explore.partial_dependence(learn, few, columns=columns, by="StoreType", words=words)
 
 # %% [markdown] lang="en"
-# `ck.explore.effect(learn, few, column="Month", by="Promo")` draws another one without the controls.
+# `ck.explore.partial_dependence(learn, few, column="Month", by="Promo")` draws another one without the controls.
 # Lines that run apart say that one effect depends on another column: an *interaction*. On the
 # sample, the Saturdays differ most; a model that only adds effects up cannot say that.
 #

@@ -663,7 +663,7 @@ assert np.allclose(places.abs().numpy(), np.abs(theirs), atol=1e-4)
 
 # %%
 labels = [short(data.items[code]) for code in busy]
-ck.explore.vectors(vectors, labels, counts=data.counts[busy], labels=45)
+ck.explore.embedding_map(vectors, labels, counts=data.counts[busy], labels=45)
 
 # %% [markdown] lang="en"
 # Nobody told the model what the films are about. Look at both ends of each direction: what do the films
@@ -810,7 +810,7 @@ with torch.no_grad():
     numbers = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
 tastes = model.item_factors.weight[famous], usual, [data.items[code] for code in famous], numbers
 these = [data.items[code] for code in five]
-ck.explore.taste(*tastes, noise=noise, films=these, stars=yours)
+ck.explore.recommend(*tastes, noise=noise, films=these, stars=yours)
 
 # %% [markdown] lang="en"
 # And the opposite taste (there is a button for it)? How many of the ten will be in both lists? How many

@@ -1025,7 +1025,7 @@ for share in (0.5, 0.8, 0.95):
 # buttons, change the numbers in the call, `top_k=3` say, and run the cell again.)
 
 # %%
-ck.explore.writer(scores_after, characters, start=start, temperature=0.8)
+ck.explore.generate(scores_after, characters, start=start, temperature=0.8)
 
 # %% [markdown] lang="en"
 # Five ways side by side, all from the same seed. Could you tell them apart without their titles?
@@ -1205,7 +1205,7 @@ assert np.allclose(correlations(fact, units), np.corrcoef(fact, units.T)[0, 1:],
 # %%
 _, unit, name = max(one for one in found.values() if one[2] != "place in the word")
 print(f"unit {unit}, chosen for: {name}")
-ck.explore.unit(reading, units, unit=unit, place=half + 500, length=700, facts=what)
+ck.explore.hidden_unit(reading, units, unit=unit, place=half + 500, length=700, facts=what)
 
 # %% [markdown] lang="en"
 # Does the colour change where the fact does? Nobody told the network to keep count of it; it made the

@@ -337,7 +337,7 @@ def test_what_if_changes_one_column_only():
 
 def test_an_effect_is_told_in_words(capsys):
     """A figure that says nothing to whoever cannot see it."""
-    axis = ck.show_effect(np.array([[1.0, 2.0], [3.0, 6.0]]), [0, 1], name="Promo")
+    axis = ck.show_partial_dependence(np.array([[1.0, 2.0], [3.0, 6.0]]), [0, 1], name="Promo")
     assert "highest at 1 (+50.0 %" in capsys.readouterr().out
     assert axis.get_xlabel() == "Promo"
 

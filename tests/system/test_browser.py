@@ -149,5 +149,5 @@ SPECIAL = {
     "classify": _upload,
     "heat": _upload,
     "kernel": _upload,
-    "writer": _write_and_stop,
+    "generate": _write_and_stop,
 }

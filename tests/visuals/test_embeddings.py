@@ -64,7 +64,7 @@ def test_an_unknown_name_is_refused():
 def test_names_do_not_overlap_and_the_busiest_come_first(capsys):
     """A black cloud of letters where the best known films should be."""
     counts = numpy.arange(60)
-    axis = ck.show_map(some_vectors(), some_names(), counts=counts, labels=30)
+    axis = ck.show_embedding_map(some_vectors(), some_names(), counts=counts, labels=30)
     axis.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in axis.texts]
     assert 5 <= len(boxes) <= 30
@@ -77,8 +77,8 @@ def test_names_do_not_overlap_and_the_busiest_come_first(capsys):
 
 def test_a_map_can_be_drawn_again_on_the_same_axes():
     """A slider that paints one map over the other."""
-    axis = ck.show_map(some_vectors(), some_names(), labels=5)
-    again = ck.show_map(some_vectors(seed=1), some_names(), labels=5, axes=axis)
+    axis = ck.show_embedding_map(some_vectors(), some_names(), labels=5)
+    again = ck.show_embedding_map(some_vectors(seed=1), some_names(), labels=5, axes=axis)
     assert again is axis
     assert len(axis.texts) <= 5
     assert len(axis.collections) == 2
@@ -86,7 +86,7 @@ def test_a_map_can_be_drawn_again_on_the_same_axes():
 
 def test_a_map_of_very_few():
     """A map of two films that divides by zero; one film, or one number each, that makes no map."""
-    ck.show_map(some_vectors(2), some_names(2))
+    ck.show_embedding_map(some_vectors(2), some_names(2))
     for vectors in (some_vectors(1), some_vectors()[:, :1]):
         with refuses("two vectors of two numbers"):
-            ck.show_map(vectors, some_names(len(vectors)))
+            ck.show_embedding_map(vectors, some_names(len(vectors)))

@@ -108,7 +108,7 @@ def test_the_reason_names_the_film_that_pulls_most():
 
 def test_the_opposite_taste_turns_the_stars_and_leaves_the_unseen():
     """A button that asks for six stars, or rates films that were never seen."""
-    explorer = EXPLORERS["taste"][0]()
+    explorer = EXPLORERS["recommend"][0]()
     explorer.redraw()
     explorer.set(stars2=0.0)
     before = explorer.sentence
@@ -122,18 +122,20 @@ def test_the_opposite_taste_turns_the_stars_and_leaves_the_unseen():
 
 def test_films_that_nobody_knows_are_told():
     """A typing mistake that counts as a film, or as none, without a word."""
-    explorer = EXPLORERS["taste"][0]()
+    explorer = EXPLORERS["recommend"][0]()
     explorer.redraw()
     explorer.set(film1="The Orchard of Ely 99", film2="", film3="", film4="", film5="")
     assert "There is no film 'The Orchard of Ely 99'." in explorer.sentence
     assert "From 0 ratings" in explorer.sentence
     with refuses("There is no film 'x'"):
-        ck.explore.taste(numpy.ones((3, 2)), [3, 3, 3], "abc", numpy.eye(3), noise=1, films=["x"])
+        ck.explore.recommend(
+            numpy.ones((3, 2)), [3, 3, 3], "abc", numpy.eye(3), noise=1, films=["x"]
+        )
 
 
 def test_no_rated_film_is_recommended():
     """Ten films of which you have just said that you have seen them."""
-    explorer = EXPLORERS["taste"][0]()
+    explorer = EXPLORERS["recommend"][0]()
     explorer.redraw()
     names = [text.get_text() for text in explorer._axes[0].texts]
     assert len(names) == 10

@@ -33,7 +33,7 @@ def test_the_place_on_the_map_is_told_in_shares():
 
 def test_every_point_has_its_name_where_the_mouse_rests():
     """Names that belong to other points, or to the points of the map before."""
-    explorer = explore.vectors(torch.tensor(some_vectors()), NAMES)
+    explorer = explore.embedding_map(torch.tensor(some_vectors()), NAMES)
     explorer.redraw()
     places, _ = maps.draw_map(some_vectors(), NAMES)[1:]
     pixels = explorer._axes.transData.transform(places)
@@ -44,7 +44,7 @@ def test_every_point_has_its_name_where_the_mouse_rests():
 
 def test_a_found_name_is_marked_and_another_one_takes_its_mark():
     """Marks of all names that were ever looked for, on top of each other."""
-    explorer = explore.vectors(some_vectors(), NAMES, find=NAMES[0])
+    explorer = explore.embedding_map(some_vectors(), NAMES, find=NAMES[0])
     explorer.redraw()
     count = len(explorer._axes.get_children())
     assert f"{NAMES[0]!r} lies further than" in explorer.sentence
@@ -60,7 +60,7 @@ def test_a_found_name_is_marked_and_another_one_takes_its_mark():
 def test_a_name_that_only_one_map_has():
     """A second map that dies because the name was found on the first."""
     two = {"many": (some_vectors(), NAMES), "few": (some_vectors(5), list("abcde"), range(5))}
-    explorer = explore.vectors(two, which="many", find=NAMES[30])
+    explorer = explore.embedding_map(two, which="many", find=NAMES[30])
     explorer.redraw()
     explorer.set(which="few")
     assert "is not on this map" in explorer.sentence
@@ -88,6 +88,6 @@ def test_names_may_be_numbers():
     explorer = explore.nearest(some_vectors(), range(1, 41), name="7")
     explorer.redraw()
     assert explorer.sentence.startswith("Nearest to 7: ")
-    explorer = explore.vectors(some_vectors(), range(1, 41), find="40")
+    explorer = explore.embedding_map(some_vectors(), range(1, 41), find="40")
     explorer.redraw()
     assert "'40' lies further" in explorer.sentence

@@ -111,7 +111,7 @@ def test_an_effect_is_worked_out_once(monkeypatch):
     calls = []
     real = tables.dependence
     monkeypatch.setattr(tables, "dependence", lambda *given: calls.append(given) or real(*given))
-    shown = explore.effect(learn, frame, columns=["Promo", "Kind", "Rain"])
+    shown = explore.partial_dependence(learn, frame, columns=["Promo", "Kind", "Rain"])
     for by in ("Kind", "Promo", "nothing"):
         shown.set(by=by)
     assert len(calls) == 1
@@ -126,7 +126,7 @@ def test_groups_are_told_apart_by_what_the_rows_hold(capsys):
     ck.seed(0)
     learn = ck.table_learner(data, layers=(16,), checkpoints=False)
     learn.fit(20, 0.02)
-    said = explore.effect(learn, frame, column="Promo", by="Kind").set().sentence
+    said = explore.partial_dependence(learn, frame, column="Promo", by="Kind").set().sentence
     points = dict(part.split(" ")[1:3] for part in said.split(": ")[1].split(", "))
     assert float(points["a"]) < 8 < 30 < float(points["b"])
 
@@ -137,6 +137,6 @@ def test_a_wrong_column_is_named():
     with refuses("no column 'Promos'", "Did you mean 'Promo'?"):
         explore.what_if(learn, frame, columns=["Promos"])
     with refuses("no column 'Rains'"):
-        explore.effect(learn, frame, columns=["Rains"])
+        explore.partial_dependence(learn, frame, columns=["Rains"])
     with refuses("column cannot be 'Rains'"):
-        explore.effect(learn, frame, column="Rains")
+        explore.partial_dependence(learn, frame, column="Rains")

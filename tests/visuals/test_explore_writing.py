@@ -70,7 +70,7 @@ def test_the_net_reads_no_more_than_it_should_and_once_each_letter():
         read.append(len(text))
         return [0.0, 1.0]
 
-    explorer = explore.writer(scores, ["a", "b"], start="b" * 600, count=5)
+    explorer = explore.generate(scores, ["a", "b"], start="b" * 600, count=5)
     explorer.widget()
     assert read == [writing.REACH]
     explorer.widgets["temperature"].value = 0.5
@@ -81,7 +81,7 @@ def test_the_net_reads_no_more_than_it_should_and_once_each_letter():
 
 def test_the_text_grows_and_begins_again():
     """Buttons that are connected to nothing."""
-    explorer = EXPLORERS["writer"][0]()
+    explorer = EXPLORERS["generate"][0]()
     explorer.widget()
     assert explorer.text == "ab"
     explorer._pressed(explorer.buttons["Write"])
@@ -97,7 +97,7 @@ def test_standing_still_it_writes_the_same_text_each_time(capsys, monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: None)
     texts = []
     for _ in range(2):
-        EXPLORERS["writer"][0]()._ipython_display_()
+        EXPLORERS["generate"][0]()._ipython_display_()
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1]
     assert texts[0].startswith("ab")
@@ -107,7 +107,7 @@ def test_standing_still_it_writes_the_same_text_each_time(capsys, monkeypatch):
 KERNEL = """\
 import asyncio
 from coursekit.visuals import explore
-shown = explore.writer(lambda text: [0.0, 1.0], ["a", "b"], start="a", count=10_000)
+shown = explore.generate(lambda text: [0.0, 1.0], ["a", "b"], start="a", count=10_000)
 shown.widget()
 shown._pressed(shown.buttons["Write"])
 print(len(shown.text))
@@ -144,7 +144,7 @@ def test_correlations_are_numpys():
 
 def test_the_unit_is_named_with_the_fact_it_goes_with():
     """A passage under the numbers of another place, or of another unit."""
-    explorer = EXPLORERS["unit"][0]()
+    explorer = EXPLORERS["hidden_unit"][0]()
     explorer.widget()
     assert "in quotes (1)" in explorer.sentence
     explorer.widgets["place"].value = 4
@@ -156,21 +156,21 @@ def test_the_unit_is_named_with_the_fact_it_goes_with():
 def teststates_that_do_not_fit_are_refused():
     """Letters and numbers shifted against each other."""
     with refuses("50 characters", "(49, 3)", "one row of states"):
-        explore.unit("x" * 50, numpy.zeros((49, 3)))
+        explore.hidden_unit("x" * 50, numpy.zeros((49, 3)))
 
 
 def test_letters_are_text_not_markup():
     """A manual of HTML that eats its own page."""
-    explorer = EXPLORERS["unit"][0]()
+    explorer = EXPLORERS["hidden_unit"][0]()
     explorer.widget()
     assert "<b>" not in explorer._view.picture.value
     assert ">&lt;</span>" in explorer._view.picture.value
-    explorer = explore.writer(lambda text: numpy.zeros(7), NAMES, start="<b>a")
+    explorer = explore.generate(lambda text: numpy.zeros(7), NAMES, start="<b>a")
     explorer.widget()
     assert "&lt;b&gt;a" in explorer._view.picture.value
 
 
-@pytest.mark.parametrize("name", ["unit", "writer"])
+@pytest.mark.parametrize("name", ["hidden_unit", "generate"])
 def test_nothing_slow_is_drawn_on_the_way(name):
     """A slider that trails behind the hand: a page of letters takes matplotlib a second."""
     make, moves = EXPLORERS[name]

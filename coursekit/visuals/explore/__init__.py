@@ -5,16 +5,16 @@ sentence; its arguments then take the place of the controls.
 """
 
 from coursekit.visuals.explore.classifier import classify, cleaner, layers
-from coursekit.visuals.explore.films import taste
+from coursekit.visuals.explore.films import recommend
 from coursekit.visuals.explore.heat import batch_norm, heat, receptive_field
 from coursekit.visuals.explore.ideas import descent, kernel, relus
-from coursekit.visuals.explore.maps import nearest, vectors
+from coursekit.visuals.explore.maps import embedding_map, nearest
 from coursekit.visuals.explore.rates import sweep
 from coursekit.visuals.explore.reviews import next_words, review
-from coursekit.visuals.explore.tables import effect, what_if
+from coursekit.visuals.explore.tables import partial_dependence, what_if
 from coursekit.visuals.explore.thresholds import threshold
 from coursekit.visuals.explore.versions import augmentation
-from coursekit.visuals.explore.writing import unit, writer
+from coursekit.visuals.explore.writing import generate, hidden_unit
 
 __all__ = [
     "augmentation",
@@ -22,20 +22,20 @@ __all__ = [
     "classify",
     "cleaner",
     "descent",
-    "effect",
+    "embedding_map",
+    "generate",
     "heat",
+    "hidden_unit",
     "kernel",
     "layers",
     "nearest",
     "next_words",
+    "partial_dependence",
     "receptive_field",
+    "recommend",
     "relus",
     "review",
     "sweep",
-    "taste",
     "threshold",
-    "unit",
-    "vectors",
     "what_if",
-    "writer",
 ]

@@ -65,7 +65,7 @@ def advise(factors, starts, raters, rated, stars, *, noise, span=(0.5, 5.5), cou
     return Advice(best, expected[best], starts[best], each[best], each[best] - each.mean(0))
 
 
-class _Taste(Explorer):
+class _Recommend(Explorer):
     """A row for each film: its name, and its stars beside it."""
 
     def _arranged(self):
@@ -81,7 +81,7 @@ class _Taste(Explorer):
         return rows
 
 
-def taste(
+def recommend(
     factors,
     starts,
     titles,
@@ -140,7 +140,7 @@ def taste(
         film, given = films[number - 1], float(stars[number - 1])
         controls[f"film{number}"] = Words("film", film, options=tuple(titles[:OFFERED]))
         controls[f"stars{number}"] = Slider("stars", given, low=0.0, high=5.0, step=0.5)
-    return _Taste("taste", draw, controls, buttons={"the opposite taste": _turn})
+    return _Recommend("recommend", draw, controls, buttons={"the opposite taste": _turn})
 
 
 def _array(values):

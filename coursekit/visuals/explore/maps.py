@@ -46,7 +46,7 @@ def rank(places, row):
 # A map ----------------------------------------------------------------------------------------
 
 
-def vectors(vectors, names=None, *, counts=None, labels=25, which=None, find=""):
+def embedding_map(vectors, names=None, *, counts=None, labels=25, which=None, find=""):
     """Find a name on a map of vectors; the names of all points are shown where the mouse rests.
 
     The map shows the two widest directions; the five vectors nearest by cosine, which takes all
@@ -82,7 +82,7 @@ def vectors(vectors, names=None, *, counts=None, labels=25, which=None, find="")
     controls = {"find": Words("find", find, options=every)}
     if len(maps) > 1:
         controls = {"which": Choice("map", first, options=list(maps))} | controls
-    return Explorer("vectors", draw, controls)
+    return Explorer("embedding_map", draw, controls)
 
 
 def _as_map(vectors, names, counts=None):

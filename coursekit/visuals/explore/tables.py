@@ -285,7 +285,7 @@ def spread_values(learn, frame, column):
     return [int(value) if value == int(value) else float(value) for value in few]
 
 
-def effect(learn, frame, *, columns=None, column=None, by=NOTHING, words=None):
+def partial_dependence(learn, frame, *, columns=None, column=None, by=NOTHING, words=None):
     """Set one column of many rows to one value after the other and watch the mean prediction.
 
     Choose the column, and another one that tells groups of rows apart: where their lines run
@@ -317,7 +317,9 @@ def effect(learn, frame, *, columns=None, column=None, by=NOTHING, words=None):
         in_words = column in learn.data.categories or bool(said)
         ticks = [_text(value, said) for value in values] if in_words else None
         if by == NOTHING:
-            return tables.show_effect(predicted, values, name=column, ticks=ticks, axes=axes)
+            return tables.show_partial_dependence(
+                predicted, values, name=column, ticks=ticks, axes=axes
+            )
         ordered = sorted(set(marks), key=lambda mark: (isinstance(mark, str), mark))
         names = {mark: f"{by} {_text(mark, words.get(by, {}))}" for mark in ordered}
         return _show_groups(predicted, values, marks, names, column, ticks, axes=axes)
@@ -326,7 +328,7 @@ def effect(learn, frame, *, columns=None, column=None, by=NOTHING, words=None):
         "column": Choice("column", column or columns[0], options=columns),
         "by": Choice("a line for each", by, options=[NOTHING, *groups]),
     }
-    return Explorer("effect", draw, controls)
+    return Explorer("partial_dependence", draw, controls)
 
 
 def dependence(learn, frame, column, values):

@@ -165,7 +165,7 @@ class _Writer(_Live):
 
     def __init__(self, writing, controls, *, count):
         buttons = {"Write": _Writer._write, "Stop": Explorer.stop, "Begin again": _Writer._clear}
-        super().__init__("writer", self._still, controls, live=self._moving, buttons=buttons)
+        super().__init__("generate", self._still, controls, live=self._moving, buttons=buttons)
         self.writing, self.count, self.text = writing, count, self.settings["start"]
         self._begun = self.text
 
@@ -208,7 +208,7 @@ class _Writer(_Live):
         self.redraw()
 
 
-def writer(
+def generate(
     scores, names, *, start="The ", temperature=1.0, top_k=0, nucleus=1.0, count=300, seed=42
 ):
     """Let a net write while you watch: timidly, boldly or wildly, with the next letter's odds.
@@ -251,7 +251,7 @@ def correlations(facts, states):
     return facts @ states / numpy.maximum(scale, 1e-9)
 
 
-def unit(text, states, *, unit=0, place=0, length=600, facts=None):
+def hidden_unit(text, states, *, unit=0, place=0, length=600, facts=None):
     """Look at one unit of a recurrent net: its state over a text, as a colour behind each letter.
 
     Args:
@@ -297,4 +297,4 @@ def unit(text, states, *, unit=0, place=0, length=600, facts=None):
         "unit": Slider("unit", int(unit), low=0, high=states.shape[1] - 1),
         "place": Slider("place in the text", place, low=0, high=max(len(text) - length, 0)),
     }
-    return _Live("unit", still, controls, live=moving)
+    return _Live("hidden_unit", still, controls, live=moving)

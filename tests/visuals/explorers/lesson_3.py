@@ -41,8 +41,8 @@ def model():
 
 
 EXPLORERS = {
-    "effect": (
-        lambda: explore.effect(*model()),
+    "partial_dependence": (
+        lambda: explore.partial_dependence(*model()),
         [{"column": "Rain"}, {"by": "Kind"}, {"column": "Kind"}, {"by": "nothing"}],
     ),
     "what_if": (

@@ -12,13 +12,13 @@ def _vectors(seed=0):
 
 
 def _two_maps():
-    return explore.vectors({"films": (_vectors(), NAMES), "raters": (_vectors(1), NAMES)})
+    return explore.embedding_map({"films": (_vectors(), NAMES), "raters": (_vectors(1), NAMES)})
 
 
 def _taste():
     factors, raters = _vectors(2) / 4, _vectors(3)[:, :3] / 4
     starts = numpy.linspace(4.5, 2.5, len(NAMES))
-    return explore.taste(factors[:, :2], starts, NAMES, raters, noise=0.7)
+    return explore.recommend(factors[:, :2], starts, NAMES, raters, noise=0.7)
 
 
 EXPLORERS = {
@@ -26,11 +26,11 @@ EXPLORERS = {
         lambda: explore.nearest(_vectors(), NAMES),
         [{"name": NAMES[5]}, {"name": NAMES[11].upper()}],
     ),
-    "taste": (
+    "recommend": (
         _taste,
         [{"stars1": 1.0}, {"film2": NAMES[20]}, {"stars3": 0.0}, {"film4": "nowhere"}],
     ),
-    "vectors": (
+    "embedding_map": (
         _two_maps,
         [{"find": NAMES[3]}, {"find": "nowhere"}, {"find": NAMES[7]}, {"which": "raters"}],
     ),

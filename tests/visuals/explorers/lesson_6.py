@@ -19,12 +19,12 @@ def states():
 
 
 EXPLORERS = {
-    "writer": (
-        lambda: explore.writer(_scores, NAMES, start="ab", count=8),
+    "generate": (
+        lambda: explore.generate(_scores, NAMES, start="ab", count=8),
         [{"temperature": 0.3}, {"top_k": 2}, {"nucleus": 0.5}, {"start": "b<"}],
     ),
-    "unit": (
-        lambda: explore.unit(TEXT, states()[0], length=40, facts={"in quotes": states()[1]}),
+    "hidden_unit": (
+        lambda: explore.hidden_unit(TEXT, states()[0], length=40, facts={"in quotes": states()[1]}),
         [{"unit": 1}, {"place": 10}],
     ),
 }
