@@ -13,7 +13,7 @@ from coursekit.learners import schedules
 from coursekit.learners.checkpoints import FitCheckpoints, load_weights, save_weights
 from coursekit.learners.history import History
 from coursekit.learners.lr_finder import sweep
-from coursekit.learners.metrics import as_metric
+from coursekit.learners.metrics import check_metric
 
 EVENTS = (
     "fit_start",  # before the first epoch
@@ -144,7 +144,7 @@ class Learner:
         self.precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
         self.model = model.to(self.device)
-        self.metrics = [as_metric(metric) for metric in _listed(metrics)]
+        self.metrics = [check_metric(metric) for metric in _listed(metrics)]
         self.callbacks = _listed(callbacks)
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
         self.name = name or type(model).__name__
@@ -320,13 +320,13 @@ class Learner:
                 loss.add_(self.loss(scores, y), alpha=_weight(x, y))
             seen += _weight(x, y)
             for number, metric in enumerate(self.metrics):
-                part = metric.sums(scores.float(), y).to(loss.dtype)
+                part = metric.update(scores.float(), y).to(loss.dtype)
                 sums[number] = part if sums[number] is None else sums[number].add_(part)
         if not seen:
             raise CourseError("There is nothing to evaluate on: the batches are empty.")
         measured = {"loss": loss.item() / seen}
         for metric, values in zip(self.metrics, sums, strict=True):
-            measured[metric.name] = float(metric.value(values.tolist()))
+            measured[metric.name] = float(metric.compute(values.tolist()))
         return measured
 
     def _forward(self, model, x):
@@ -598,7 +598,7 @@ class Predictions:
     @property
     def losses(self):
         """Return the loss of every example, (N,)."""
-        return self.loss.each(self.scores, self.targets)
+        return self.loss.per_example(self.scores, self.targets)
 
 
 OPTIMIZERS = {

@@ -26,7 +26,7 @@ class Loss:
         """Return the mean loss over the examples, a tensor with one number."""
         return self.function(scores, targets, reduction="mean")
 
-    def each(self, scores, targets):
+    def per_example(self, scores, targets):
         """Return the loss of every example (N,)."""
         losses = self.function(scores, targets, reduction="none")
         return losses.reshape(len(targets), -1).mean(1)

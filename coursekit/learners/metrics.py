@@ -16,30 +16,30 @@ class Metric:
 
     Attributes:
         name: column of the epoch table.
-        sums: (scores, targets) of a batch -> (k,) tensor on the device; batches are added up.
-        value: the k added sums, as floats -> the metric.
+        update: (scores, targets) of a batch -> (k,) tensor on the device; batches are added up.
+        compute: the k added sums, as floats -> the metric.
     """
 
     name: str
-    sums: Callable
-    value: Callable
+    update: Callable
+    compute: Callable
 
     def __call__(self, scores, targets):
         """Return the metric over the given scores and targets, as a float."""
-        return self.value(self.sums(scores, targets).tolist())
+        return self.compute(self.update(scores, targets).tolist())
 
     def __repr__(self):
         return self.name
 
 
-def mean_metric(name, function):
+def average_of(name, function):
     """Return a Metric: the mean over all numbers of ``function(scores, targets)``, (N,) or more."""
 
-    def sums(scores, targets):
+    def update(scores, targets):
         each = function(scores, targets).float()
         return torch.stack([each.sum(), torch.full_like(each.sum(), each.numel())])
 
-    return Metric(name, sums, lambda totals: totals[0] / totals[1])
+    return Metric(name, update, lambda totals: totals[0] / totals[1])
 
 
 def _right(scores, targets):
@@ -61,15 +61,15 @@ def f_beta(beta, *, threshold=0.5):
         weighted = beta**2 * wanted.sum(1) + chosen.sum(1)
         return (1 + beta**2) * hits / weighted.clamp(min=1e-9)
 
-    return mean_metric(f"f{beta:g}", each)
+    return average_of(f"f{beta:g}", each)
 
 
-accuracy = mean_metric("accuracy", _right)
-_squares = mean_metric("mse", lambda scores, targets: (scores - targets) ** 2)
-rmse = Metric("rmse", _squares.sums, lambda totals: _squares.value(totals) ** 0.5)
-_surprise = mean_metric("nats", lambda scores, targets: _nats(scores, targets))
+accuracy = average_of("accuracy", _right)
+_squares = average_of("mse", lambda scores, targets: (scores - targets) ** 2)
+rmse = Metric("rmse", _squares.update, lambda totals: _squares.compute(totals) ** 0.5)
+_surprise = average_of("nats", lambda scores, targets: _nats(scores, targets))
 perplexity = Metric(
-    "perplexity", _surprise.sums, lambda totals: math.exp(min(_surprise.value(totals), 700))
+    "perplexity", _surprise.update, lambda totals: math.exp(min(_surprise.compute(totals), 700))
 )
 
 
@@ -86,16 +86,16 @@ def _percentages(scores, targets):
 rmspe = Metric("rmspe", _percentages, lambda totals: (totals[0] / max(totals[1], 1)) ** 0.5)
 
 
-def of_logs(metric):
+def exponentiated(metric):
     """Return the metric of the real scale for scores and targets that are logarithms."""
 
-    def sums(scores, targets):
-        return metric.sums(scores.exp(), targets.exp())
+    def update(scores, targets):
+        return metric.update(scores.exp(), targets.exp())
 
-    return Metric(metric.name, sums, metric.value)
+    return Metric(metric.name, update, metric.compute)
 
 
-def as_metric(thing):
+def check_metric(thing):
     """Return ``thing`` where it is a Metric, or say what a metric has to be."""
     if isinstance(thing, Metric):
         return thing

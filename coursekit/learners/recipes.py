@@ -16,8 +16,16 @@ from coursekit.learners.checkpoints import read_tensors, save_weights, write_ten
 from coursekit.learners.identity import hash_weights
 from coursekit.learners.learner import OPTIMIZERS, Callback, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
-from coursekit.learners.metrics import accuracy, as_metric, f_beta, of_logs, perplexity, rmse, rmspe
-from coursekit.models.pictures import picture_net
+from coursekit.learners.metrics import (
+    accuracy,
+    check_metric,
+    exponentiated,
+    f_beta,
+    perplexity,
+    rmse,
+    rmspe,
+)
+from coursekit.models.pictures import image_model
 from coursekit.models.ratings import RatingNet
 from coursekit.models.tables import TableNet
 from coursekit.models.text import AWDLSTM, LanguageModel, TextClassifier, TextTransformer
@@ -53,9 +61,9 @@ def image_learner(
     many = data.options.get("many", False)
     if metrics is None:
         metrics = [f_beta(2)] if many else [accuracy]
-    learner = PictureLearner(
+    learner = ImageLearner(
         data,
-        picture_net(
+        image_model(
             architecture,
             len(data.classes),
             pretrained=pretrained,
@@ -77,8 +85,8 @@ def image_learner(
     return learner
 
 
-class PictureLearner(Learner):
-    """A ``Learner`` of a ``PictureNet`` that can train its head on stored features.
+class ImageLearner(Learner):
+    """A ``Learner`` of an ``ImageModel`` that can train its head on stored features.
 
     Attributes:
         precompute: whether fits work on features of the frozen body, computed once.
@@ -166,8 +174,8 @@ class PictureLearner(Learner):
             )
 
     def classifier(self):
-        """Return the trained model as a ``PictureClassifier``, to be called with a picture."""
-        return PictureClassifier(self.model, self.data.classes, **self.data.options)
+        """Return the trained model as an ``ImageClassifier``, to be called with a picture."""
+        return ImageClassifier(self.model, self.data.classes, **self.data.options)
 
     def export(self, file):
         """Write model, classes and picture size to one file, for ``ck.load_model``.
@@ -184,7 +192,7 @@ class PictureLearner(Learner):
         return save_weights(self.model, file, facts)
 
 
-class PictureClassifier:
+class ImageClassifier:
     """A trained model, its classes and the picture size that it was trained on.
 
     Call it with a path or a ``PIL.Image``; it returns {class: probability}, most probable first.
@@ -228,14 +236,14 @@ class PictureClassifier:
         return dict(ranked)
 
     def __repr__(self):
-        return f"PictureClassifier({', '.join(self.classes)}; {self.size} px)"
+        return f"ImageClassifier({', '.join(self.classes)}; {self.size} px)"
 
 
 def load_model(file):
     """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
 
     Returns:
-        PictureClassifier: call it with a picture.
+        ImageClassifier: call it with a picture.
 
     Raises:
         CourseError: the file is missing, damaged, or no exported model.
@@ -247,20 +255,20 @@ def load_model(file):
         classes = facts["classes"]
         options = {name: facts[name] for name in ("size", "resize", "many")}
         how = {"pretrained": False, "size": options["size"]}
-        model = picture_net(facts["architecture"], len(classes), **how)
+        model = image_model(facts["architecture"], len(classes), **how)
         model.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
         raise CourseError(
             f"{file} was exported by another version of the course; export it again."
         ) from error
-    return PictureClassifier(model.to(runtime.device()).eval(), classes, **options)
+    return ImageClassifier(model.to(runtime.device()).eval(), classes, **options)
 
 
 def ratings_learner(
     data,
-    factors=50,
+    n_factors=50,
     *,
-    span=(0.5, 5.5),
+    y_range=(0.5, 5.5),
     metrics=(rmse,),
     callbacks=(),
     name="ratings",
@@ -273,34 +281,34 @@ def ratings_learner(
 
     Args:
         data: what ``ck.ratings`` returns.
-        factors: how many numbers describe a user or an item.
-        span: (low, high), the range of the predictions, a little wider than that of the ratings.
+        n_factors: how many numbers describe a user or an item.
+        y_range: (low, high), the range of the predictions, a little wider than that of the ratings.
         metrics, callbacks, name, checkpoints: as for ``Learner``.
 
     Raises:
-        CourseError: ratings lie outside of the span.
+        CourseError: ratings lie outside of the y_range.
     """
     targets = data.train.targets
     low, high = targets.min().item(), targets.max().item()
-    if not span[0] <= low <= high <= span[1]:
+    if not y_range[0] <= low <= high <= y_range[1]:
         raise CourseError(
-            f"The ratings go from {low:g} to {high:g}, which span={span!r} does not hold; use "
-            f"span=({low - 0.5:g}, {high + 0.5:g}), say."
+            f"The ratings go from {low:g} to {high:g}, which y_range={y_range!r} does not hold; "
+            f"use y_range=({low - 0.5:g}, {high + 0.5:g}), say."
         )
     sizes, mean = (len(data.users), len(data.items)), targets.mean().item()
     return Learner(
         data,
-        RatingNet(*sizes, factors, span=span, mean=mean),
+        RatingNet(*sizes, n_factors, y_range=y_range, mean=mean),
         mean_squared_error,
         metrics=list(metrics),
-        optimizer=spare_the_biases,
+        optimizer=adamw_with_smaller_bias_decay,
         callbacks=callbacks,
         name=name,
         checkpoints=checkpoints,
     )
 
 
-def spare_the_biases(groups):
+def adamw_with_smaller_bias_decay(groups):
     """Return AdamW over groups of parameters; those of one column get a tenth of the decay."""
     for group in groups:
         if all(parameter.shape[-1] == 1 for parameter in group["params"]):
@@ -311,11 +319,11 @@ def spare_the_biases(groups):
 def table_learner(
     data,
     *,
-    layers=(200, 100),
+    hidden_sizes=(200, 100),
     dropout=0.1,
     embedding_dropout=0.05,
-    widths=None,
-    span=None,
+    embedding_dims=None,
+    y_range=None,
     metrics=(rmspe,),
     optimizer="adamw",
     callbacks=(),
@@ -328,31 +336,31 @@ def table_learner(
 
     Args:
         data: what ``ck.table`` returns.
-        layers, dropout, embedding_dropout, widths: as for ``TableNet``.
-        span: (low, high) of the predictions, of the logarithm where the target is one; by default
-            a fifth wider on each side than the targets of the training part.
+        hidden_sizes, dropout, embedding_dropout, embedding_dims: as for ``TableNet``.
+        y_range: (low, high) of the predictions, of the logarithm where the target is one; by
+            default a fifth wider on each side than the targets of the training part.
         metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
 
     Raises:
-        CourseError: a width is missing, or the span is empty.
+        CourseError: a width is missing, or the y_range is empty.
     """
-    if span is None:
+    if y_range is None:
         low, high = (value.item() for value in torch.aminmax(data.train.targets))
         room = 0.2 * (high - low) or 1.0
-        span = (low - room, high + room)
+        y_range = (low - room, high + room)
     return Learner(
         data,
         TableNet(
             [len(values) for values in data.categories.values()],
             len(data.numbers),
-            layers=layers,
+            hidden_sizes=hidden_sizes,
             dropout=dropout,
             embedding_dropout=embedding_dropout,
-            span=span,
-            widths=widths,
+            y_range=y_range,
+            embedding_dims=embedding_dims,
         ),
         mean_squared_error,
-        metrics=[of_logs(as_metric(one)) if data.log else one for one in metrics],
+        metrics=[exponentiated(check_metric(one)) if data.log else one for one in metrics],
         optimizer=optimizer,
         callbacks=callbacks,
         name=name,
@@ -363,33 +371,33 @@ def table_learner(
 # Text -----------------------------------------------------------------------------------------
 
 
-class ActivityPenalty(Callback):
+class ActivationRegularization(Callback):
     """Keep the vectors of a language model small and slow to change (arXiv:1708.01009).
 
     Args:
-        size: factor of the mean square of the vectors (AR).
-        change: factor of the mean square of their change from token to token (TAR).
+        alpha: factor of the mean square of the vectors (AR).
+        beta: factor of the mean square of their change from token to token (TAR).
     """
 
-    def __init__(self, size=2.0, change=1.0):
-        self.size, self.change = size, change
+    def __init__(self, alpha=2.0, beta=1.0):
+        self.alpha, self.beta = alpha, beta
 
     def loss_ready(self, state):
         """Add both penalties to the loss."""
         dropped, whole = state.model.outputs
-        state.loss = state.loss + self.size * dropped.float().pow(2).mean()
+        state.loss = state.loss + self.alpha * dropped.float().pow(2).mean()
         if whole.shape[1] > 1:
             slow = (whole[:, 1:] - whole[:, :-1]).float().pow(2).mean()
-            state.loss = state.loss + self.change * slow
+            state.loss = state.loss + self.beta * slow
 
 
 def language_learner(
     data,
     model=None,
     *,
-    width=400,
-    hidden=1152,
-    layers=3,
+    embedding_dim=400,
+    hidden_size=1152,
+    n_layers=3,
     dropout=1.0,
     clip=0.4,
     metrics=(accuracy, perplexity),
@@ -400,22 +408,22 @@ def language_learner(
 ):
     """Return a learner for a language model: by default an AWD-LSTM (arXiv:1708.02182).
 
-    It clips gradients, penalises large and quickly changing vectors, and carries its state from
+    It clips gradients, penalizes large and quickly changing vectors, and carries its state from
     batch to batch.
 
     Args:
         data: what ``ck.language`` returns.
         model: another ``LanguageModel``; the sizes below count only where there is none.
-        width, hidden, layers: numbers of an embedding, of an inner state; LSTM layers.
+        embedding_dim, hidden_size, n_layers: sizes of the AWD-LSTM.
         dropout: factor of all five dropouts.
         clip: gradients longer than this are shortened.
         metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
     """
     if model is None:
         words = len(data.options["vocabulary"])
-        sizes = {"width": width, "hidden": hidden, "layers": layers}
+        sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
         model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
-    usual = [ClipGradients(clip), ActivityPenalty(), KeepHiddenState()]
+    usual = [ClipGradients(clip), ActivationRegularization(), KeepHiddenState()]
     return Learner(
         data,
         model,
@@ -447,7 +455,7 @@ def text_learner(
         encoder: a learner of a language model, whose encoder is copied and frozen at first; or
             "lstm" or "transformer", from random weights.
         dropout: factor of the five dropouts of an LSTM.
-        sizes: dict of sizes for a new encoder, such as ``{"width": 64, "layers": 2}``.
+        sizes: dict of sizes for a new encoder, such as ``{"embedding_dim": 64, "n_layers": 2}``.
         metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
 
     Raises:

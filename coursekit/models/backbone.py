@@ -40,7 +40,7 @@ class Block(nn.Module):
 
 
 class SmallResNet(nn.Sequential):
-    """Normalised pictures (B, 3, H, W) to maps (B, 192, H / 16, W / 16), in five named stages."""
+    """Normalized pictures (B, 3, H, W) to maps (B, 192, H / 16, W / 16), in five named stages."""
 
     channels = 192
 
@@ -61,7 +61,7 @@ class SmallResNet(nn.Sequential):
 
 
 def body(pretrained=True):
-    """Return the backbone, for pictures of 64 to 224 pixels normalised with ``MEAN`` and ``STD``.
+    """Return the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``.
 
     Args:
         pretrained: False starts it from random weights.

@@ -12,7 +12,7 @@ BUNDLED = "drawings"  # the small backbone that comes with the course
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision uses them
 
 
-class Normalise(nn.Module):
+class Normalize(nn.Module):
     """Shift and scale (B, 3, H, W) pictures in 0..1 to the range that the body was trained on."""
 
     def __init__(self, mean, std):
@@ -25,7 +25,7 @@ class Normalise(nn.Module):
         return (x - self.mean) / self.std
 
 
-class AverageAndMax(nn.Module):
+class ConcatPool2d(nn.Module):
     """Pool (B, C, h, w) maps to (B, 2C): the average of each map, then its largest value."""
 
     def forward(self, maps):
@@ -35,19 +35,19 @@ class AverageAndMax(nn.Module):
         return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
 
 
-class PictureNet(nn.Module):
-    """``normalise`` -> ``body`` -> ``pool`` -> ``head``: pictures (B, 3, H, W) to scores (B, C).
+class ImageModel(nn.Module):
+    """``normalize`` -> ``body`` -> ``pool`` -> ``head``: pictures (B, 3, H, W) to scores (B, C).
 
     The body gives feature maps, the pooling one vector a picture, the head one score a class.
     """
 
-    def __init__(self, normalise, body, pool, head):
+    def __init__(self, normalize, body, pool, head):
         super().__init__()
-        self.normalise, self.body, self.pool, self.head = normalise, body, pool, head
+        self.normalize, self.body, self.pool, self.head = normalize, body, pool, head
 
     def features(self, x):
         """Return what the head sees: one vector a picture."""
-        return self.pool(self.body(self.normalise(x)))
+        return self.pool(self.body(self.normalize(x)))
 
     def forward(self, x):
         """Return the scores (B, classes) of pictures (B, 3, H, W) in 0..1."""
@@ -85,15 +85,15 @@ def head(inputs, classes, *, hidden=512):
 
 
 def architectures():
-    """Return the names that ``picture_net`` takes: the bundled one, and torchvision's."""
+    """Return the names that ``image_model`` takes: the bundled one, and torchvision's."""
     from torchvision import models
 
     # the top-level builders of torchvision are its classifiers
     return [BUNDLED, *models.list_models(module=models)]
 
 
-def picture_net(architecture, classes, *, pretrained=True, size=224):
-    """Build a ``PictureNet`` from the body of ``architecture`` and a new head.
+def image_model(architecture, classes, *, pretrained=True, size=224):
+    """Build an ``ImageModel`` from the body of ``architecture`` and a new head.
 
     Args:
         architecture: the bundled "drawings", or the name of any torchvision classifier; its weights
@@ -108,10 +108,10 @@ def picture_net(architecture, classes, *, pretrained=True, size=224):
     if architecture == BUNDLED:
         from coursekit.models import backbone
 
-        normalise, body = Normalise(backbone.MEAN, backbone.STD), backbone.body(pretrained)
+        normalize, body = Normalize(backbone.MEAN, backbone.STD), backbone.body(pretrained)
     else:
-        normalise, body = cut(_torchvision_net(architecture, pretrained))
-    pool = AverageAndMax()
+        normalize, body = cut(_torchvision_net(architecture, pretrained))
+    pool = ConcatPool2d()
     try:
         with torch.no_grad():
             width = pool(body.eval()(torch.zeros(1, 3, size, size))).shape[1]
@@ -119,7 +119,7 @@ def picture_net(architecture, classes, *, pretrained=True, size=224):
         raise CourseError(
             f"{architecture} cannot take pictures of {size} pixels; make the data with size=224."
         ) from error
-    net = PictureNet(normalise, body, pool, head(width, classes))
+    net = ImageModel(normalize, body, pool, head(width, classes))
     return net.to(memory_format=torch.channels_last)
 
 
@@ -150,27 +150,27 @@ def cut(net):
     """Take the head off a torchvision classifier.
 
     Returns:
-        (normalise, body): the body, a Sequential, maps normalised pictures to (B, C, h, w) maps,
+        (normalize, body): the body, a Sequential, maps normalized pictures to (B, C, h, w) maps,
         or to (B, C) where the net has no maps (a transformer that works on a list of patches).
     """
-    normalise = Normalise(_MEAN, _STD)
+    normalize = Normalize(_MEAN, _STD)
     if getattr(net, "transform_input", False):  # googlenet and inception rescale inside otherwise
         net.transform_input = False
-        normalise = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     kind = type(net).__name__
     if kind == "VisionTransformer":
         encoder = net.encoder
-        return normalise, nn.Sequential(Patches(net), *encoder.layers, encoder.ln, ClassToken())
+        return normalize, nn.Sequential(Patches(net), *encoder.layers, encoder.ln, ClassToken())
     if kind == "SwinTransformer":
-        return normalise, nn.Sequential(*net.features, net.norm, net.permute)
+        return normalize, nn.Sequential(*net.features, net.norm, net.permute)
     if kind == "MaxVit":
-        return normalise, nn.Sequential(net.stem, *net.blocks)
+        return normalize, nn.Sequential(net.stem, *net.blocks)
     if kind == "DenseNet":
-        return normalise, nn.Sequential(*net.features, nn.ReLU())
+        return normalize, nn.Sequential(*net.features, nn.ReLU())
     if kind == "MNASNet":
-        return normalise, net.layers
+        return normalize, net.layers
     if hasattr(net, "features"):
-        return normalise, net.features
+        return normalize, net.features
     # ResNet, RegNet, ShuffleNet, GoogLeNet, Inception: what comes before the pooling, in order
     skipped = ("aux1", "aux2", "AuxLogits")
     layers = []
@@ -179,7 +179,7 @@ def cut(net):
             break
         if name not in skipped:
             layers.append(layer)
-    return normalise, nn.Sequential(*layers)
+    return normalize, nn.Sequential(*layers)
 
 
 class Patches(nn.Module):

@@ -12,28 +12,28 @@ class RatingNet(nn.Module):
     Code 0 stands for an unknown user or item and is scored as the mean of all others.
 
     Args:
-        users, items: how many codes there are, 0 included.
-        factors: how many numbers describe a user or an item.
-        span: (low, high), the range of the predictions; a little wider than that of the ratings,
+        n_users, n_items: how many codes there are, 0 included.
+        n_factors: how many numbers describe a user or an item.
+        y_range: (low, high), the range of the predictions; a little wider than that of the ratings,
             since a sigmoid never reaches its ends.
         mean: the mean rating, where the training starts from.
     """
 
-    def __init__(self, users, items, factors=50, *, span=(0.5, 5.5), mean=None):
+    def __init__(self, n_users, n_items, n_factors=50, *, y_range=(0.5, 5.5), mean=None):
         super().__init__()
-        low, high = span
+        low, high = y_range
         mean = (low + high) / 2 if mean is None else mean
-        if not (low < mean < high and factors >= 1):
+        if not (low < mean < high and n_factors >= 1):
             raise CourseError(
-                f"span={span!r} with {factors} factors cannot be trained; give a span around the "
-                f"mean rating ({mean:.2f}), as in (0.5, 5.5), and at least one factor."
+                f"y_range={y_range!r} with {n_factors} factors cannot be trained; give a range "
+                f"around the mean rating ({mean:.2f}), as in (0.5, 5.5), and at least one factor."
             )
         self.low, self.high = float(low), float(high)
         share = torch.tensor((mean - low) / (high - low))
         self.register_buffer("offset", share.logit())
-        self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
-        self.user_factors = nn.Embedding(users, factors)
-        self.item_factors = nn.Embedding(items, factors)
+        self.user_bias, self.item_bias = nn.Embedding(n_users, 1), nn.Embedding(n_items, 1)
+        self.user_factors = nn.Embedding(n_users, n_factors)
+        self.item_factors = nn.Embedding(n_items, n_factors)
         for table in (self.user_bias, self.item_bias, self.user_factors, self.item_factors):
             nn.init.normal_(table.weight, 0, 0.01)
 

@@ -10,7 +10,7 @@ from torch import nn
 from coursekit.console import CourseError
 
 
-def same_drop(x, share):
+def variational_dropout(x, share):
     """Drop the same features of (B, T, C) at every step T (variational, arXiv:1512.05287)."""
     if not share:
         return x
@@ -18,7 +18,7 @@ def same_drop(x, share):
     return x * kept / (1 - share)
 
 
-class DroppedLSTM(nn.LSTM):
+class WeightDropLSTM(nn.LSTM):
     """One LSTM layer; in training, a share of its weights from state to state is dropped.
 
     The weights stay whole: a dropped copy takes their place in the call (arXiv:1708.02182), so that
@@ -52,22 +52,22 @@ class AWDLSTM(nn.Module):
     """Token numbers -> one vector a token, by an embedding and LSTM layers (arXiv:1708.02182).
 
     Args:
-        words: size of the vocabulary.
-        width: numbers of an embedding, and of the vectors that come out.
-        hidden: numbers in the layers between.
-        layers: how many LSTM layers.
+        vocab_size: size of the vocabulary.
+        embedding_dim: numbers of an embedding, and of the vectors that come out.
+        hidden_size: numbers in the layers between.
+        n_layers: how many LSTM layers.
         dropout: factor of the five dropouts: of whole words 0.02, of the input 0.25, of the weights
             from state to state 0.2, between layers 0.15, of the output 0.1.
     """
 
-    def __init__(self, words, *, width=400, hidden=1152, layers=3, dropout=1.0):
+    def __init__(self, vocab_size, *, embedding_dim=400, hidden_size=1152, n_layers=3, dropout=1.0):
         super().__init__()
-        self.width, self.dropout = width, dropout
-        self.embedding = nn.Embedding(words, width)
+        self.embedding_dim, self.dropout = embedding_dim, dropout
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        sizes = [width, *[hidden] * (layers - 1), width]
+        sizes = [embedding_dim, *[hidden_size] * (n_layers - 1), embedding_dim]
         pairs = itertools.pairwise(sizes)
-        self.layers = nn.ModuleList(DroppedLSTM(i, o, 0.2 * dropout) for i, o in pairs)
+        self.layers = nn.ModuleList(WeightDropLSTM(i, o, 0.2 * dropout) for i, o in pairs)
 
     def set_dropout(self, factor):
         """Change the factor of all five dropouts."""
@@ -76,27 +76,27 @@ class AWDLSTM(nn.Module):
             layer.weight_drop = 0.2 * factor
 
     def embed(self, ids):
-        """Return the vectors (B, T, width) of token numbers; in training some words are dropped."""
+        """Return vectors (B, T, C) of token numbers; in training some words are dropped."""
         weight = self.embedding.weight
         if self.training and self.dropout:
             weight = weight * F.dropout(weight.new_ones(len(weight), 1), 0.02 * self.dropout)
         return F.embedding(ids, weight)
 
     def forward(self, ids, state=None, *, vectors=None):
-        """Return (outputs (B, T, width), the same undropped, state after the last token).
+        """Return (outputs (B, T, embedding_dim), the same undropped, state after the last token).
 
         Args:
             ids: (B, T) int64.
             state: what an earlier call returned, or None.
-            vectors: (B, T, width) instead of the embeddings of ``ids``.
+            vectors: (B, T, embedding_dim) instead of the embeddings of ``ids``.
         """
         factor = self.dropout if self.training else 0
-        x = same_drop(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
+        x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
         states = []
         for number, layer in enumerate(self.layers):
             whole, after = layer(x, state[number] if state else None)
             states.append(after)
-            x = same_drop(whole, (0.1 if layer is self.layers[-1] else 0.15) * factor)
+            x = variational_dropout(whole, (0.1 if layer is self.layers[-1] else 0.15) * factor)
         return x, whole, states
 
     def layer_groups(self):
@@ -113,13 +113,13 @@ class LanguageModel(nn.Module):
     Attributes:
         state: tuple of tensors that goes from batch to batch, cut off from its gradient; forgotten
             in ``train()`` and ``eval()`` and where a batch has another number of rows.
-        outputs: (dropped, whole) vectors of the last batch, for ``ActivityPenalty``.
+        outputs: (dropped, whole) vectors of the last batch, for ``ActivationRegularization``.
     """
 
     def __init__(self, encoder):
         super().__init__()
         self.encoder = encoder
-        self.decoder = nn.Linear(encoder.width, encoder.embedding.num_embeddings)
+        self.decoder = nn.Linear(encoder.embedding_dim, encoder.embedding.num_embeddings)
         self.decoder.weight = encoder.embedding.weight
         nn.init.zeros_(self.decoder.bias)
         self.state = self.outputs = None
@@ -171,9 +171,9 @@ class TextClassifier(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = nn.Sequential(
-            nn.BatchNorm1d(3 * encoder.width),
+            nn.BatchNorm1d(3 * encoder.embedding_dim),
             nn.Dropout(dropout),
-            nn.Linear(3 * encoder.width, 50),
+            nn.Linear(3 * encoder.embedding_dim, 50),
             nn.ReLU(),
             nn.BatchNorm1d(50),
             nn.Dropout(dropout / 2),
@@ -194,32 +194,42 @@ class TextTransformer(nn.Module):
     """Token numbers -> one vector a token, each looking at all others (arXiv:1706.03762).
 
     Args:
-        words: size of the vocabulary.
-        width: numbers of a vector; a multiple of ``heads``.
-        layers, heads: how many.
-        longest: tokens that it has positions for.
+        vocab_size: size of the vocabulary.
+        embedding_dim: numbers of a vector; a multiple of ``n_heads``.
+        n_layers, n_heads: how many.
+        max_length: tokens that it has positions for.
         dropout: share that is dropped in each layer.
         padding: the number that fills up short texts; nobody looks at it.
     """
 
-    def __init__(self, words, *, width=64, layers=2, heads=4, longest=512, dropout=0.1, padding=1):
+    def __init__(
+        self,
+        vocab_size,
+        *,
+        embedding_dim=64,
+        n_layers=2,
+        n_heads=4,
+        max_length=512,
+        dropout=0.1,
+        padding=1,
+    ):
         super().__init__()
-        self.width, self.longest, self.padding = width, longest, padding
-        self.embedding = nn.Embedding(words, width)
-        self.positions = nn.Embedding(longest, width)
+        self.embedding_dim, self.max_length, self.padding = embedding_dim, max_length, padding
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
+        self.positions = nn.Embedding(max_length, embedding_dim)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.normal_(self.positions.weight, std=0.02)
         options = {"dropout": dropout, "batch_first": True, "norm_first": True}
-        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, **options)
-        self.blocks = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        layer = nn.TransformerEncoderLayer(embedding_dim, n_heads, 4 * embedding_dim, **options)
+        self.blocks = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
 
     def forward(self, ids, state=None, *, vectors=None):
-        """Return (outputs, outputs, None) as an ``AWDLSTM`` does; outputs are (B, T, width)."""
+        """Return (outputs, outputs, None) as an ``AWDLSTM`` does; outputs are (B, T, C)."""
         length = ids.shape[1]
-        if length > self.longest:
+        if length > self.max_length:
             raise CourseError(
-                f"A text of {length} tokens is too long for this transformer of {self.longest}; "
-                "cut the texts by ck.text(..., longest=...), or build it with a larger longest=."
+                f"A text of {length} tokens is too long for this transformer of {self.max_length}; "
+                "cut the texts by ck.text(..., longest=...), or build it with a larger max_length=."
             )
         vectors = self.embedding(ids) if vectors is None else vectors
         places = self.positions(torch.arange(length, device=ids.device))

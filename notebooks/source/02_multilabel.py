@@ -407,7 +407,7 @@ features = learn.model_and_data()[1]
 
 def train_head(seed, name, data=features, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
     ck.seed(seed)
-    head = ck.picture_net(architecture, len(classes), pretrained=False, size=large).head
+    head = ck.image_model(architecture, len(classes), pretrained=False, size=large).head
     learner = ck.Learner(data, head, loss, metrics=[ck.f_beta(2)], name="lesson2-heads")
     learner.fit(epochs, lr, name=f"{name}-{seed}")
     return learner

@@ -457,7 +457,7 @@ print(looked_up)
 # how it takes promotions) fits into a few numbers, and fewer weights learn less by heart.
 
 # %%
-widths = [min(8, ck.embedding_width(len(values))) for values in data.categories.values()]
+widths = [min(8, ck.embedding_dim(len(values))) for values in data.categories.values()]
 for (name, values), width in zip(data.categories.items(), widths):
     print(f"{name:14} {len(values):5} codes -> {width} numbers")
 
@@ -475,13 +475,13 @@ for (name, values), width in zip(data.categories.items(), widths):
 # %%
 def new_learner(data, seed, **options):
     ck.seed(seed)
-    shape = {"layers": (100, 50), "dropout": 0.05, "widths": widths} | options
+    shape = {"hidden_sizes": (100, 50), "dropout": 0.05, "embedding_dims": widths} | options
     return ck.table_learner(data, **shape)
 
 
 learn = new_learner(data, 1)
 print(learn.model.layers)
-print("range of the logarithm:", [round(end, 2) for end in learn.model.span])
+print("range of the logarithm:", [round(end, 2) for end in learn.model.y_range])
 
 # %% [markdown] lang="en"
 # By hand, for one batch, from the learner's own weights (a network that is not training uses the means
@@ -500,7 +500,7 @@ def by_hand(model, codes, numbers):
     for linear, norm in ((model.layers[0], model.layers[2]), (model.layers[4], model.layers[6])):
         x = batch_norm((x @ linear.weight.T + linear.bias).clamp(min=0), norm)
     score = (x @ model.layers[8].weight.T + model.layers[8].bias)[:, 0]
-    low, high = model.span
+    low, high = model.y_range
     return low + (high - low) / (1 + (-score).exp())
 
 

@@ -75,9 +75,9 @@ for file in sorted((PATH / "train/neg").glob("*.txt"))[3:5]:
 # %%
 sizes = ck.by_edition(
     PATH,
-    full={"width": 400, "hidden": 1152, "layers": 3, "dropout": 0.7},
-    sample={"width": 96, "layers": 1, "dropout": 0.3},
-    trial={"width": 128, "hidden": 128, "layers": 3, "dropout": 0.7},
+    full={"embedding_dim": 400, "hidden_size": 1152, "n_layers": 3, "dropout": 0.7},
+    sample={"embedding_dim": 96, "n_layers": 1, "dropout": 0.3},
+    trial={"embedding_dim": 128, "hidden_size": 128, "n_layers": 3, "dropout": 0.7},
 )
 rows, steps = ck.by_edition(PATH, full=(64, 70), sample=(32, 50))
 batch, rate = ck.by_edition(PATH, full=(32, 0.004), sample=(16, 0.01))
@@ -454,7 +454,7 @@ with torch.no_grad():
 # a memory would forget a little each time. One row, by hand and by the library:
 
 # %%
-from coursekit.models.text import same_drop
+from coursekit.models.text import variational_dropout
 
 ones = torch.ones(2, 5, 6)
 torch.manual_seed(0)
@@ -462,7 +462,7 @@ kept = torch.empty(2, 1, 6).bernoulli_(0.5)
 dropped = ones * kept / 0.5
 print(dropped[0])
 torch.manual_seed(0)
-assert torch.equal(dropped, same_drop(ones, 0.5))
+assert torch.equal(dropped, variational_dropout(ones, 0.5))
 
 # %% [markdown] lang="en"
 # The kept ones are doubled, so that sums stay the same on average. The weights from state to state,
@@ -654,7 +654,7 @@ print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
 
 # %%
 ck.seed()
-shape = ck.by_edition(PATH, full={"width": 128, "layers": 2}, sample={"width": 64, "layers": 1})
+shape = ck.by_edition(PATH, full={"embedding_dim": 128, "n_layers": 2}, sample={"embedding_dim": 64, "n_layers": 1})
 cut = ck.text(PATH, vocabulary=vocabulary, batch=batch, longest=512)
 attentive = ck.text_learner(cut, "transformer", sizes=shape)
 attentive.fit(8, rate / 5, name="transformer")

@@ -124,7 +124,7 @@ print(f"{stars.idxmax():g} stars are given most often, in {stars.max() / stars.s
 #
 # `ck.ratings` sets a fifth of the ratings aside, at random, as the validation part. The learner then
 # gets for each rater and each film a few numbers, the *factors*, and finds values for them such that
-# they explain the ratings. `span` is the range that predictions may take. (`weight_decay` has a
+# they explain the ratings. `y_range` is the range that predictions may take. (`weight_decay` has a
 # section of its own.) By how many stars will it be off? Guess before you run it.
 
 # %%
@@ -133,7 +133,7 @@ factors, lr, decay = ck.by_edition(PATH, full=(50, 0.01, 1.0), sample=(10, 0.02,
 # %%
 PATH = ck.fetch("ml-latest-small")
 data = ck.ratings(table, user="userId", item="title")
-learn = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+learn = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
 history = learn.fit(5, lr=lr, weight_decay=decay, name="whole-game")
 
 # %% [markdown] lang="en"
@@ -213,7 +213,7 @@ errors["nearest neighbours"] = rmse(torch.tensor(expected(valid)) + neighbours[d
 def whole_game(seed, held_out=0.2, name="random"):
     ck.seed(seed)
     data = ck.ratings(table, valid=held_out, seed=seed)
-    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    learner = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
     learner.fit(5, lr, weight_decay=decay, name=f"{name} {seed}")
     return learner
 
@@ -378,7 +378,7 @@ errors["3 with a range"] = squeezed.history[-1]["rmse"]
 
 # %%
 ours, theirs = (
-    on_cpu(one) for one in (squeezed, ck.ratings_learner(data, factors=factors, span=(0.5, 5.5)))
+    on_cpu(one) for one in (squeezed, ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5)))
 )
 with torch.no_grad():
     for name, weights in ours.named_parameters():
@@ -452,7 +452,7 @@ decays = [decay * times for times in (0.03, 0.1, 0.3, 1, 3, 10)]
 decayed = []
 for value in decays:
     ck.seed()
-    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    learner = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
     learner.fit(5, lr, weight_decay=value, name=f"decay {value:g}")
     decayed.append(learner)
 
@@ -500,7 +500,7 @@ with use_style():
 # %%
 def alike_game(game, seed):
     ck.seed(seed)
-    net = ck.ratings_learner(game.data, factors=factors, span=(0.5, 5.5)).model
+    net = ck.ratings_learner(game.data, n_factors=factors, y_range=(0.5, 5.5)).model
     learner = ck.Learner(game.data, net, ck.mean_squared_error, metrics=[ck.rmse], name="alike")
     learner.fit(5, lr, weight_decay=decay, name=f"alike {seed}")
     return learner.history[-1]["rmse"]
@@ -1001,7 +1001,7 @@ true_films = pd.read_csv(WORLD / "truth" / "films.csv").merge(titles_of, on="mov
 
 def world_game(seed):
     ck.seed(seed)
-    learner = ck.ratings_learner(ck.ratings(world, seed=seed), factors=10, span=(0.5, 5.5))
+    learner = ck.ratings_learner(ck.ratings(world, seed=seed), n_factors=10, y_range=(0.5, 5.5))
     learner.fit(5, 0.02, weight_decay=0.2, name=f"world {seed}")
     return learner
 
@@ -1110,7 +1110,7 @@ begin = torch.tensor(begin[0]), torch.tensor(begin[1])  # who, what
 def scores_from(who, what, stars, name):
     frame = pd.DataFrame({"who": who.numpy(), "what": what.numpy(), "stars": stars.numpy()})
     data = ck.ratings(frame, user="who", item="what", rating="stars", valid=0.1)
-    learner = ck.ratings_learner(data, factors=10, span=(0.5, 5.5))
+    learner = ck.ratings_learner(data, n_factors=10, y_range=(0.5, 5.5))
     learner.fit(5, 0.02, weight_decay=0.3, name=name)
     users, items = (torch.zeros(count, dtype=torch.long) for count in opinion.shape)
     users[list(data.users[1:])] = torch.arange(1, len(data.users))
@@ -1223,7 +1223,7 @@ print(f"the truly best films of everybody are {len(truly.unique())} different on
 
 # %%
 ck.seed()
-fresh_learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+fresh_learner = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
 ck.show_sweep(fresh_learner.find_lr());
 
 # %%
@@ -1231,7 +1231,7 @@ ck.show_sweep(fresh_learner.find_lr());
 tried = {}
 for label, rate in {"too high": 100 * lr, "right": lr, "too low": lr / 100}.items():
     ck.seed()
-    learner = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+    learner = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
     tried[f"{label}, {rate:g}"] = learner.fit(5, rate, weight_decay=decay, name=f"rate {label}")
 
 # %%
@@ -1248,7 +1248,7 @@ ck.show_histories(tried, value="rmse");
 # %%
 # %%capture
 ck.seed()
-long = ck.ratings_learner(data, factors=50, span=(0.5, 5.5))
+long = ck.ratings_learner(data, n_factors=50, y_range=(0.5, 5.5))
 by_heart = long.fit(20, 0.01, weight_decay=0, name="twenty")
 
 # %%
@@ -1265,10 +1265,10 @@ ck.show_history(by_heart);
 # %%capture
 twice = pd.concat([table, table.sample(frac=0.33, random_state=0)], ignore_index=True)
 ck.seed()
-leaky = ck.ratings_learner(ck.ratings(twice), factors=50, span=(0.5, 5.5))
+leaky = ck.ratings_learner(ck.ratings(twice), n_factors=50, y_range=(0.5, 5.5))
 leaky.fit(8, 0.01, weight_decay=0.1, name="leak")
 ck.seed()
-clean = ck.ratings_learner(ck.ratings(twice.drop_duplicates(["userId", "title"])), factors=50)
+clean = ck.ratings_learner(ck.ratings(twice.drop_duplicates(["userId", "title"])), n_factors=50)
 clean.fit(8, 0.01, weight_decay=0.1, name="no leak")
 
 # %%
@@ -1286,7 +1286,7 @@ for label, learner in {"with the copies": leaky, "without them": clean}.items():
 
 # %%
 file = learn.save(PATH.parent.parent / "models" / "lesson5-films.safetensors")
-again = ck.ratings_learner(data, factors=factors, span=(0.5, 5.5))
+again = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
 again.load(file)
 film = data.items[int(busy[0])]
 pair = torch.tensor([0]), torch.tensor([data.code(film)])
@@ -1298,7 +1298,7 @@ print(f"{short(film)}: a rater of whom nothing is known is expected to give {sta
 # %% [markdown] lang="en"
 # **Your own table** needs three columns: who, what, how much. Stars of recipes, scores of wines, grades of
 # pupils in exercises. Replace `mine` below by `pd.read_csv("...")`, name your columns, and set
-# `span` a little wider than your marks. To show that it works, here is a made-up class of thirty pupils,
+# `y_range` a little wider than your marks. To show that it works, here is a made-up class of thirty pupils,
 # each with a talent, and twenty exercises, each with a difficulty:
 
 # %%
@@ -1308,7 +1308,7 @@ talent, hard = random.normal(6, 1.5, 30), random.normal(0, 1.5, 20)
 marks = (talent[pupil] - hard[exercise] + random.normal(0, 0.8, 600)).round().clip(0, 10)
 mine = pd.DataFrame({"pupil": pupil, "exercise": exercise, "mark": marks})
 my_data = ck.ratings(mine, user="pupil", item="exercise", rating="mark", batch=64)
-my_learn = ck.ratings_learner(my_data, factors=2, span=(-0.5, 10.5))
+my_learn = ck.ratings_learner(my_data, n_factors=2, y_range=(-0.5, 10.5))
 my_learn.fit(10, 0.1, weight_decay=0.1, name="mine");
 
 # %% [markdown] lang="en"
@@ -1336,7 +1336,7 @@ def predict(rater, film, generous, good, mean):
 ck.check("5.1", predict)
 
 # %% [markdown] lang="en"
-# **5.2** Call *score* all that goes into the sigmoid. With `span=(0.5, 5.5)`, a score of 0 gives the
+# **5.2** Call *score* all that goes into the sigmoid. With `y_range=(0.5, 5.5)`, a score of 0 gives the
 # middle of the span, 3 stars. Which score gives exactly 5 stars? Three decimals.
 
 # %% [markdown] lang="en" hints="5.2"

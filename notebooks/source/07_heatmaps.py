@@ -872,7 +872,7 @@ with Keep(model.body) as kept, torch.no_grad():
     scores = model(x)
 maps = kept.output  # (2, C, h, w)
 with torch.no_grad():
-    assert torch.equal(maps, model.body(model.normalise(x)))  # kept: what the body gives
+    assert torch.equal(maps, model.body(model.normalize(x)))  # kept: what the body gives
 for picture, shares in zip(("a cat", "a dog"), scores.softmax(1).tolist(), strict=True):
     named = ", ".join(f"{name} {share:.3f}" for name, share in zip(pets.classes, shares))
     print(f"{picture}: {tuple(maps.shape[1:])} numbers in its maps; {named}")

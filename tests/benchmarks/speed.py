@@ -113,7 +113,7 @@ def small_pictures():
     y = torch.randint(10, (4000,))
     mirror = ck.Augment(rotate=0, zoom=1, light=0)
     batches = ck.Batches(x, y, size=64, shuffle=True, prepare=to_floats, augment=mirror)
-    return _picture_net, ck.cross_entropy, batches, DataLoader(Pictures(x, y), 64, shuffle=True)
+    return _image_model, ck.cross_entropy, batches, DataLoader(Pictures(x, y), 64, shuffle=True)
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -130,7 +130,7 @@ class Pictures(torch.utils.data.Dataset):
         return picture.flip(-1) if torch.rand(1) < 0.5 else picture, self.y[number]
 
 
-def _picture_net():
+def _image_model():
     layers = [nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU()]
     layers += [nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.BatchNorm2d(32), nn.ReLU()]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import coursekit as ck
-from coursekit.learners.recipes import spare_the_biases
+from coursekit.learners.recipes import adamw_with_smaller_bias_decay
 from coursekit.models.ratings import RatingNet
 from tests.sentences import refuses
 
@@ -136,7 +136,7 @@ def test_gaps_are_named():
 def test_net_computes_what_its_docstring_says():
     """A bias forgotten, factors of the wrong table, a sigmoid stretched to the wrong range."""
     torch.manual_seed(0)
-    net = RatingNet(5, 7, 3, span=(0.5, 5.5), mean=3.2).eval()
+    net = RatingNet(5, 7, 3, y_range=(0.5, 5.5), mean=3.2).eval()
     for table in net.children():
         nn.init.normal_(table.weight)
     users, items = torch.tensor([1, 4, 2]), torch.tensor([6, 1, 1])
@@ -182,10 +182,10 @@ def test_every_weight_is_in_one_layer_group():
     assert len(inside) == len(list(net.parameters()))
 
 
-@pytest.mark.parametrize("options", [{"span": (5, 1)}, {"mean": 9.0}, {"factors": 0}], ids=str)
+@pytest.mark.parametrize("options", [{"y_range": (5, 1)}, {"mean": 9.0}, {"n_factors": 0}], ids=str)
 def test_net_refuses_what_it_cannot_fit(options):
     """A logarithm of a negative number, far from the argument that caused it."""
-    with refuses("span"):
+    with refuses("y_range"):
         RatingNet(5, 7, **options)
 
 
@@ -196,7 +196,7 @@ def test_recipe_trains_like_a_raw_loop():
     """Weights of a fit that differ from those of torch's own optimiser and schedule."""
     data = ck.ratings(a_table(), batch=16)
     ck.seed(3)
-    learn = ck.ratings_learner(data, factors=4, checkpoints=False)
+    learn = ck.ratings_learner(data, n_factors=4, checkpoints=False)
     ck.seed(4)
     learn.fit(2, 0.01, weight_decay=0.5, schedule=ck.constant)
     ck.seed(3)
@@ -222,7 +222,7 @@ def test_decay_of_biases_is_a_tenth():
     """Biases of films with few ratings that are pulled to nothing."""
     bias, factor = nn.Parameter(torch.ones(3, 1)), nn.Parameter(torch.ones(3, 2))
     groups = [{"params": [one], "lr": 0.1, "weight_decay": 1.0} for one in (bias, factor)]
-    optimizer = spare_the_biases(groups)
+    optimizer = adamw_with_smaller_bias_decay(groups)
     bias.grad, factor.grad = torch.zeros(3, 1), torch.zeros(3, 2)
     optimizer.step()
     assert torch.allclose(bias, torch.full((3, 1), 0.99))
@@ -234,7 +234,7 @@ def test_a_fit_is_read_back():
     rows = []
     for _ in range(2):
         ck.seed(0)
-        learn = ck.ratings_learner(ck.ratings(a_table()), factors=2)
+        learn = ck.ratings_learner(ck.ratings(a_table()), n_factors=2)
         rows.append(learn.fit(2, 0.01, name="twice")[-1])
     assert rows[0] == rows[1]
 
@@ -242,9 +242,9 @@ def test_a_fit_is_read_back():
 def test_ratings_outside_of_the_span_are_refused():
     """Marks from 1 to 100 squeezed into five stars, with a loss that stays at a thousand."""
     table = a_table().assign(rating=lambda rows: 20 * rows.rating)
-    with refuses("The ratings go from 10 to 100", "span=(9.5, 100.5)"):
+    with refuses("The ratings go from 10 to 100", "y_range=(9.5, 100.5)"):
         ck.ratings_learner(ck.ratings(table))
-    ck.ratings_learner(ck.ratings(table), span=(9.5, 100.5))
+    ck.ratings_learner(ck.ratings(table), y_range=(9.5, 100.5))
 
 
 def test_rmse_equals_scikit_learn():
@@ -254,5 +254,5 @@ def test_rmse_equals_scikit_learn():
     random = numpy.random.default_rng(0)
     y, guess = (torch.tensor(random.normal(size=100), dtype=torch.float32) for _ in range(2))
     assert abs(ck.rmse(guess, y) - root_mean_squared_error(y, guess)) < 1e-6
-    sums = ck.rmse.sums(guess[:70], y[:70]) + ck.rmse.sums(guess[70:], y[70:])
-    assert abs(ck.rmse.value(sums.tolist()) - root_mean_squared_error(y, guess)) < 1e-6
+    sums = ck.rmse.update(guess[:70], y[:70]) + ck.rmse.update(guess[70:], y[70:])
+    assert abs(ck.rmse.compute(sums.tolist()) - root_mean_squared_error(y, guess)) < 1e-6

@@ -12,7 +12,7 @@ from torch import nn
 
 import coursekit as ck
 from coursekit.data import tables
-from coursekit.learners.metrics import of_logs
+from coursekit.learners.metrics import exponentiated
 
 
 def make(rows=200, seed=0):
@@ -243,7 +243,9 @@ def test_a_gap_is_no_event(kind):
 def test_net_equals_torch_layers():
     """A net that is not the one that its description speaks of."""
     torch.manual_seed(0)
-    net = ck.TableNet([5, 4], 3, layers=(6,), dropout=0, embedding_dropout=0, span=(1.0, 3.0))
+    net = ck.TableNet(
+        [5, 4], 3, hidden_sizes=(6,), dropout=0, embedding_dropout=0, y_range=(1.0, 3.0)
+    )
     codes = torch.stack([torch.randint(1, 5, (64,)), torch.randint(1, 4, (64,))], 1)
     numbers = torch.randn(64, 3)
     linear, norm, last = (copy.deepcopy(net.layers[place]) for place in (0, 2, 4))
@@ -264,19 +266,19 @@ def test_unknown_category_is_the_mean_of_all():
 
 def test_predictions_stay_in_their_span():
     """A forecast below nothing, from a row unlike all others."""
-    net = ck.TableNet([3], 2, span=(0.0, 1.0)).eval()
+    net = ck.TableNet([3], 2, y_range=(0.0, 1.0)).eval()
     found = net(torch.ones(4, 1, dtype=torch.int64), 1e6 * torch.randn(4, 2))
     assert ((found >= 0) & (found <= 1)).all()
     with pytest.raises(ck.CourseError, match="holds nothing"):
-        ck.TableNet([3], 2, span=(1.0, 1.0))
-    with pytest.raises(ck.CourseError, match="one width a category"):
-        ck.TableNet([3, 4], 2, widths=[1])
+        ck.TableNet([3], 2, y_range=(1.0, 1.0))
+    with pytest.raises(ck.CourseError, match="2 categories"):
+        ck.TableNet([3, 4], 2, embedding_dims=[1])
 
 
 def test_half_precision_does_not_round_the_sales():
     """Logarithms near 9 in bfloat16: sales in steps of six percent, forty values in all."""
     torch.manual_seed(0)
-    net = ck.TableNet([9], 2, span=(8.0, 10.0)).eval()
+    net = ck.TableNet([9], 2, y_range=(8.0, 10.0)).eval()
     codes, numbers = torch.randint(1, 9, (2000, 1)), 3 * torch.randn(2000, 2)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         half = net(codes, numbers)
@@ -292,11 +294,11 @@ def test_rmspe_equals_scikit_learn_whatever_the_batches():
     expected = mean_squared_error(np.ones(100), guess / truth) ** 0.5
     guess, truth = torch.tensor(guess), torch.tensor(truth)
     assert ck.rmspe(guess, truth) == pytest.approx(expected)
-    logs = of_logs(ck.rmspe)
+    logs = exponentiated(ck.rmspe)
     sums = sum(
-        logs.sums(guess[part].log(), truth[part].log()) for part in (slice(7), slice(7, None))
+        logs.update(guess[part].log(), truth[part].log()) for part in (slice(7), slice(7, None))
     )
-    assert logs.value(sums.tolist()) == pytest.approx(expected)
+    assert logs.compute(sums.tolist()) == pytest.approx(expected)
     nothing = ck.rmspe(torch.tensor([5.0, 2.0]), torch.tensor([0.0, 1.0]))
     assert nothing == pytest.approx(1.0)  # as in the competition, nothing sold does not count
 

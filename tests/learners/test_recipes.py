@@ -87,13 +87,13 @@ def same(one, other):
 
 def count_body_runs(monkeypatch):
     """Return a list that grows by one whenever the body is run over a part of the data."""
-    runs, really = [], recipes.PictureLearner._run_body
+    runs, really = [], recipes.ImageLearner._run_body
 
     def counted(self, batches):
         runs.append(batches.examples)
         return really(self, batches)
 
-    monkeypatch.setattr(recipes.PictureLearner, "_run_body", counted)
+    monkeypatch.setattr(recipes.ImageLearner, "_run_body", counted)
     return runs
 
 
@@ -363,7 +363,7 @@ def test_paths_and_pictures_are_classified_alike(exported, folder):
     with Image.open(file) as picture:
         assert ask(picture) == ask(file) == ask(str(file))
     assert sum(ask(file).values()) == pytest.approx(1, abs=1e-6)
-    assert repr(ask) == "PictureClassifier(blue, red; 32 px)"
+    assert repr(ask) == "ImageClassifier(blue, red; 32 px)"
     assert ask(Image.new("LA", (5, 300))).keys() == {"blue", "red"}
 
 

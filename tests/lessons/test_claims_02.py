@@ -86,7 +86,7 @@ def features(data):
 
 def train_head(features, seed, part=None, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
     ck.seed(seed)
-    head = ck.picture_net("drawings", 17, pretrained=False, size=64).head
+    head = ck.image_model("drawings", 17, pretrained=False, size=64).head
     learn = ck.Learner(part or features, head, loss, metrics=[ck.f_beta(2)], checkpoints=False)
     learn.fit(epochs, lr)
     return learn

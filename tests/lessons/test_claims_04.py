@@ -14,7 +14,7 @@ from sklearn.naive_bayes import MultinomialNB
 import coursekit as ck
 
 SEEDS = (1, 2, 3)
-SIZES = {"width": 96, "layers": 1}
+SIZES = {"embedding_dim": 96, "n_layers": 1}
 
 
 def fine_tune(learn, lr, epochs):
@@ -175,7 +175,7 @@ def test_reading_before_was_worth_it(data, reached, scratch, say):
 def test_a_transformer_from_nothing_is_behind(data, scratch, say):
     """A table in which the lesson explains a gap that is not there."""
     ck.seed()
-    sizes = {"width": 64, "layers": 1}
+    sizes = {"embedding_dim": 64, "n_layers": 1}
     learn = ck.text_learner(data, "transformer", sizes=sizes, checkpoints=False)
     learn.fit(8, 0.002)
     found = learn.evaluate(data.test)["accuracy"]
@@ -319,7 +319,9 @@ def test_real_reviews_in_a_reduced_form(real_home, monkeypatch, say):
     files = sorted((path / "train").rglob("*.txt"))[::3]
     ends = [file.read_text("utf-8")[-700:] for file in files]
     stream = ck.language(ends, batch=32, length=60, vocabulary=4000)
-    language = ck.language_learner(stream, width=96, layers=1, dropout=0.3, checkpoints=False)
+    language = ck.language_learner(
+        stream, embedding_dim=96, n_layers=1, dropout=0.3, checkpoints=False
+    )
     told = language.fit(2, 0.01)
     data = ck.text(path, vocabulary=stream, batch=32, longest=120)
     learn = ck.text_learner(data, language, dropout=0.5, checkpoints=False)

@@ -27,7 +27,7 @@ def train(table, seed, *, valid=0.2, factors=10, lr=0.02, decay=0.2):
     """Return a learner trained as in the lesson."""
     ck.seed(seed)
     data = ck.ratings(table, valid=valid, seed=seed)
-    learner = ck.ratings_learner(data, factors=factors, checkpoints=False)
+    learner = ck.ratings_learner(data, n_factors=factors, checkpoints=False)
     learner.fit(5, lr, weight_decay=decay)
     return learner
 
@@ -133,7 +133,7 @@ def test_weight_decay_has_a_best_value(table, learners):
 def trained_alike(learner, seed):
     """Return a learner on the same split, whose decay pulls at biases as at factors."""
     ck.seed(seed)
-    net = ck.ratings_learner(learner.data, factors=10, checkpoints=False).model
+    net = ck.ratings_learner(learner.data, n_factors=10, checkpoints=False).model
     alike = ck.Learner(
         learner.data, net, ck.mean_squared_error, metrics=[ck.rmse], checkpoints=False
     )
@@ -331,7 +331,7 @@ def play(opinion, begin, policy, seed, *, rounds=4):
     for _ in range(rounds):
         frame = pandas.DataFrame({"who": who, "what": what, "stars": stars})
         data = ck.ratings(frame, user="who", item="what", rating="stars", valid=0.1)
-        learner = ck.ratings_learner(data, factors=10, checkpoints=False)
+        learner = ck.ratings_learner(data, n_factors=10, checkpoints=False)
         learner.fit(5, 0.02, weight_decay=0.3)
         codes = torch.zeros(opinion.shape[1], dtype=torch.long)
         codes[list(data.items[1:])] = torch.arange(1, len(data.items))

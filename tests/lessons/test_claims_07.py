@@ -249,7 +249,7 @@ def test_the_last_layer_is_too_coarse(pets, nets, say):
 def test_a_net_that_has_learned_nothing_points_elsewhere(pets, nets):
     """Maps that show edges, not reasons, would look as good without any training."""
     ck.seed(1)
-    model = ck.picture_net("drawings", 2, size=80, pretrained=False).eval()
+    model = ck.image_model("drawings", 2, size=80, pretrained=False).eval()
     _, pictures, outlines = pets
     heat = ck.heat_map(model, pictures[::4], layer="body.stage2", pooled=False)
     peak = ck.enlarge(heat, 80).flatten(1).argmax(1)

@@ -11,12 +11,12 @@ from torchvision.models.vision_transformer import interpolate_embeddings
 
 from coursekit.models.pictures import (
     BUNDLED,
-    AverageAndMax,
-    PictureNet,
+    ConcatPool2d,
+    ImageModel,
     architectures,
     cut,
     head,
-    picture_net,
+    image_model,
 )
 from tests.sentences import refuses
 
@@ -96,7 +96,7 @@ def test_the_body_ends_where_the_head_begins(name):
     assert torch.allclose(found, wanted, atol=1e-5, rtol=1e-4)
     assert wanted.std() > 0
 
-    layers = PictureNet(nn.Identity(), body, AverageAndMax(), head(4, 2)).layer_groups()
+    layers = ImageModel(nn.Identity(), body, ConcatPool2d(), head(4, 2)).layer_groups()
     groups = [[p for layer in group for p in layer.parameters()] for group in layers]
     kept = {id(p) for p in body.parameters()}
     assert len(groups) == 3
@@ -124,7 +124,7 @@ def test_every_architecture_belongs_to_a_family_that_was_cut():
 @torch.no_grad()
 def test_scores_are_one_a_class(name, side):
     """The width of the head would not be that of the pooled features."""
-    net = picture_net(name, 5, pretrained=False, size=side).eval()
+    net = image_model(name, 5, pretrained=False, size=side).eval()
     scores = net(torch.rand(2, 3, side, side))
     assert scores.shape == (2, 5)
     assert torch.isfinite(scores).all()
@@ -150,7 +150,7 @@ def test_a_transformer_takes_other_sizes():
 def test_sizes_that_a_family_cannot_take(name, size):
     """A shape error from deep inside would meet the learner in the first batch."""
     with refuses(f"{name} cannot take pictures of {size} pixels", "size=224"):
-        picture_net(name, 2, pretrained=False, size=size)
+        image_model(name, 2, pretrained=False, size=size)
 
 
 @torch.no_grad()
@@ -170,23 +170,23 @@ def test_inception_is_fed_the_range_that_it_was_trained_on():
 def test_averages_and_maxima_stand_side_by_side():
     """The two poolings would be added, or run over the wrong axes."""
     maps = torch.randn(2, 3, 4, 5)
-    pooled = AverageAndMax()(maps)
+    pooled = ConcatPool2d()(maps)
     wanted = torch.cat([maps.flatten(2).mean(2), maps.flatten(2).amax(2)], 1)
     assert torch.allclose(pooled, wanted)
-    assert AverageAndMax()(pooled) is pooled
+    assert ConcatPool2d()(pooled) is pooled
 
 
 def test_an_unknown_architecture():
     """ValueError: Unknown model."""
     with refuses("'resnet43'", "ck.architectures()", "Did you mean 'resnet"):
-        picture_net("resnet43", 2)
+        image_model("resnet43", 2)
     with refuses("'ResNet34'", "Did you mean 'resnet34'?"):
-        picture_net("ResNet34", 2)
+        image_model("ResNet34", 2)
 
 
 def test_drawing_random_weights_warns_of_nothing(recwarn):
     """torchvision warns of how googlenet will draw its weights some day: red text for a learner."""
-    picture_net("googlenet", 2, pretrained=False, size=64)
+    image_model("googlenet", 2, pretrained=False, size=64)
     assert not recwarn.list
 
 
@@ -206,7 +206,7 @@ def test_whole_weights_are_read(weights):
     """The test below would pass for a reason of its own."""
     net = models.squeezenet1_1(weights=None)
     torch.save(net.state_dict(), weights)
-    found = picture_net("squeezenet1_1", 2, size=64)
+    found = image_model("squeezenet1_1", 2, size=64)
     assert torch.equal(found.body[0].weight, net.features[0].weight)
 
 
@@ -226,7 +226,7 @@ def test_damaged_weights(weights, fault):
         weights.unlink()
         weights.mkdir()
     with refuses("weights of squeezenet1_1", str(weights.parent), "connect to the internet once"):
-        picture_net("squeezenet1_1", 2, size=64)
+        image_model("squeezenet1_1", 2, size=64)
 
 
 def test_no_network(weights, monkeypatch):
@@ -237,7 +237,7 @@ def test_no_network(weights, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "urlopen", offline)
     with refuses("weights of squeezenet1_1", "connect to the internet once", repr(BUNDLED)):
-        picture_net("squeezenet1_1", 2, size=64)
+        image_model("squeezenet1_1", 2, size=64)
 
 
 def test_a_folder_for_weights_that_cannot_be_written(tmp_path, monkeypatch):
@@ -245,7 +245,7 @@ def test_a_folder_for_weights_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "taken").write_text("a file")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "taken"))
     with refuses("weights of squeezenet1_1", "Not a directory"):
-        picture_net("squeezenet1_1", 2, size=64)
+        image_model("squeezenet1_1", 2, size=64)
 
 
 @pytest.mark.real
@@ -255,4 +255,4 @@ def test_real_weights(real_data, weights):
     if not there.exists():
         pytest.skip("there are no ImageNet weights beside the real data")
     shutil.copy(there, weights.with_name("squeezenet1_0-b66bff10.pth"))
-    assert picture_net("squeezenet1_0", 2, size=64).body[0].weight.abs().mean() > 0.01
+    assert image_model("squeezenet1_0", 2, size=64).body[0].weight.abs().mean() > 0.01

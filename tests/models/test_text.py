@@ -12,7 +12,7 @@ from torch import nn
 import coursekit as ck
 from coursekit import CourseError
 from coursekit.data.text import Vocabulary
-from coursekit.models.text import DroppedLSTM, same_drop
+from coursekit.models.text import WeightDropLSTM, variational_dropout
 
 WORDS = 30
 
@@ -30,7 +30,7 @@ def stream():
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return ck.LanguageModel(ck.AWDLSTM(WORDS, width=8, hidden=12, layers=3))
+    return ck.LanguageModel(ck.AWDLSTM(WORDS, embedding_dim=8, hidden_size=12, n_layers=3))
 
 
 def few_reviews(count=40):
@@ -44,7 +44,7 @@ def few_reviews(count=40):
 def test_layer_equals_torchs_lstm():
     """A weight drop that changes the layer when nothing is dropped, or where it is only used."""
     torch.manual_seed(0)
-    layer, plain = DroppedLSTM(5, 7, 0.5), nn.LSTM(5, 7, batch_first=True)
+    layer, plain = WeightDropLSTM(5, 7, 0.5), nn.LSTM(5, 7, batch_first=True)
     plain.load_state_dict(layer.state_dict())
     x, state = torch.randn(3, 6, 5), (torch.randn(1, 3, 7), torch.randn(1, 3, 7))
     for given in (None, state):
@@ -61,7 +61,7 @@ def test_layer_equals_torchs_lstm():
 
 def test_weight_drop_drops_the_way_from_state_to_state():
     """A mask on the wrong matrix, or gradients that do not reach the true weights."""
-    layer = DroppedLSTM(5, 7, 0.5).train()
+    layer = WeightDropLSTM(5, 7, 0.5).train()
     x = torch.randn(3, 6, 5)
     torch.manual_seed(1)
     found = layer(x)[0]
@@ -83,11 +83,11 @@ def test_the_same_features_are_dropped_at_all_times():
     """Plain dropout, which makes a memory forget a little at every word."""
     torch.manual_seed(0)
     x = torch.ones(64, 9, 50)
-    y = same_drop(x, 0.3)
+    y = variational_dropout(x, 0.3)
     assert (y == y[:, :1]).all()
     assert y.unique().tolist() == pytest.approx([0.0, 1 / 0.7])
     assert y.mean().item() == pytest.approx(1, abs=0.05)
-    assert same_drop(x, 0) is x
+    assert variational_dropout(x, 0) is x
 
 
 def test_whole_words_are_dropped(model):
@@ -138,7 +138,9 @@ def test_state_goes_from_batch_to_batch(model):
 
 def test_tied_weights_train_in_one_group(stream):
     """An optimizer that refuses a shared weight, moves it twice, or freezes it in the last one."""
-    learn = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    learn = ck.language_learner(
+        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
+    )
     groups = learn._parameters()
     assert [len(group) for group in groups] == [1, 4, 1]
     assert groups[0][0] is learn.model.decoder.weight
@@ -157,7 +159,13 @@ def test_training_equals_a_raw_loop(stream):
     """A learner that loses the state, clips or penalises otherwise than it says."""
     ck.seed(3)
     learn = ck.language_learner(
-        stream, width=8, hidden=8, layers=1, dropout=0, optimizer="sgd", checkpoints=False
+        stream,
+        embedding_dim=8,
+        hidden_size=8,
+        n_layers=1,
+        dropout=0,
+        optimizer="sgd",
+        checkpoints=False,
     )
     raw = copy.deepcopy(learn.model)
     learn.fit(1, 0.5, schedule=ck.constant, weight_decay=0)
@@ -179,7 +187,9 @@ def test_training_equals_a_raw_loop(stream):
 
 def test_losses_are_weighted_by_tokens(stream):
     """Batch means averaged as if the last, shorter batch counted as much as the others."""
-    learn = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    learn = ck.language_learner(
+        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
+    )
     measured = learn.evaluate()
     learn.model.eval()
     with torch.no_grad():
@@ -199,7 +209,9 @@ def test_a_cut_within_an_epoch_keeps_the_state(stream, monkeypatch):
 
     def train(name):
         ck.seed(5)
-        learn = ck.language_learner(stream, width=8, hidden=8, layers=2, name="states")
+        learn = ck.language_learner(
+            stream, embedding_dim=8, hidden_size=8, n_layers=2, name="states"
+        )
         learn.fit(2, 0.01, name=name)
         return learn
 
@@ -227,7 +239,10 @@ def test_a_cut_within_an_epoch_keeps_the_state(stream, monkeypatch):
 def test_padding_does_not_count():
     """A review whose verdict depends on how long its neighbour in the batch is."""
     torch.manual_seed(0)
-    for encoder in (ck.AWDLSTM(WORDS, width=8, layers=1), ck.TextTransformer(WORDS, width=8)):
+    for encoder in (
+        ck.AWDLSTM(WORDS, embedding_dim=8, n_layers=1),
+        ck.TextTransformer(WORDS, embedding_dim=8),
+    ):
         model = ck.TextClassifier(encoder, 2).eval()
         short, long = torch.randint(2, WORDS, (1, 5)), torch.randint(2, WORDS, (1, 11))
         padded = torch.cat([F.pad(short, (0, 6), value=1), long])
@@ -249,7 +264,9 @@ def test_pool_is_last_largest_and_mean():
 def test_encoder_is_carried_over_and_frozen(stream):
     """A classifier that starts from nothing, or that spoils the language model it came from."""
     texts, labels = few_reviews()
-    language = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    language = ck.language_learner(
+        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
+    )
     data = ck.text(texts, labels=labels, batch=8, vocabulary=stream)
     learn = ck.text_learner(data, language, dropout=0.5, checkpoints=False)
     source, copied = language.model.encoder.state_dict(), learn.model.encoder.state_dict()
@@ -268,7 +285,9 @@ def test_encoder_is_carried_over_and_frozen(stream):
 def test_an_encoder_of_another_vocabulary_is_refused(stream):
     """Numbers that mean other words: it would train, to no avail, without a message."""
     texts, labels = few_reviews()
-    language = ck.language_learner(stream, width=8, hidden=8, layers=1, checkpoints=False)
+    language = ck.language_learner(
+        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
+    )
     with pytest.raises(CourseError, match="vocabulary=language_data"):
         ck.text_learner(ck.text(texts, labels=labels), language)
     back = ck.text(texts, labels=labels, vocabulary=stream, backward=True)
@@ -280,7 +299,7 @@ def test_an_encoder_of_another_vocabulary_is_refused(stream):
 
 def test_texts_too_long_for_a_transformer():
     """An index error from inside of an embedding."""
-    model = ck.TextTransformer(WORDS, width=8, longest=10)
+    model = ck.TextTransformer(WORDS, embedding_dim=8, max_length=10)
     with pytest.raises(CourseError, match="longest="):
         model(torch.zeros(1, 11, dtype=torch.long))
 
@@ -291,7 +310,9 @@ def test_a_classifier_learns(encoder):
     ck.seed(1)
     texts, labels = few_reviews(200)
     data = ck.text(texts, labels=labels, batch=16, valid=0.25)
-    learn = ck.text_learner(data, encoder, sizes={"width": 16, "layers": 1}, checkpoints=False)
+    learn = ck.text_learner(
+        data, encoder, sizes={"embedding_dim": 16, "n_layers": 1}, checkpoints=False
+    )
     assert learn.fit(6, 0.01)[-1]["accuracy"] > 0.9
 
 
@@ -300,7 +321,9 @@ def test_gradient_times_input_equals_captum():
     from captum.attr import InputXGradient
 
     torch.manual_seed(0)
-    model = ck.TextClassifier(ck.AWDLSTM(WORDS, width=8, hidden=8, layers=2), 2).eval()
+    model = ck.TextClassifier(
+        ck.AWDLSTM(WORDS, embedding_dim=8, hidden_size=8, n_layers=2), 2
+    ).eval()
     ids, lengths = torch.randint(2, WORDS, (1, 9)), torch.tensor([9])
     vectors = model.encoder.embed(ids).detach().requires_grad_()
     scores = model(ids, lengths, vectors=vectors)

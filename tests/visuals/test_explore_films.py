@@ -17,7 +17,7 @@ NOISE = 0.7
 @pytest.fixture
 def net():
     ck.seed(0)
-    net = RatingNet(30, 41, 3, span=(0.5, 5.5), mean=3.4).eval()
+    net = RatingNet(30, 41, 3, y_range=(0.5, 5.5), mean=3.4).eval()
     with torch.no_grad():
         for table in (net.user_bias, net.item_bias, net.user_factors, net.item_factors):
             table.weight.mul_(50)

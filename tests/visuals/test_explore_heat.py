@@ -18,7 +18,7 @@ from tests.visuals.explorers.lesson_7 import EXPLORERS, photograph
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
-    return ck.picture_net("drawings", 3, size=64).eval()
+    return ck.image_model("drawings", 3, size=64).eval()
 
 
 @pytest.mark.parametrize("pooled", [True, False])

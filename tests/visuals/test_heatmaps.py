@@ -13,7 +13,7 @@ import coursekit as ck
 @pytest.fixture(scope="module")
 def net():
     torch.manual_seed(0)
-    return ck.picture_net("drawings", 3, size=64).eval()
+    return ck.image_model("drawings", 3, size=64).eval()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from coursekit.learners import schedules
 from coursekit.learners.learner import Learner
 from coursekit.learners.losses import cross_entropy
 from coursekit.learners.lr_finder import Sweep
-from coursekit.models.pictures import AverageAndMax, Normalise, PictureNet
+from coursekit.models.pictures import ConcatPool2d, ImageModel, Normalize
 from coursekit.visuals import curves, ideas, layers, pictures, style
 from coursekit.visuals.results import Results, results
 
@@ -72,8 +72,8 @@ def a_sweep(suggestion=0.02):
     return Sweep(rates, losses, losses[:57] + [2.0] * 3, suggestion, reason, "it was told to")
 
 
-class Net(PictureNet):
-    """A PictureNet small enough for a test: maps of 16, 8 and 4 cells a side."""
+class Net(ImageModel):
+    """An ImageModel small enough for a test: maps of 16, 8 and 4 cells a side."""
 
     def __init__(self):
         torch.manual_seed(0)
@@ -83,7 +83,7 @@ class Net(PictureNet):
             for a, b in itertools.pairwise(widths)
         ]
         body = nn.Sequential(*stages)
-        super().__init__(Normalise([0.5] * 3, [0.5] * 3), body, AverageAndMax(), nn.Linear(20, 2))
+        super().__init__(Normalize([0.5] * 3, [0.5] * 3), body, ConcatPool2d(), nn.Linear(20, 2))
 
 
 def batches(count=20, side=32, size=8):

@@ -31,14 +31,14 @@ def net():
     """Return a small picture network with random weights, always the same."""
     state = torch.get_rng_state()
     torch.manual_seed(0)
-    model = ck.picture_net("drawings", 2, pretrained=False, size=48).eval()
+    model = ck.image_model("drawings", 2, pretrained=False, size=48).eval()
     torch.set_rng_state(state)
     return model
 
 
 def classifier():
     """Return a classifier of cats and dogs that knows nothing."""
-    return ck.PictureClassifier(net(), CLASSES, size=48, resize="crop", many=False)
+    return ck.ImageClassifier(net(), CLASSES, size=48, resize="crop", many=False)
 
 
 def batches():
