@@ -23,30 +23,39 @@ SOURCES = sorted(
 
 # A module, or a room (every module in it) -> the modules and rooms that it may import.
 BASE = ("console", "runtime")
+READING = ("data.batches", "data.cache")
 ARROWS = {
     "console": (),
     "runtime": ("console",),
     "doctor": BASE,
     "extension": BASE,
-    "drive": (*BASE, "data.unpack"),
+    "drive": (*BASE, "data.cache", "data.unpack"),
     "data.catalogue": (),
-    "data.download": ("console",),
+    "data.download": ("console", "data.cache"),
     "data.unpack": ("console",),
-    "data.fetch": (*BASE, "data.catalogue", "data.download", "data.samples", "data.unpack"),
+    "data.fetch": (
+        *BASE,
+        "data.cache",
+        "data.catalogue",
+        "data.download",
+        "data.samples",
+        "data.unpack",
+    ),
     "data.samples": ("console", "data.samples"),
     "data.augment": ("console",),
-    "data.cleaning": ("console",),
-    "data.batches": BASE,
-    "data.images": (*BASE, "data.augment", "data.batches", "data.cleaning"),
-    "data.tables": (*BASE, "data.batches"),
-    "data.text": (*BASE, "data.batches"),
-    "data.ratings": (*BASE, "data.batches"),
-    "models": (*BASE, "models"),
+    "data.cache": BASE,
+    "data.cleaning": (*BASE, "data.cache"),
+    "data.batches": (*BASE, "data.cache"),
+    "data.images": (*BASE, *READING, "data.augment", "data.cleaning"),
+    "data.tables": (*BASE, *READING),
+    "data.text": (*BASE, *READING),
+    "data.ratings": (*BASE, *READING),
+    "models": (*BASE, "models", "data.cache"),
     "models.train_backbone": (*BASE, "data", "learners", "models"),  # a program, on top of all
-    "learners": (*BASE, "learners"),
+    "learners": (*BASE, "data.cache", "learners"),
     "learners.recipes": (*BASE, "data", "learners", "models"),
     "visuals": (*BASE, "visuals"),
-    "exercises": (*BASE, "exercises", "visuals.style"),
+    "exercises": (*BASE, "data.cache", "exercises", "visuals.style"),
 }
 # an __init__.py; "" and the explorers, which are called by their names, may import all of theirs
 PACKAGES = {"", "data", "exercises", "learners", "models", "visuals", "visuals.explore"}

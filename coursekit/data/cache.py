@@ -1,0 +1,229 @@
+"""Files written whole or not at all, arrays kept on disk, and hashes of content."""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import functools
+import hashlib
+import json
+import os
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy
+import torch
+
+from coursekit import runtime
+from coursekit.console import note, reason
+
+# Writing --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file beside ``path`` for writing; it takes the place of ``path`` when the block ends.
+
+    A cut, a kill or a full disk leaves the old file as it was.
+
+    Raises:
+        OSError: the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(partial, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write a file that is whole or not there, text as UTF-8; raises OSError like ``writing``."""
+    with writing(path) as out:
+        out.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def in_memory_if_unwritable(folder: Path, things: str) -> Iterator[None]:
+    """Turn an OSError of the block into one note that ``things`` ("The pictures") stay in memory.
+
+    The same note is printed once in a session.
+    """
+    try:
+        yield
+    except OSError as error:
+        _note_once(
+            f"{things} stay in memory, since {folder} cannot be written ({reason(error)}); "
+            "make room there, or set COURSEKIT_HOME."
+        )
+
+
+@functools.cache
+def _note_once(sentence: str) -> None:
+    note(sentence)
+
+
+# Arrays on disk -------------------------------------------------------------------------------
+
+
+def cache_file(kind: str, key: str) -> Path:
+    """Path of a cached array: ``runtime.home()/cache/<kind>/<key>.npy``."""
+    return runtime.home() / "cache" / kind / f"{key}.npy"
+
+
+def load_array(file: Path) -> tuple[numpy.ndarray, Any] | None:
+    """Map an array of ``keep_array`` into memory, with its facts; None where there is none."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        facts = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        return numpy.load(file, mmap_mode="c", allow_pickle=False), facts
+    return None
+
+
+def keep_array(
+    file: Path,
+    make_rows: Callable[[], Iterable[numpy.ndarray]],
+    shape: tuple[int, ...],
+    dtype: numpy.typing.DTypeLike,
+    things: str,
+) -> numpy.ndarray:
+    """Write the rows of an array one after another and map the file into memory.
+
+    Where the file cannot be written the rows are made again, in memory, and a note says so. The
+    array is found again by ``load_array`` once ``keep_facts`` has written what belongs to it.
+    """
+    dtype = numpy.dtype(dtype)
+    with in_memory_if_unwritable(file.parent, things):
+        with writing(file) as out:
+            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            numpy.lib.format.write_array_header_1_0(out, header)
+            for row in make_rows():
+                out.write(numpy.ascontiguousarray(row, dtype))
+        return numpy.load(file, mmap_mode="c", allow_pickle=False)
+    array = numpy.empty(shape, dtype)
+    flat, end = array.reshape(-1), 0
+    for row in make_rows():
+        start, end = end, end + row.size
+        flat[start:end] = row.reshape(-1)
+    return array
+
+
+def keep_facts(file: Path, facts: Any) -> None:
+    """Write JSON facts beside an array of ``keep_array``, where that can be done."""
+    with contextlib.suppress(OSError):
+        write_whole(file.with_suffix(".json"), json.dumps(facts))
+
+
+# Hashes of content ----------------------------------------------------------------------------
+
+
+def digest(*parts: object) -> str:
+    """Hash ``parts`` by content: equal in every process, and another where content or code differs.
+
+    Numbers, text, arrays, tensors and containers count by value; functions and classes of the
+    learner by their code and the global values it uses, those of installed packages by name; every
+    other object by its class and what ``copy`` would carry over.
+
+    Returns:
+        str: 32 hexadecimal digits.
+
+    Raises:
+        TypeError: an object has no content to compare, such as a generator or an open file.
+    """
+    return _digest(parts, {}, []).hex()
+
+
+def _digest(thing: Any, known: dict[int, tuple[bytes, Any]], around: list[int]) -> bytes:
+    """Hash of a thing made of the hashes of its parts; ``around``: ids of what it is a part of."""
+    if thing is None or isinstance(thing, (bool, int, float, complex, str)):
+        return _sha256(f"{type(thing).__qualname__} {thing!r}")
+    if isinstance(thing, (bytes, bytearray)):
+        return _sha256("bytes", thing)
+    if id(thing) in known:
+        return known[id(thing)][0]
+    if id(thing) in around:
+        return _sha256(f"circle {len(around) - around.index(id(thing))}")
+    if isinstance(thing, torch.Tensor):
+        content = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        found = _sha256(f"array {thing.dtype} {tuple(thing.shape)}", content)
+    elif isinstance(thing, numpy.ndarray) and not thing.dtype.hasobject:
+        content = numpy.ascontiguousarray(thing).reshape(-1).view(numpy.uint8)
+        found = _sha256(f"array {thing.dtype} {thing.shape}", content)
+    else:
+        parts = [_digest(part, known, [*around, id(thing)]) for part in _contents(thing)]
+        if isinstance(thing, (set, frozenset)):
+            parts.sort()
+        found = _sha256(type(thing).__qualname__, b"".join(parts))
+    known[id(thing)] = found, thing  # kept alive, so that nothing else gets its id
+    return found
+
+
+def _sha256(kind: str, content: Any = b"") -> bytes:
+    hasher = hashlib.sha256(kind.encode("utf-8", "replace") + b"\0")  # in hardware: 1 GB a second
+    hasher.update(content)
+    return hasher.digest()[:16]
+
+
+def _contents(thing: Any) -> Iterable[Any]:
+    """The parts of a container, function, class, module or other object."""
+    if type(thing) in (list, tuple, set, frozenset):
+        return thing
+    if type(thing) is dict:
+        return thing.items()
+    if isinstance(thing, types.ModuleType):
+        file = None if _installed(thing.__name__) else getattr(thing, "__file__", None)
+        return thing.__name__, Path(file).read_bytes() if file else None
+    if isinstance(thing, types.FunctionType):
+        inside = [cell.cell_contents for cell in thing.__closure__ or ()]
+        inside += [thing.__module__, thing.__qualname__, thing.__defaults__, thing.__kwdefaults__]
+        module = sys.modules.get(thing.__module__)
+        if _installed(thing.__module__) and vars(module) is thing.__globals__:
+            return inside
+        used = {name: thing.__globals__.get(name) for name in _global_names(thing.__code__)}
+        return [*inside, thing.__code__, used]
+    if isinstance(thing, types.CodeType):
+        return thing.co_code, thing.co_names, thing.co_varnames, thing.co_consts
+    if isinstance(thing, types.MethodType):
+        return thing.__func__, thing.__self__
+    if isinstance(thing, property):
+        return thing.fget, thing.fset
+    if isinstance(thing, (classmethod, staticmethod, functools._lru_cache_wrapper)):
+        return [thing.__wrapped__]
+    if isinstance(thing, type):
+        if _installed(thing.__module__):
+            return thing.__module__, thing.__qualname__
+        own = {name: value for name, value in vars(thing).items() if _written(name, value)}
+        return thing.__qualname__, thing.__bases__, own
+    reduced = thing.__reduce_ex__(4)  # what pickle would be told; nothing is pickled
+    if isinstance(reduced, str):  # the name of a global object, such as a type of numbers
+        return type(thing), reduced
+    return [type(thing), *(list(p) if isinstance(p, Iterator) else p for p in reduced)]
+
+
+def _installed(module: str | None) -> bool:
+    """Whether a module belongs to Python, an installed package or the course: known by name."""
+    root = (module or "").split(".")[0]
+    file = getattr(sys.modules.get(root), "__file__", None) or ""
+    packaged = "site-packages" in file or "dist-packages" in file
+    return root in {"coursekit", *sys.stdlib_module_names} or (packaged and root != "__main__")
+
+
+def _global_names(code: types.CodeType) -> list[str]:
+    """Names of the globals that a piece of code looks up, functions defined in it included."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return sorted(names.union(*map(_global_names, inner)))
+
+
+def _written(name: str, value: object) -> bool:
+    """Whether an attribute of a class was written in it, and not added by Python."""
+    methods = (types.FunctionType, property, classmethod, staticmethod)
+    return isinstance(value, methods) or not (name.startswith("__") or name == "_abc_impl")
