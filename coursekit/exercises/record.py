@@ -6,7 +6,7 @@ import os
 from coursekit import runtime
 from coursekit.console import note, reason
 from coursekit.exercises import texts
-from coursekit.visuals.style import COLOURS, counted, panels, say, use_style
+from coursekit.visuals.style import COLORS, counted, panels, say, use_style
 
 
 def read():
@@ -80,7 +80,7 @@ def progress(*, axes=None):
         dots = [(11, place in answered) for place in range(1, len(known["quiz"]) + 1)]
         for marker, marks in (("s", boxes), ("o", dots)):
             for place, (start, full) in enumerate(marks):
-                colour = COLOURS["blue"] if full else "white"
+                colour = COLORS["blue"] if full else "white"
                 axis.plot(
                     start + place,
                     row,

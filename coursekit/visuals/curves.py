@@ -7,13 +7,13 @@ import numpy
 
 from coursekit.console import CourseError, nearest
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     CYCLE,
     DASHES,
     WIDTH,
     counted,
     digits,
-    fit,
+    fit_text,
     legend_beside,
     panels,
     say,
@@ -101,7 +101,7 @@ def _finish_epochs(axes, count, label):
     axes.set_xticks(range(step, count + 1, step))
     axes.margins(y=0.15)
     if any(line.get_label() == "_diverged" for line in axes.lines):
-        axes.plot([], [], "^", color=COLOURS["grey"], markersize=9, label="diverged")
+        axes.plot([], [], "^", color=COLORS["grey"], markersize=9, label="diverged")
 
 
 def _round_step(count):
@@ -157,7 +157,7 @@ def show_histories(histories, value="valid_loss", *, axes=None):
     axis = panels(size=(8.0, 3.8), axes=axes)[0, 0]
     columns = {name: _column(rows, value) for name, rows in runs.items()}
     for place, (name, values) in enumerate(columns.items()):
-        _curve(axis, values, place=place, label=fit(name, 2.2))
+        _curve(axis, values, place=place, label=fit_text(name, 2.2))
     _finish_epochs(axis, max(map(len, columns.values())), _words(value))
     everything = numpy.concatenate(list(columns.values()))
     finite = everything[numpy.isfinite(everything)]
@@ -191,8 +191,8 @@ def show_sweep(sweep, *, axes=None):
     left, right = panels(1, 2, size=(10.0, 3.9), widths=[1, 1.5], axes=axes)[0]
     left.plot(numpy.arange(1, len(rates) + 1), rates)
     left.set(xlabel="mini-batch", ylabel="learning rate (log scale)", yscale="log")
-    right.plot(rates, losses, color=COLOURS["sky"], linewidth=1, label="each mini-batch")
-    right.plot(rates, smoothed, color=COLOURS["blue"], label="smoothed")
+    right.plot(rates, losses, color=COLORS["sky"], linewidth=1, label="each mini-batch")
+    right.plot(rates, smoothed, color=COLORS["blue"], label="smoothed")
     right.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
     low, high = (smoothed.min(), smoothed.max()) if len(smoothed) else (0.0, 1.0)
     finite = losses[numpy.isfinite(losses)]
@@ -203,11 +203,11 @@ def show_sweep(sweep, *, axes=None):
     room = 0.1 * (high - low) or 0.1
     right.set_ylim(low - room, high + room)  # single mini-batches may shoot out of it
     if sweep.suggestion is not None:
-        looks = {"color": COLOURS["red"], "linestyle": "--"}
+        looks = {"color": COLORS["red"], "linestyle": "--"}
         left.axhline(sweep.suggestion, **looks)
         right.axvline(sweep.suggestion, label=f"suggestion {digits(sweep.suggestion)}", **looks)
     reason = str(sweep.reason).strip().rstrip(".")
-    right.set_title(fit(reason, width_of(right) - 0.6, lines=3), loc="left", fontsize=10)
+    right.set_title(fit_text(reason, width_of(right) - 0.6, lines=3), loc="left", fontsize=10)
     right.legend(loc="best")
     say(_sweep_sentence(rates, smoothed, sweep.suggestion, reason))
     return numpy.array([left, right])
@@ -243,7 +243,7 @@ def show_schedules(schedules, epochs, lr, *, axes=None):
     for place, (name, schedule) in enumerate(schedules.items()):
         rates = lr * numpy.array([schedule(float(part)) for part in progress])
         looks = {"color": CYCLE[place % len(CYCLE)], "linestyle": DASHES[place % len(DASHES)]}
-        axis.plot(progress * epochs, rates, label=fit(name, 2.2), **looks)
+        axis.plot(progress * epochs, rates, label=fit_text(name, 2.2), **looks)
         told.append(f"{name} {_course(progress * epochs, rates)}")
     axis.set(xlabel="epoch", ylabel="learning rate", xlim=(0, epochs))
     legend_beside(axis)

@@ -3,7 +3,7 @@
 import numpy
 
 from coursekit.console import CourseError, nearest
-from coursekit.visuals.style import COLOURS, counted, fit, panels, say, use_style
+from coursekit.visuals.style import COLORS, counted, fit_text, panels, say, use_style
 
 
 def principal_components(vectors, count=2):
@@ -82,13 +82,13 @@ def draw_map(vectors, names, *, counts=None, labels=40, axes=None):
     places, shares = principal_components(vectors)
     order = numpy.argsort(-numpy.asarray(range(len(places), 0, -1) if counts is None else counts))
     axis = panels(size=(10.0, 7.0), axes=axes)[0, 0]
-    axis.scatter(*places.T, s=14, color=COLOURS["sky"], alpha=0.7, linewidth=0)
+    axis.scatter(*places.T, s=14, color=COLORS["sky"], alpha=0.7, linewidth=0)
     axis.set(
         xlabel=f"first direction ({shares[0]:.0%} of the differences)",
         ylabel=f"second direction ({shares[1]:.0%})",
     )
     named = _write_names(axis, places, names, order, labels)
-    axis.scatter(*places[named].T, s=22, color=COLOURS["blue"])
+    axis.scatter(*places[named].T, s=22, color=COLORS["blue"])
     said = f"{counted(len(places), 'point')}, {len(named)} of them named"
     if named:
         ends = [names[named[pick(places[named, 0])]] for pick in (numpy.argmin, numpy.argmax)]
@@ -115,7 +115,7 @@ def _write_names(axis, places, names, order, labels):
                 break
             if row in named:
                 continue
-            name = fit(names[row], 2.4, size=8, lines=1)
+            name = fit_text(names[row], 2.4, size=8, lines=1)
             text = axis.annotate(name, places[row], SPOTS[0], textcoords="offset points", size=8)
             size = text.get_window_extent()
             for x, y in SPOTS:

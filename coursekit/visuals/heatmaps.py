@@ -8,7 +8,7 @@ import torch
 from coursekit.console import CourseError, nearest
 from coursekit.visuals.layers import resting
 from coursekit.visuals.pictures import as_array, draw_picture
-from coursekit.visuals.style import counted, labelled_rows, panels, say, use_style
+from coursekit.visuals.style import counted, labeled_rows, panels, say, use_style
 
 
 def heat_map(model, x, target=None, *, layer, pooled=True):
@@ -142,7 +142,7 @@ def show_heat_grid(model, picture, layers, classes, *, pooled=True):
         shares = model(picture[None]).softmax(1)[0].tolist()
     labels = [f"{name}\n{share:.1%}" for name, share in zip(classes, shares, strict=True)]
     cell = (1.9 * picture.shape[2] / picture.shape[1], 2.3)
-    drawn = labelled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels), label=0.9)
+    drawn = labeled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels), label=0.9)
     for number, row in enumerate(drawn):
         for axis, layer in zip(row, layers, strict=True):
             heat = heat_map(model, picture[None], number, layer=layer, pooled=pooled)[0]

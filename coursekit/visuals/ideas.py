@@ -5,10 +5,10 @@ import numpy
 from coursekit.console import CourseError
 from coursekit.visuals.pictures import as_array, bare, write_on
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     counted,
     digits,
-    fit,
+    fit_text,
     legend_beside,
     panels,
     say,
@@ -75,11 +75,11 @@ def show_descent(function, paths, *, axes=None):
     y = function(x)
     room = 0.1 * (y.max() - y.min())
     for axis, (label, points) in zip(drawn, paths.items(), strict=True):
-        axis.plot(x, y, color=COLOURS["grey"], linewidth=1.5)
-        axis.plot(*zip(*points, strict=True), "o-", color=COLOURS["blue"], linewidth=1)
-        axis.plot(*points[0], "s", color=COLOURS["red"], markersize=9, label="start")
+        axis.plot(x, y, color=COLORS["grey"], linewidth=1.5)
+        axis.plot(*zip(*points, strict=True), "o-", color=COLORS["blue"], linewidth=1)
+        axis.plot(*points[0], "s", color=COLORS["red"], markersize=9, label="start")
         axis.set(xlim=(x[0], x[-1]), ylim=(y.min() - room, y.max() + room), xlabel="x")
-        axis.set_title(fit(label, width_of(axis) - 0.3))
+        axis.set_title(fit_text(label, width_of(axis) - 0.3))
     drawn[0].set_ylabel("y")
     drawn[0].legend(loc="upper center")
     say(sentence(*(f"{label}: {_fate(points)}" for label, points in paths.items())))
@@ -195,7 +195,7 @@ def show_kernel_step(picture, kernel, row, column, *, axes=None):
     drawn = panels(1, 4, size=(10.0, 3.1), axes=axes)[0]
     drawn[0].imshow(grey)
     corner = (column - 0.5, row - 0.5)
-    box = Rectangle(corner, wide, tall, fill=False, edgecolor=COLOURS["red"], linewidth=2)
+    box = Rectangle(corner, wide, tall, fill=False, edgecolor=COLORS["red"], linewidth=2)
     drawn[0].add_patch(box)
     _numbers(drawn[1], window, grey=(grey.min(), grey.max()))
     _numbers(drawn[2], kernel)
@@ -224,10 +224,10 @@ def show_relus(x, pieces, total, target=None, *, axes=None):
     axis = panels(size=(8.0, 3.8), axes=axes)[0, 0]
     for place, piece in enumerate(pieces):
         label = counted(len(pieces), "ReLU") if place == 0 else None
-        axis.plot(x, piece, color=COLOURS["grey"], linewidth=0.8, alpha=0.7, label=label)
+        axis.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)
     if target is not None:
-        axis.plot(x, target, color=COLOURS["orange"], linewidth=4, label="curve to follow")
-    axis.plot(x, total, color=COLOURS["blue"], label="their sum")
+        axis.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
+    axis.plot(x, total, color=COLORS["blue"], label="their sum")
     shown = numpy.concatenate([total] if target is None else [total, numpy.asarray(target)])
     room = 0.5 * (numpy.ptp(shown) or 1)
     axis.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))

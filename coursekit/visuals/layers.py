@@ -8,7 +8,7 @@ import torch
 
 from coursekit.console import CourseError, nearest, progress
 from coursekit.visuals.pictures import bare
-from coursekit.visuals.style import counted, labelled_rows, panels, say, use_style
+from coursekit.visuals.style import counted, labeled_rows, panels, say, use_style
 
 TILE = 64  # pixels of a patch as it is drawn
 
@@ -81,7 +81,7 @@ def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=
         f"{stage.name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
         for stage in looked
     ]
-    drawn = labelled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
+    drawn = labeled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
     for axes, stage in zip(drawn, looked, strict=True):
         for axis, channel in zip(axes, stage.selective(patches)[:channels], strict=False):
             tiles = [stage.patch(seen, row, channel) for row in stage.best(channel, patches)]

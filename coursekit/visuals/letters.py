@@ -6,7 +6,7 @@ import numpy
 
 from coursekit.console import CourseError
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     WIDTH,
     counted,
     digits,
@@ -61,7 +61,7 @@ def letter_scale(values, middle=None):
     low, high = values.min(), values.max()
     middle = (low + high) / 2 if middle is None else middle
     reach = max(high - middle, middle - low, 1e-9)
-    colours = [COLOURS["sky"], "#ffffff", COLOURS["orange"]]
+    colours = [COLORS["sky"], "#ffffff", COLORS["orange"]]
     lowest, colours = (middle, colours[1:]) if low >= middle else (middle - reach, colours)
     return LinearSegmentedColormap.from_list("letters", colours), lowest, middle + reach
 

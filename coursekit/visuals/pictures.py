@@ -8,10 +8,10 @@ import numpy
 
 from coursekit.console import CourseError
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     WIDTH,
     counted,
-    fit,
+    fit_text,
     panels,
     say,
     use_style,
@@ -77,7 +77,7 @@ def draw_picture(axes, picture, title="", *, size=10, frame=None, lines=2):
         for spine in axes.spines.values():
             spine.set(visible=True, color=frame, linewidth=3)
     if title:
-        axes.set_title(fit(title, width_of(axes), size=size, lines=lines), fontsize=size)
+        axes.set_title(fit_text(title, width_of(axes), size=size, lines=lines), fontsize=size)
 
 
 def bare(axes):
@@ -188,7 +188,7 @@ def show_corner(picture, size=4, *, axes=None):
     draw_picture(near, corner, f"its corner: {rows} x {columns} pixels, red, green, blue")
     draw_picture(whole, array, f"{array.shape[0]} rows, {array.shape[1]} columns")
     whole.indicate_inset(
-        (-0.5, -0.5, columns, rows), near, edgecolor=COLOURS["red"], alpha=1, linewidth=1.5
+        (-0.5, -0.5, columns, rows), near, edgecolor=COLORS["red"], alpha=1, linewidth=1.5
     )
     for row, column in numpy.ndindex(rows, columns):
         cell = corner[row, column]

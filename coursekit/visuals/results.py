@@ -5,12 +5,12 @@ import numpy
 from coursekit.console import CourseError, nearest
 from coursekit.visuals.pictures import draw_picture, write_on
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     WIDTH,
     counted,
     digits,
-    fit,
-    labelled_rows,
+    fit_text,
+    labeled_rows,
     panels,
     say,
     sentence,
@@ -124,7 +124,7 @@ class Results:
         """
         groups = self._groups(count)
         heights = [1.0 if len(rows) else 0.3 for rows in groups.values()]
-        drawn = labelled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
+        drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
             for axis, row in zip(axes, rows, strict=False):
                 self._draw_row(axis, row)
@@ -193,7 +193,9 @@ class Results:
     def _name_cells(self, axis):
         """Write the classes along both sides of the matrix."""
         few = len(self.classes) <= 4
-        names = [fit(name, 1.2 if few else 2.4, lines=2 if few else 1) for name in self.classes]
+        names = [
+            fit_text(name, 1.2 if few else 2.4, lines=2 if few else 1) for name in self.classes
+        ]
         places = range(len(names))
         axis.set_xticks(places, names, rotation=0 if few else 90)
         axis.set_yticks(places, names)
@@ -215,7 +217,7 @@ class Results:
     def _draw_row(self, axis, row, more=""):
         """Draw one picture with guess and truth in its title; a wrong one is framed."""
         title = f"{self.guess(row, 0.9)}\ntruly {self._name(self.truth[row], 0.9)}{more}"
-        frame = None if self.right[row] else COLOURS["red"]
+        frame = None if self.right[row] else COLORS["red"]
         draw_picture(axis, self.picture(row), title, size=9, frame=frame)
 
     def guess(self, row, inches=WIDTH):
@@ -224,7 +226,7 @@ class Results:
         return f"{self._name(klass, inches)} {self.probabilities[row, klass]:.2f}"
 
     def _name(self, klass, inches):
-        return fit(self.classes[klass], inches, size=9, lines=1)
+        return fit_text(self.classes[klass], inches, size=9, lines=1)
 
     def picture(self, row):
         """Return the picture of a row: an array, or the path of its file."""

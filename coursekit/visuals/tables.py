@@ -2,7 +2,7 @@
 
 import numpy
 
-from coursekit.visuals.style import COLOURS, digits, panels, say, use_style
+from coursekit.visuals.style import COLORS, digits, panels, say, use_style
 
 
 def what_if(learn, frame, column, values):
@@ -44,8 +44,8 @@ def show_partial_dependence(predicted, values, *, name, ticks=None, axes=None):
     mean = relative.mean(1)
     axis = panels(size=(7.5, 3.8), axes=axes)[0, 0]
     places = numpy.asarray(values, float) if ticks is None else numpy.arange(len(values))
-    axis.plot(places, relative[:, :30], color=COLOURS["grey"], linewidth=0.6, alpha=0.4)
-    axis.plot(places, mean, color=COLOURS["blue"], marker="o", markersize=4)
+    axis.plot(places, relative[:, :30], color=COLORS["grey"], linewidth=0.6, alpha=0.4)
+    axis.plot(places, mean, color=COLORS["blue"], marker="o", markersize=4)
     if ticks is not None:
         axis.set_xticks(places, [str(tick) for tick in ticks])
     axis.set(xlabel=name, ylabel="change of the prediction, %")

@@ -3,7 +3,7 @@
 import numpy
 
 from coursekit.console import CourseError
-from coursekit.visuals.style import COLOURS, WIDTH, digits, panels, say, sentence, use_style
+from coursekit.visuals.style import COLORS, WIDTH, digits, panels, say, sentence, use_style
 
 SIZE = 11  # points of the letters, all of the same width
 COLUMNS = int((WIDTH - 0.3) * 72 / (0.602 * SIZE))  # letters in a line
@@ -58,7 +58,7 @@ def draw_tokens(axes, tokens, values):
 def _mark(axes, token, share, against, line, column):
     from matplotlib.patches import Rectangle
 
-    colour = COLOURS["orange" if against else "blue"]
+    colour = COLORS["orange" if against else "blue"]
     box = {"facecolor": colour, "alpha": 0.75 * share, "linewidth": 0}
     axes.add_patch(Rectangle((column, line + 0.08), len(token), 0.84, **box))
     if against and share > 0.3:

@@ -46,7 +46,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from coursekit.visuals.style import COLOURS, use_style
+from coursekit.visuals.style import COLORS, use_style
 
 PATH = ck.fetch("rossmann")
 names = ["train", "test", "store", "store_states", "state_names", "googletrend", "weather"]
@@ -122,7 +122,7 @@ print(tables["train"].StateHoliday.value_counts().to_dict())
 # %%
 one = tables["train"].query("Store == 3 and Date >= '2015-05-04' and Date < '2015-06-29'")
 one = one.sort_values("Date")
-colours = np.where(one.Promo == 1, COLOURS["orange"], COLOURS["blue"])
+colours = np.where(one.Promo == 1, COLORS["orange"], COLORS["blue"])
 with use_style():
     axis = plt.subplots(figsize=(10, 3.2), layout="constrained")[1]
     axis.bar(pd.to_datetime(one.Date), one.Sales, color=colours)
@@ -808,7 +808,7 @@ for name, columns in groups.items():
 ranked = sorted(importance.items(), key=lambda pair: pair[1])
 with use_style():
     axis = plt.subplots(figsize=(8, 3.2), layout="constrained")[1]
-    axis.barh([name for name, _ in ranked], [gain for _, gain in ranked], color=COLOURS["blue"])
+    axis.barh([name for name, _ in ranked], [gain for _, gain in ranked], color=COLORS["blue"])
     axis.set(xlabel="RMSPE added by shuffling")
 print(", ".join(f"{name} {gain:.3f}" for name, gain in reversed(ranked)))
 

@@ -40,7 +40,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from coursekit.visuals.style import COLOURS, use_style
+from coursekit.visuals.style import COLORS, use_style
 
 # %% [markdown] lang="en"
 # ## 1 · Look at the data first
@@ -109,9 +109,9 @@ print(f"the busiest tenth of the films has {tenth:.0%} of all ratings")
 with use_style():
     _, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     stars = table.rating.value_counts().sort_index()
-    left.bar(stars.index, stars, width=0.4, color=COLOURS["blue"])
+    left.bar(stars.index, stars, width=0.4, color=COLORS["blue"])
     left.set(xlabel="stars", ylabel="ratings")
-    right.plot(np.arange(1, len(per_film) + 1), per_film, color=COLOURS["blue"])
+    right.plot(np.arange(1, len(per_film) + 1), per_film, color=COLORS["blue"])
     right.set(xlabel="films, the busiest first", ylabel="ratings (log scale)", yscale="log")
 print(f"{stars.idxmax():g} stars are given most often, in {stars.max() / stars.sum():.0%} of the cases")
 
@@ -482,7 +482,7 @@ with use_style():
     _, panels = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
     for axis, number in zip(panels, (1, 4)):
         lengths = decayed[number].model.item_factors.weight.detach().cpu().norm(dim=1)[1:]
-        axis.scatter(data.counts[1:], lengths, s=8, color=COLOURS["blue"], alpha=0.5, linewidth=0)
+        axis.scatter(data.counts[1:], lengths, s=8, color=COLORS["blue"], alpha=0.5, linewidth=0)
         axis.set(title=f"weight decay {decays[number]:g}", xlabel="ratings of the film (log scale)")
         axis.set_xscale("log")
         print(f"weight decay {decays[number]:g}: mean length {lengths.mean():.2f}")
@@ -576,8 +576,8 @@ with use_style():
     *_, boxes = axis.hist2d(truth.numpy(), predicted.numpy(), edges, norm="log", cmap="Blues")
     levels = sorted(valid.rating.unique())
     middle = [predicted[truth == level].mean() for level in levels]
-    axis.plot(levels, middle, "o-", color=COLOURS["red"], label="mean prediction")
-    axis.plot((0.5, 5), (0.5, 5), "--", color=COLOURS["black"], label="perfect")
+    axis.plot(levels, middle, "o-", color=COLORS["red"], label="mean prediction")
+    axis.plot((0.5, 5), (0.5, 5), "--", color=COLORS["black"], label="perfect")
     axis.set(xlabel="stars given", ylabel="stars predicted", ylim=(0.5, 5.5))
     axis.legend(loc="upper left")
     figure.colorbar(boxes, label="ratings (log scale)")
@@ -1052,7 +1052,7 @@ true, learned = read_back(found[0])
 with use_style():
     _, panels = plt.subplots(1, 4, figsize=(10, 2.8), sharey=True, layout="constrained")
     for axis, scale, one, other in zip(panels, scales, true.T, learned.T):
-        axis.scatter(one, other, s=6, color=COLOURS["blue"], alpha=0.5, linewidth=0)
+        axis.scatter(one, other, s=6, color=COLORS["blue"], alpha=0.5, linewidth=0)
         axis.set(title=scale, xlabel="true place")
     panels[0].set_ylabel("read from the factors");
 

@@ -48,7 +48,7 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
-from coursekit.visuals.style import COLOURS, use_style
+from coursekit.visuals.style import COLORS, use_style
 
 # %%
 PATH = ck.fetch("cifar10")
@@ -513,7 +513,7 @@ print(table.to_string(formatters=whole | {"accuracy": "{:.3f}".format, "seconds"
 # %%
 with use_style():
     figure, axis = plt.subplots(figsize=(8, 3.8), layout="constrained")
-    colours = [COLOURS["grey"]] * 2 + [COLOURS["blue"]] * (len(table) - 2)
+    colours = [COLORS["grey"]] * 2 + [COLORS["blue"]] * (len(table) - 2)
     bars = axis.barh(table.index[::-1], table["accuracy"][::-1], color=colours[::-1])
     axis.bar_label(bars, fmt="%.3f", padding=3)
     axis.set(xlabel="accuracy on the test pictures", xlim=(0, 1))

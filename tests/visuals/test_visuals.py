@@ -209,11 +209,13 @@ def test_a_slider_can_draw_on_the_same_axes_again():
 def test_fit_keeps_lines_within_the_width_in_both_alphabets():
     """Guards against Japanese titles measured as if their letters were narrow."""
     for text in ("herbaceous vegetation", "犬と猫を見分ける画像分類の授業", "a/b/cat.4711.jpg"):
-        for line in style.fit(text, 1.0, size=10).split("\n"):
+        for line in style.fit_text(text, 1.0, size=10).split("\n"):
             ems = sum(0.62 if ord(letter) < 0x3000 else 1 for letter in line.rstrip("…"))
             assert ems * 10 <= 72 + 10
-    assert style.fit("", 1.0) == ""
-    assert style.fit("residential buildings", 1.0, lines=1) == "residentia…"  # never a bare "…"
+    assert style.fit_text("", 1.0) == ""
+    assert (
+        style.fit_text("residential buildings", 1.0, lines=1) == "residentia…"
+    )  # never a bare "…"
 
 
 # Pictures ---------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from coursekit.visuals.heatmaps import heat_map, overlay
 from coursekit.visuals.layers import look, mosaic, resting
 from coursekit.visuals.pictures import as_array, bare
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     counted,
     digits,
-    fit,
+    fit_text,
     panels,
     say,
     sentence,
@@ -72,7 +72,7 @@ def layers(model, batches, *, stage=None, rank=1, pictures=256):
             top, left = chosen.corner(seen[row], row, channel)
             corner = numpy.array([[place * (SIDE + 6)], [SIDE + 6]]) - 0.5
             frames.append(corner + _square(top / tall, left / wide, chosen.side / tall) * SIDE)
-        axis.plot(*numpy.concatenate(frames, 1), color=COLOURS["red"], linewidth=1.5)
+        axis.plot(*numpy.concatenate(frames, 1), color=COLORS["red"], linewidth=1.5)
         bare(axis)
         view = f"a unit sees {chosen.side} of {tall} pixels"
         axis.set_title(f"{stage}, channel {channel}: {view}")
@@ -197,7 +197,7 @@ class _Cleaner(Explorer):
             said = (
                 f"the label says {truth}\nthe network says {self.results.guess(row)}, loss {loss}"
             )
-            near.set_title(fit(said, 3.7, lines=1))
+            near.set_title(fit_text(said, 3.7, lines=1))
         self._draw_queue(queue)
         say(self._where())
         return numpy.array([near, queue])
@@ -210,9 +210,9 @@ class _Cleaner(Explorer):
         for place in range(len(self.rows)):
             top, left = place // columns * 80 - 0.5, place % columns * 80 - 0.5
             if place == len(self.decided):
-                axis.plot(*_square(top, left, 72), color=COLOURS["blue"], linewidth=4)
+                axis.plot(*_square(top, left, 72), color=COLORS["blue"], linewidth=4)
             elif place < len(self.decided):
-                word = fit(self.decided[place], 0.75, size=9, lines=1)
+                word = fit_text(self.decided[place], 0.75, size=9, lines=1)
                 ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
                 axis.text(left + 36, top + 62, word, ha="center", va="center", size=9, bbox=ground)
         bare(axis)
@@ -328,13 +328,13 @@ def _draw_shares(axes, shares, x, heat, wanted):
     middle.set_title(
         "this network has no maps"
         if heat is None
-        else fit(f"what speaks for {wanted or best}", 2.6, lines=1)
+        else fit_text(f"what speaks for {wanted or best}", 2.6, lines=1)
     )
     bare(left)
     bare(middle)
     shown = list(shares.items())[:6]
-    names = [fit(name, 1.3, lines=1) for name, _ in shown]
-    colours = [COLOURS["blue"]] + [COLOURS["grey"]] * (len(shown) - 1)
+    names = [fit_text(name, 1.3, lines=1) for name, _ in shown]
+    colours = [COLORS["blue"]] + [COLORS["grey"]] * (len(shown) - 1)
     right.barh(range(len(shown)), [value for _, value in shown], color=colours, height=0.6)
     for place, (_, value) in enumerate(shown):
         right.text(value + 0.02, place, f"{value:.1%}", va="center")

@@ -8,7 +8,7 @@ from coursekit.console import CourseError
 from coursekit.console import nearest as similar_name
 from coursekit.visuals.explore.frame import Explorer, Picture, Slider, Words
 from coursekit.visuals.explore.maps import look_up
-from coursekit.visuals.style import COLOURS, counted, digits, fit, panels, say, use_style
+from coursekit.visuals.style import COLORS, counted, digits, fit_text, panels, say, use_style
 
 ROWS = 5  # films that can be rated
 OFFERED = 400  # titles that the field completes; any other one can be typed
@@ -188,18 +188,18 @@ def _ground(count, span):
     return drawn
 
 
-_MARKS = {"color": COLOURS["orange"], "marker": "|", "s": 180, "linewidths": 3}
+_MARKS = {"color": COLORS["orange"], "marker": "|", "s": 180, "linewidths": 3}
 
 
 def _draw_advice(axes, known, names, reasons, span):
     """Return the artists of each recommended film: its name, its bars, and why it is there."""
     left, bars, right = axes
     rows = numpy.arange(len(names))[::-1]
-    made = [bars.hlines(rows, span[0], known.stars, linewidth=17, color=COLOURS["blue"])]
+    made = [bars.hlines(rows, span[0], known.stars, linewidth=17, color=COLORS["blue"])]
     made.append(bars.scatter(known.usual, rows, **_MARKS))
     for row, name, stars, reason in zip(rows, names, known.stars, reasons, strict=True):
-        text = f"{stars:.2f}  {fit(reason, 4.4, size=9, lines=1)}"
+        text = f"{stars:.2f}  {fit_text(reason, 4.4, size=9, lines=1)}"
         looks = {"va": "center", "size": 9}
-        made.append(left.text(1, row, fit(name, 3.0, size=9, lines=1), ha="right", **looks))
+        made.append(left.text(1, row, fit_text(name, 3.0, size=9, lines=1), ha="right", **looks))
         made.append(right.text(0, row, text, **looks))
     return made

@@ -22,7 +22,7 @@ from coursekit.visuals.heatmaps import overlay
 from coursekit.visuals.layers import resting
 from coursekit.visuals.pictures import as_array, bare, draw_picture
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     DASHES,
     counted,
     digits,
@@ -120,7 +120,7 @@ def _draw_heat(axes, x, maps, classes, *, layer, target, pooled, strength):
     draw_picture(drawn[1], overlay(x, heat, strength=strength), title)
     best = maps.shares.argsort()[::-1][:BARS]
     shown = list(best) if target in best else [*best[:-1], target]
-    colours = [COLOURS["orange" if number == target else "blue"] for number in shown]
+    colours = [COLORS["orange" if number == target else "blue"] for number in shown]
     names = [str(classes[number])[:14] for number in shown]
     drawn[2].barh(range(len(shown)), maps.shares[shown], color=colours, height=0.6)
     drawn[2].set(xlim=(0, 1), title="what the network says", yticks=range(len(shown)))
@@ -255,7 +255,7 @@ def _draw_field(axes, picture, kernel, stride, dilation, depth, pooling):
         centres = units * step + (width - 1) / 2 + start
         within = (centres > -1) & (centres < side)
         units, centres = units[within], centres[within]
-        drawn[1].plot(centres, numpy.full(len(units), level), ".", color=COLOURS["blue"])
+        drawn[1].plot(centres, numpy.full(len(units), level), ".", color=COLORS["blue"])
         if level:
             below_width, below_step = spans[level - 1]
             size, gap, spread = layers[level - 1]
@@ -265,8 +265,8 @@ def _draw_field(axes, picture, kernel, stride, dilation, depth, pooling):
             pairs = numpy.stack([begins, numpy.full_like(begins, level)], 1)
             tips = numpy.stack([ends.ravel(), numpy.full_like(begins, level - 1)], 1)
             lines += [numpy.stack(one) for one in zip(pairs[:LINES], tips[:LINES], strict=True)]
-    drawn[1].add_collection(LineCollection(lines, colors=COLOURS["sky"], linewidths=0.8))
-    drawn[1].plot([start + (field - 1) / 2], [len(layers)], "s", color=COLOURS["orange"])
+    drawn[1].add_collection(LineCollection(lines, colors=COLORS["sky"], linewidths=0.8))
+    drawn[1].plot([start + (field - 1) / 2], [len(layers)], "s", color=COLORS["orange"])
     names = [
         f"layer {number // 2 + 1}" if number % 2 == 0 else f"pooling {number // 2 + 1}"
         for number in range(len(layers))
@@ -303,7 +303,7 @@ def _dim(axis, picture, dots):
     bare(axis)
     low, high = max(dots[0], 0) - 0.5, min(dots[-1], wide - 1) + 0.5
     box = [low, high, high, low, low], [low, low, high, high, low]
-    axis.plot(*box, color=COLOURS["orange"], linewidth=3, clip_on=False)
+    axis.plot(*box, color=COLORS["orange"], linewidth=3, clip_on=False)
 
 
 def receptive_field(picture=None, *, kernel=3, stride=2, dilation=1, depth=3, pooling=False):
@@ -415,9 +415,9 @@ def _norm_ground(layers, guessing):
     spread.set(xlim=(0.6, layers + 0.4), title="spread of each layer", **within)
     spread.set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
     for name, colour, dashes in LOOKS.values():
-        spread.plot([], [], color=COLOURS[colour], linestyle=dashes, label=name)
+        spread.plot([], [], color=COLORS[colour], linestyle=dashes, label=name)
     spread.legend(loc="lower left", fontsize=9)
-    loss.axhline(guessing, color=COLOURS["grey"], linewidth=1, linestyle=":")
+    loss.axhline(guessing, color=COLORS["grey"], linewidth=1, linestyle=":")
     loss.text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
     loss.set(xlabel="training step", title="train loss", ylim=(0, 2 * guessing))
     loss.set(xlim=(0, STEPS), xticks=range(0, STEPS + 1, 10), yticks=range(int(2 * guessing) + 1))
@@ -433,12 +433,12 @@ def _draw_norm(drawn, spreads, losses, shapes, *, on, guessing):
         half, tall = numpy.repeat(0.45 * counts / counts.max(), 2), numpy.repeat(edges, 2)[1:-1]
         sides = [layer - half, layer + half[::-1]]
         outlines.append(numpy.column_stack([numpy.concatenate(sides), [*tall, *tall[::-1]]]))
-    colour = COLOURS[LOOKS[on][1]]
+    colour = COLORS[LOOKS[on][1]]
     violins = PolyCollection(outlines, facecolors=colour)
     made = [drawn[0].add_collection(violins, autolim=False)]
     made.append(heading(drawn[0], f"before the ReLU, {LOOKS[on][0]}"))
     for kind, (_, colour, dashes) in LOOKS.items():
-        looks = {"color": COLOURS[colour], "linestyle": dashes}
+        looks = {"color": COLORS[colour], "linestyle": dashes}
         looks |= {"linewidth": 3 if kind == on else 1.2}
         layers = range(1, len(spreads[kind]) + 1)
         logs = numpy.log10(numpy.maximum(spreads[kind], 1e-9)).clip(-REACH, REACH)

@@ -5,7 +5,7 @@ import numpy
 from coursekit.visuals import ideas
 from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider, Upload, opened
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     counted,
     digits,
     panels,
@@ -66,13 +66,13 @@ def _draw_ground(axis, landscape, start):
     """Draw a landscape, seen from the side or, with two weights, from above; return its top."""
     height, _, reach = LANDSCAPES[landscape]
     if landscape == "a long bowl":
-        axis.plot(*_rings(numpy.geomspace(0.1, 25, 9)), color=COLOURS["grey"], linewidth=0.8)
+        axis.plot(*_rings(numpy.geomspace(0.1, 25, 9)), color=COLORS["grey"], linewidth=0.8)
         axis.plot(0, 0, "+", color="black", markersize=11)
         axis.set(xlim=(-reach, reach), ylim=(-2, 2), xlabel="first weight", ylabel="second weight")
         return height(numpy.array(start))
     line = numpy.linspace(-reach, reach, 120)
     levels = height(line[:, None])
-    axis.plot(line, levels, color=COLOURS["grey"], linewidth=2)
+    axis.plot(line, levels, color=COLORS["grey"], linewidth=2)
     room = 0.1 * numpy.ptp(levels)
     limits = levels.min() - room, levels.max() + room
     axis.set(xlim=(-reach, reach), ylim=limits, xlabel="weight", ylabel="loss")
@@ -100,16 +100,16 @@ def _draw_descent(axes, landscape, rate, momentum, start):
     path = numpy.array([points[:, 0], heights] if flat else points.T)
     outside = numpy.flatnonzero(numpy.abs(path).max(0) > 12)
     seen = outside[0] + 1 if len(outside) else len(points)  # no line comes back from out there
-    looks = {"color": COLOURS["blue"], "linewidth": 1, "markersize": 5}
+    looks = {"color": COLORS["blue"], "linewidth": 1, "markersize": 5}
     left.plot(*path[:, :seen], "o-", **looks)
-    left.plot(*path[:, 0], "s", color=COLOURS["red"], markersize=9)
+    left.plot(*path[:, 0], "s", color=COLORS["red"], markersize=9)
     right.plot(numpy.clip(heights, None, 1e3), "o-", **looks)
     lowest, highest = min(0.0, heights.min()), max(heights[0], 0.3 * top) * (5 if flew else 1)
     room = 0.1 * (highest - lowest)
     limits = lowest - room, highest + room
     right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), ylim=limits)
     fate = "it flies away" if flew else f"{digits(heights[-1])} in the end"
-    right.set_title(f"loss: {fate}", color=COLOURS["red"] if flew else "black")
+    right.set_title(f"loss: {fate}", color=COLORS["red"] if flew else "black")
     left.set_title(f"{landscape}, rate {digits(rate)}; the red square is the start")
     steps = counted(len(points) - 1, "step")
     fate = f"in {steps} {_fate(heights, top)}"

@@ -5,7 +5,7 @@ import numpy
 from coursekit.console import nearest as similar_name
 from coursekit.visuals.embeddings import draw_map, most_similar
 from coursekit.visuals.explore.frame import Choice, Explorer, Picture, Words
-from coursekit.visuals.style import COLOURS, fit, panels, say, use_style
+from coursekit.visuals.style import COLORS, fit_text, panels, say, use_style
 
 BESIDE = 5  # nearest vectors that the map rings
 
@@ -96,7 +96,7 @@ def _found(axis, places, vectors, names, text, marks):
         return f"{text!r} is not on this map.{similar_name(text, names)}"
     row = names.index(name)
     near = [names.index(other) for other, _ in most_similar(vectors, names, name, count=BESIDE)]
-    red, orange = COLOURS["red"], COLOURS["orange"]
+    red, orange = COLORS["red"], COLORS["orange"]
     rings = {"s": 90, "facecolors": "none", "edgecolors": orange, "linewidths": 2}
     marks.append(axis.scatter(*places[near].T, **rings))
     marks.append(axis.scatter(*places[row], s=110, color=red))
@@ -104,7 +104,7 @@ def _found(axis, places, vectors, names, text, marks):
     box = {"facecolor": "white", "edgecolor": red, "boxstyle": "round,pad=0.2"}
     marks.append(
         axis.annotate(
-            fit(name, 4, size=11, lines=1),
+            fit_text(name, 4, size=11, lines=1),
             places[row],
             (10 if left < 0.5 else -10, 10 if bottom < 0.5 else -10),
             textcoords="offset points",
@@ -144,10 +144,10 @@ def nearest(vectors, names, *, name=None, count=10):
         axis = panels(size=(8.5, 0.6 + 0.33 * count), axes=axes)[0, 0]
         rows = numpy.arange(len(near))[::-1]
         cosines = [cosine for _, cosine in near]
-        colours = [COLOURS["blue"] if cosine > 0 else COLOURS["grey"] for cosine in cosines]
+        colours = [COLORS["blue"] if cosine > 0 else COLORS["grey"] for cosine in cosines]
         axis.barh(rows, cosines, color=colours, height=0.7)
-        axis.set_yticks(rows, [fit(other, 3.6, lines=1) for other, _ in near])
-        axis.set(xlim=(min(0, *cosines), 1.1), xlabel=f"cosine with {fit(chosen, 4, lines=1)}")
+        axis.set_yticks(rows, [fit_text(other, 3.6, lines=1) for other, _ in near])
+        axis.set(xlim=(min(0, *cosines), 1.1), xlabel=f"cosine with {fit_text(chosen, 4, lines=1)}")
         for row, cosine in zip(rows, cosines, strict=True):
             axis.text(max(cosine, 0) + 0.01, row, f"{cosine:.2f}", va="center", size=9)
         axis.grid(axis="y", visible=False)

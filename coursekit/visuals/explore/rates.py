@@ -8,7 +8,7 @@ import numpy
 
 from coursekit.console import CourseError
 from coursekit.visuals.explore.frame import Explorer, Picture, Slider, heading
-from coursekit.visuals.style import COLOURS, digits, panels, say, sentence, use_style
+from coursekit.visuals.style import COLORS, digits, panels, say, sentence, use_style
 
 STRIPS = 40  # places that can be clicked
 NEAR = 0.25  # decades to either side over which the slope is taken
@@ -148,8 +148,8 @@ def sweep(swept, *, rate=None):
             axis = panels(size=(8.0, 3.8))[0, 0]
             _draw_curve(axis, swept)
         found = pick(swept, rate)
-        marks = [axis.axvline(rate, color=COLOURS["black"], linewidth=1)]
-        marks += axis.plot(rate, found.loss, "o", color=COLOURS["black"], markersize=9)
+        marks = [axis.axvline(rate, color=COLORS["black"], linewidth=1)]
+        marks += axis.plot(rate, found.loss, "o", color=COLORS["black"], markersize=9)
         marks.append(heading(axis, f"lr {digits(rate)}: the loss {found.course()}"))
         where = f"at a rate of {digits(rate)} the smoothed loss is {digits(found.loss)}"
         say(sentence(f"{where} and {found.course()}", _advice(swept, rate)))
@@ -165,11 +165,11 @@ def sweep(swept, *, rate=None):
 def _draw_curve(axis, sweep):
     """Draw what stays: the losses, their running mean and the suggestion."""
     smoothed = numpy.asarray(sweep.smoothed, float)
-    axis.plot(sweep.rates, sweep.losses, color=COLOURS["sky"], linewidth=1, label="each mini-batch")
-    axis.plot(sweep.rates, smoothed, color=COLOURS["blue"], label="smoothed")
+    axis.plot(sweep.rates, sweep.losses, color=COLORS["sky"], linewidth=1, label="each mini-batch")
+    axis.plot(sweep.rates, smoothed, color=COLORS["blue"], label="smoothed")
     if sweep.suggestion is not None:
         label = f"suggestion {digits(sweep.suggestion)}"
-        axis.axvline(sweep.suggestion, color=COLOURS["red"], linestyle="--", label=label)
+        axis.axvline(sweep.suggestion, color=COLORS["red"], linestyle="--", label=label)
     room = 0.1 * numpy.ptp(smoothed) or 0.1
     limits = smoothed.min() - 2 * room, smoothed.max() + room
     axis.set(xscale="log", xlim=(sweep.rates[0], sweep.rates[-1]), ylim=limits)

@@ -8,7 +8,7 @@ import numpy
 from coursekit.console import CourseError
 from coursekit.visuals.explore.frame import Explorer, Slider, Words
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     WIDTH,
     counted,
     digits,
@@ -109,12 +109,12 @@ def _draw_judged(axes, one, other, names):
     both = (one, other)
     drawn = _placed(axes, [1.3, *(height(text.tokens) for text in both)])
     shares = [text.share for text in both]
-    colours = [COLOURS["blue" if share > 0.5 else "orange"] for share in shares]
+    colours = [COLORS["blue" if share > 0.5 else "orange"] for share in shares]
     drawn[0].barh([0, 1], shares, color=colours, height=0.6)
     for place, text in enumerate(both):
         words = f" {digits(text.share)}  {text.verdict(names)}"
         drawn[0].text(max(text.share, 0.004), place, words, va="center", parse_math=False)
-    drawn[0].axvline(0.5, color=COLOURS["grey"], linewidth=1)
+    drawn[0].axvline(0.5, color=COLORS["grey"], linewidth=1)
     drawn[0].set_yticks([0, 1], ["the review", "beside it"])
     drawn[0].set(xlim=(0, 1.25), ylim=(1.6, -0.6))
     drawn[0].set_xticks([0, 0.25, 0.5, 0.75, 1])
@@ -258,7 +258,7 @@ def _draw_next(axes, continuation, temperature):
     best = continuation.best(temperature)
     drawn = panels(size=(8.5, 3.6), axes=axes)[0, 0]
     places = range(len(best))
-    drawn.barh(places, [share for _, share in best], color=COLOURS["blue"], height=0.7)
+    drawn.barh(places, [share for _, share in best], color=COLORS["blue"], height=0.7)
     for place, (_, share) in zip(places, best, strict=True):
         drawn.text(share, place, f" {_short(share)}", va="center")
     drawn.set_yticks(places, [token for token, _ in best], family="monospace", parse_math=False)

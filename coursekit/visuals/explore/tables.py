@@ -6,10 +6,10 @@ from coursekit.console import CourseError, nearest
 from coursekit.visuals import tables
 from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Switch
 from coursekit.visuals.style import (
-    COLOURS,
+    COLORS,
     DASHES,
     digits,
-    fit,
+    fit_text,
     panels,
     say,
     sentence,
@@ -222,7 +222,7 @@ def _show_what_if(who, target, predicted, said, truth, log, *, axes=None):
     if truth == truth:  # not a gap
         bars["the truth"] = (float(truth), "orange")
     heights = [value for value, _ in bars.values()]
-    left.barh(list(bars), heights, color=[COLOURS[colour] for _, colour in bars.values()])
+    left.barh(list(bars), heights, color=[COLORS[colour] for _, colour in bars.values()])
     left.set(title=who, xlabel=target, xticks=[0], ylim=(2.6, -0.6))
     room = 1.25 * max(max(heights), 0), 1.25 * min(min(heights), 0)
     left.set_xlim(room[1], room[0] or 1)
@@ -236,15 +236,15 @@ def _show_what_if(who, target, predicted, said, truth, log, *, axes=None):
         alone["all of them"] = change[-1]
     rows = max(4, len(alone))
     wide = max(1e-9, *numpy.abs(change)) * 1.15
-    colours = [COLOURS["sky" if place < len(said) else "blue"] for place in range(len(alone))]
+    colours = [COLORS["sky" if place < len(said) else "blue"] for place in range(len(alone))]
     ground = {"size": 10, "bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.5}}
     lower = numpy.arange(len(alone)) + 0.2  # below its label
     right.barh(lower, list(alone.values()), height=0.34, color=colours)
     for place, (label, value) in enumerate(alone.items()):
-        text = f"{fit(label, 4, lines=1)}: {value:+.1f}{unit}"
+        text = f"{fit_text(label, 4, lines=1)}: {value:+.1f}{unit}"
         right.text(0.01, place - 0.12, text, transform=right.get_yaxis_transform(), **ground)
     if not said:
-        right.text(0, 1, "nothing is changed yet", ha="center", color=COLOURS["grey"], **ground)
+        right.text(0, 1, "nothing is changed yet", ha="center", color=COLORS["grey"], **ground)
     right.axvline(0, color="#444444", linewidth=1, zorder=0)
     right.set(yticks=[], ylim=(rows - 0.4, -0.6), xlim=(-wide, wide), xticks=[0])
     right.set(

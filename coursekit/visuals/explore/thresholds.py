@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy
 
 from coursekit.visuals.explore.frame import Explorer, Picture, Slider
-from coursekit.visuals.style import COLOURS, counted, panels, say, sentence, use_style
+from coursekit.visuals.style import COLORS, counted, panels, say, sentence, use_style
 
 GRID = numpy.arange(1, 100) / 100
 BETA = 2
@@ -138,12 +138,12 @@ def _panels(names, titles, scores):
     """
     tall = max(3.2, 1.1 + 0.205 * len(names))
     bars, curve = panels(1, 2, size=(10.0, tall), widths=[3.2, 1.4])[0]
-    colours = [COLOURS["orange"], COLOURS["sky"], COLOURS["green"]]
+    colours = [COLORS["orange"], COLORS["sky"], COLORS["green"]]
     for start, title, colour in zip(STARTS, titles, colours, strict=True):
         bars.hlines([], [], [], color=colour, linewidth=10)
         bars.axvline(start, color="#444444", linewidth=1)
         bars.text(start + 0.5, len(names) - 0.2, title, ha="center")
-    bars.plot([], [], "x", color=COLOURS["grey"], markersize=6)
+    bars.plot([], [], "x", color=COLORS["grey"], markersize=6)
     bars.set(xlim=(0, STARTS[-1] + 1), ylim=(-0.6, len(names) - 0.4))
     bars.set_yticks(range(len(names)), names)
     bars.set_xticks([x + part for x in STARTS for part in (0, 0.5, 1)], ["0", "0.5", "1"] * 3)
@@ -151,10 +151,10 @@ def _panels(names, titles, scores):
     bars.grid(axis="y", visible=False)
     bars.tick_params(length=0)
     bars.spines["left"].set_visible(False)
-    curve.plot(scores.grid, scores.mean, color=COLOURS["blue"])
+    curve.plot(scores.grid, scores.mean, color=COLORS["blue"])
     top = scores.grid[scores.best], scores.mean[scores.best]
-    curve.plot(*top, "*", markersize=13, color=COLOURS["red"], label="best here")
-    curve.plot([], [], "o", markersize=7, color=COLOURS["black"], label="this threshold")
+    curve.plot(*top, "*", markersize=13, color=COLORS["red"], label="best here")
+    curve.plot([], [], "o", markersize=7, color=COLORS["black"], label="this threshold")
     curve.set(xlim=(0, 1), xlabel="threshold")
     curve.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     curve.legend(loc="lower left")

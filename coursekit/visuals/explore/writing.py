@@ -8,7 +8,7 @@ import numpy
 from coursekit.console import CourseError
 from coursekit.visuals.explore.frame import Explorer, Slider, Words
 from coursekit.visuals.letters import letter_sentence, letters_html, show_letters
-from coursekit.visuals.style import COLOURS, counted, digits, panels, say, sentence, use_style
+from coursekit.visuals.style import COLORS, counted, digits, panels, say, sentence, use_style
 
 SPOKEN = {" ": "space", "\n": "new line", ",": "comma", ".": "full stop", "\t": "tab", "'": "quote"}
 REACH = 500  # characters; a net that has no memory between two calls reads so many again
@@ -130,8 +130,8 @@ def _draw_bars(axes, bars):
     drawn = panels(size=(8.5, 2.9), axes=axes)[0, 0]
     names, before, after = zip(*bars, strict=True)
     places = numpy.arange(len(bars))
-    drawn.bar(places, after, width=0.8, color=COLOURS["blue"], label="after the filters")
-    plain = {"fill": False, "edgecolor": COLOURS["black"], "linewidth": 1.2}
+    drawn.bar(places, after, width=0.8, color=COLORS["blue"], label="after the filters")
+    plain = {"fill": False, "edgecolor": COLORS["black"], "linewidth": 1.2}
     drawn.bar(places, before, width=0.8, label="what the net says", **plain)
     drawn.set_xticks(places, [_spoken(name) for name in names])
     drawn.set(ylabel="probability", title="the character after the beginning")
@@ -148,9 +148,9 @@ def _bars_html(bars):
         '<span style="width: 5.5em; text-align: right; padding-right: 0.6em">'
         f"{html.escape(_spoken(name))}</span>"
         f'<span style="position: relative; width: 300px"><span style="position: absolute; top: 15%;'
-        f' height: 70%; width: {after / most:.1%}; background: {COLOURS["blue"]}"></span>'
+        f' height: 70%; width: {after / most:.1%}; background: {COLORS["blue"]}"></span>'
         f'<span style="position: absolute; top: 5%; height: 90%; left: {before / most:.1%}; '
-        f'border-left: 3px solid {COLOURS["orange"]}"></span></span>'
+        f'border-left: 3px solid {COLORS["orange"]}"></span></span>'
         f'<span style="padding-left: 0.6em">{after:.2f}</span></div>'
         for name, before, after in bars
     )
