@@ -1,8 +1,8 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab test test-real test-colab notebooks pages check lint format address release-check backbone lines clean
+.PHONY: help lab quick test test-real test-colab notebooks pages check lint format address release-check backbone lines clean
 PYTHON = .venv/bin/python
-SIDE_BY_SIDE = -n auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
+PYTEST = $(PYTHON) -m pytest -ra -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -15,14 +15,17 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 	exec $(PYTHON) -m jupyterlab --port="$${PORT:-8888}" --log-level=WARN "$$@" \
 	    --LabApp.default_url=/lab/tree/notebooks/01_classification.ipynb
 
-test: .venv/.ready lines ## run every test
-	@$(PYTHON) -m pytest -ra $(SIDE_BY_SIDE)
+quick: .venv/.ready ## run the unit tests but for what trains, in two minutes
+	@$(PYTEST) -m "not slow" --ignore=tests/lessons --ignore=tests/system
 
-test-real: .venv/.ready ## run the tests on real data, where they are (COURSEKIT_REAL)
-	@$(PYTHON) -m pytest -ra -m real $(SIDE_BY_SIDE)
+test: .venv/.ready ## run the tests: 15 minutes; COURSEKIT_TESTS=all adds what it skips
+	@$(PYTEST)
+
+test-real: .venv/.ready ## run the tests on published data, where they are (COURSEKIT_REAL)
+	@COURSEKIT_TESTS=real $(PYTEST) -m real
 
 test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
-	@COURSEKIT_COLAB=1 $(PYTHON) -m pytest -ra $(SIDE_BY_SIDE) tests/system/test_colab.py
+	@COURSEKIT_TESTS=colab $(PYTEST) -m colab
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
 	@$(PYTHON) -m notebooks.source.build $${LESSON:-}
@@ -30,13 +33,13 @@ notebooks: .venv/.ready ## build the notebooks that are stale, or those named (L
 pages: .venv/.ready ## write the lessons as HTML pages to read or print (build/pages)
 	@$(PYTHON) -m notebooks.source.pages
 
-check: lint ## say whether code is tidy and notebooks are built, and how long each file is
+check: lint ## say whether code is tidy and notebooks are built
 	@$(PYTHON) -m notebooks.source.build --check
-	@$(MAKE) lines
 
-lint: .venv/.ready ## look for mistakes and untidy code
+lint: .venv/.ready ## look for mistakes, wrong types and untidy code
 	@$(PYTHON) -m ruff check
 	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
 
 format: .venv/.ready ## tidy the code
 	@$(PYTHON) -m ruff check --fix
@@ -51,12 +54,12 @@ release-check: .venv/.ready ## run the published lessons on the real Colab, with
 backbone: .venv/.ready ## train the bundled backbone anew
 	@$(PYTHON) -m coursekit.models.train_backbone
 
-lines: ## count the lines of each file
-	@find coursekit notebooks tests -name '*.py' | sort | xargs wc -l
+lines: .venv/.ready ## count the lines of each room beside its budget
+	@$(PYTHON) -m tests.budgets
 
 clean: ## remove the environment and everything that can be made again
-	@rm -rf .venv build .pytest_cache .ruff_cache *.egg-info
-	@find coursekit notebooks tests -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf .venv build .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find coursekit notebooks tests worlds -name __pycache__ -prune -exec rm -rf {} +
 
 # Everything needed, once: done again when pyproject.toml changes. A set-up that was cut off leaves
 # no .ready, and the next one begins afresh. pip tells of the large downloads only; JupyterLab does

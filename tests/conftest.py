@@ -16,65 +16,58 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a thread for each: two that wait for 
 for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT_ARCH"):
     os.environ.pop(name, None)
 
+# Kinds of tests that run only where COURSEKIT_TESTS names them ("claims real"), or says "all".
+EXTRA = {
+    "claims": "numbers that the lessons claim, trained over three seeds",
+    "editions": "each lesson as it is stored, run in the sample edition",
+    "browser": "the lessons in JupyterLab and Chromium",
+    "colab": "the lessons on a stand-in for Colab, which takes 6 GB in build/",
+    "real": "published data and weights, in the folder that COURSEKIT_REAL names",
+}
+# Files that take longest begin first, so that nothing is waited for alone at the end.
+FIRST = ("test_colab", "test_editions", "test_browser", "test_notebooks", "test_claims")
 
-# What takes longest begins first, so that nothing is waited for alone at the end.
-FIRST = ("test_colab", "test_notebooks", "test_browser", "test_claims")
+
+def pytest_configure(config):
+    """Register the markers."""
+    config.addinivalue_line("markers", "slow: trains for seconds; left out by `make quick`")
+    for kind, what in EXTRA.items():
+        config.addinivalue_line("markers", f"{kind}: {what}; asked for by COURSEKIT_TESTS={kind}")
 
 
 def pytest_collection_modifyitems(items):
-    """Put what takes longest first."""
+    """Skip the kinds that are not asked for, and put what takes longest first.
 
-    def place(item):
-        name = item.path.stem
-        return [not name.startswith(first) for first in FIRST]
-
-    items.sort(key=place)
-
-
-def group(nodeid):
-    """Return the group of a test: side by side, the tests of one group stay with one worker.
-
-    It is the file; where lessons are run, the lesson.
+    A test that has the marks of two kinds is of the kind that stands nearest to it.
     """
-    file, _, test = nodeid.partition("::")
-    if Path(file).stem in ("test_notebooks", "test_browser") and "[" in test:
-        return f"{file} {test[test.index('[') :]}"
-    return file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Return a scheduler that knows our groups.
-
-    Two workers that set up one stand-in for Colab spoil it for both; and under pytest 9.2 marks of
-    groups are passed over in silence by xdist 3.8.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Grouped(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            return group(nodeid)
-
-    return Grouped(config, log)
+    asked = os.environ.get("COURSEKIT_TESTS", "").split()
+    if "all" in asked:
+        asked = list(EXTRA)
+    for item in items:
+        kind = next((mark.name for mark in item.iter_markers() if mark.name in EXTRA), None)
+        if kind and kind not in asked:
+            reason = f"{EXTRA[kind]}: only with COURSEKIT_TESTS={kind}"
+            item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=lambda item: [not item.path.stem.startswith(first) for first in FIRST])
 
 
 @pytest.fixture
 def say(record_property):
     """Return a function that says something, a time or a figure, below the results."""
-    return lambda sentence: record_property("said", sentence)
+    return lambda text: record_property("said", text)
 
 
 def pytest_terminal_summary(terminalreporter):
     """Show what the tests said."""
     for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
-        for name, sentence in report.user_properties:
+        for name, text in report.user_properties:
             if name == "said" and report.when == "call":
-                terminalreporter.write_line(f"{report.nodeid.split('::')[1]}: {sentence}")
+                terminalreporter.write_line(f"{report.nodeid.split('::')[1]}: {text}")
 
 
 @pytest.fixture(scope="session")
 def sample_home():
-    """Return a COURSEKIT_HOME that is kept between runs, so that a sample is drawn once."""
+    """Return a COURSEKIT_HOME that is kept between runs, so that a sample is made once."""
     home = ROOT / "build" / "test-home" / ".coursekit"
     home.mkdir(parents=True, exist_ok=True)
     return home

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 import coursekit as ck
 
 SEEDS = (1, 2, 3)
+pytestmark = pytest.mark.claims
 
 
 @pytest.fixture(scope="module")

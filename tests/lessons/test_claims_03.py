@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder
 import coursekit as ck
 
 SEEDS = (1, 2, 3)
+pytestmark = pytest.mark.claims
 CATEGORIES = [
     "Store",
     "DayOfWeek",

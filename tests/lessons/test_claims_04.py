@@ -14,6 +14,7 @@ from sklearn.naive_bayes import MultinomialNB
 import coursekit as ck
 
 SEEDS = (1, 2, 3)
+pytestmark = pytest.mark.claims
 SIZES = {"embedding_dim": 96, "n_layers": 1}
 
 

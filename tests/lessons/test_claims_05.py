@@ -13,6 +13,7 @@ from torch import nn
 import coursekit as ck
 
 SEEDS = (1, 2, 3)
+pytestmark = pytest.mark.claims
 SCALES = ["pace", "lightness", "imagination", "tenderness"]
 
 

@@ -9,6 +9,7 @@ import coursekit as ck
 from coursekit.data.samples.miniatures import CLASSES
 
 SEEDS = (1, 2, 3)
+pytestmark = pytest.mark.claims
 
 
 # --- the ladder -------------------------------------------------------------------------------

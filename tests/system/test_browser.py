@@ -10,7 +10,7 @@ from tests.system import browser
 
 LESSONS = build.lessons(build.ROOT)
 names = pytest.mark.parametrize("source", LESSONS, ids=[source.stem for source in LESSONS])
-pytestmark = browser.needs_chromium
+pytestmark = [pytest.mark.browser, browser.needs_chromium]
 
 
 @pytest.fixture

@@ -382,10 +382,6 @@ def test_the_release_check_sees_what_did_not_run(tmp_path, monkeypatch, capfd):
 
 # The stand-in ---------------------------------------------------------------------------------
 
-needs_standin = pytest.mark.skipif(
-    not os.environ.get("COURSEKIT_COLAB"),
-    reason="the stand-in for Colab (6 GB) is built and used by `make test-colab` only",
-)
 HOSTS = {"colab": standin.COLAB, "kaggle": standin.KAGGLE}
 PRINT_VERSIONS = """
 import importlib.metadata as m
@@ -557,7 +553,7 @@ def ready(_built, course, tmp_path, monkeypatch):
     return runtime
 
 
-@needs_standin
+@pytest.mark.colab
 def test_set_up_twice_changes_nothing(fresh, course, say):
     """A course that replaces torch breaks every other notebook, and the learner's patience."""
     before, seconds = fresh.versions(), []
@@ -572,7 +568,7 @@ def test_set_up_twice_changes_nothing(fresh, course, say):
     assert seconds[1] < 5
 
 
-@needs_standin
+@pytest.mark.colab
 @pytest.mark.parametrize("source", build.lessons(ROOT), ids=lambda file: file.stem)
 def test_lessons_run(fresh, source, course, tmp_path, say):
     """What runs in JupyterLab and dies on Colab: another numpy, another IPython, no course."""
@@ -618,7 +614,7 @@ def _reloading():
     return [nbformat.v4.new_code_cell(source) for source in sources]
 
 
-@needs_standin
+@pytest.mark.colab
 def test_explorers_under_the_old_ipywidgets(ready, say):
     """An argument that only ipywidgets 8 knows: an explorer that no Colab can show."""
     ran = subprocess.run(
@@ -636,7 +632,7 @@ def test_explorers_under_the_old_ipywidgets(ready, say):
     assert set(driven) == set(coursekit.explore.__all__)
 
 
-@needs_standin
+@pytest.mark.colab
 def test_edited_modules_are_reloaded(ready):
     """IPython 7 on Python 3.13 cannot load autoreload; the learner edits and nothing changes."""
     assert ready.run(_reloading()) == "333\n"
@@ -653,7 +649,7 @@ def _small_lesson():
     return [nbformat.v4.new_code_cell(cell) for cell in SMALL_LESSON.split("# ---")]
 
 
-@needs_standin
+@pytest.mark.colab
 def test_a_killed_kernel_goes_on(ready, tmp_path, say):
     """The runtime ends in the night; what was trained is trained again, or comes out otherwise."""
     log = tmp_path / "log"
@@ -761,7 +757,7 @@ class Lesson1:
         return len(epochs) - len(set(epochs))
 
 
-@needs_standin
+@pytest.mark.colab
 def test_lesson_1_killed_goes_on(ready, tmp_path, say):
     """Resuming that works for a toy and not for a lesson, with its recipe and stored features."""
     Lesson1(ready, tmp_path / "first").run()  # builds the sample
@@ -795,7 +791,7 @@ def test_lesson_1_killed_goes_on(ready, tmp_path, say):
     assert sum(again) > 0, "no epoch was cut"
 
 
-@needs_standin
+@pytest.mark.colab
 def test_lesson_1_goes_on_without_drive(ready, tmp_path, say):
     """Drive vanishes in the middle: the lesson dies, or what was kept before is lost, too."""
     uncut = Lesson1(ready, tmp_path / "first").run()

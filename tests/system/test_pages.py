@@ -36,6 +36,7 @@ def test_a_page_gives_each_picture_its_own_sentence():
     assert "No description has been provided" not in page
 
 
+@pytest.mark.browser
 @browser.needs_chromium
 @files
 def test_axe_finds_nothing_serious(file, tmp_path, say):
