@@ -84,7 +84,7 @@ def doctor():
 
 def _python():
     return Finding(
-        "Python", f"{platform.python_version()} on {platform.system()}, {runtime.place()}"
+        "Python", f"{platform.python_version()} on {platform.system()}, {runtime.host()}"
     )
 
 
@@ -97,7 +97,7 @@ def _torch():
         return Finding(
             "torch",
             f"torch {torch.__version__}, torchvision fails to import ({reason(error)})",
-            LATEST.get(runtime.place(), "install torch and torchvision together, from one index"),
+            LATEST.get(runtime.host(), "install torch and torchvision together, from one index"),
         )
     return Finding("torch", f"torch {torch.__version__}, {beside}")
 
@@ -115,8 +115,8 @@ def _gpu():
             f"there is one, but it cannot be used: {runtime.probe('cuda')}",
             "choose another GPU type, or set COURSEKIT_DEVICE=cpu",
         )
-    if runtime.place() in MENUS:
-        return Finding("GPU", "there is none", f"{MENUS[runtime.place()]}, then run from the top")
+    if runtime.host() in MENUS:
+        return Finding("GPU", "there is none", f"{MENUS[runtime.host()]}, then run from the top")
     return Finding("GPU", "there is none: the sample edition of the lessons runs on the CPU")
 
 
@@ -165,22 +165,22 @@ def _short(folder):
 
 def _checkpoints():
     ends = {"colab": ", lost when this runtime ends", "kaggle": ", lost when this session ends"}
-    folder, place = runtime.checkpoints(), runtime.place()
+    folder, host = runtime.checkpoints(), runtime.host()
     if not os.environ.get("COURSEKIT_CHECKPOINTS"):  # below the folder that was looked at above
-        return Finding("trainings", f"kept in {_short(folder)}{ends.get(place, '')}")
+        return Finding("trainings", f"kept in {_short(folder)}{ends.get(host, '')}")
     if why := runtime.unwritable(folder):
         return Finding(
             "trainings",
             f"not kept, {_short(folder)} cannot be written ({why})",
             "run the cell with ck.keep_on_drive() again"
-            if place == "colab"
+            if host == "colab"
             else "set COURSEKIT_CHECKPOINTS to a folder that can be",
         )
     return Finding("trainings", f"kept in {_short(folder)}")
 
 
 def _drive():
-    if runtime.place() == "colab":
+    if runtime.host() == "colab":
         there = os.path.ismount("/content/drive")
         yield Finding("Drive", "open" if there else "not open; ck.keep_on_drive() opens it")
 
@@ -204,7 +204,7 @@ def _too_old():
         wanted = metadata.requires("coursekit") or []
     except metadata.PackageNotFoundError:
         wanted = []
-    latest = LATEST.get(runtime.place())
+    latest = LATEST.get(runtime.host())
     for line in wanted:
         name, _, bound = line.partition(";")[0].strip().partition(">=")
         if "extra ==" in line or not bound:

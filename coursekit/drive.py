@@ -28,7 +28,7 @@ def keep_on_drive(folder="coursekit"):
     Raises:
         CourseError: this is not Colab, or Drive cannot be opened or written.
     """
-    if runtime.place() != "colab":
+    if runtime.host() != "colab":
         raise CourseError(
             "Google Drive can be opened in Colab only; elsewhere set COURSEKIT_HOME to a folder "
             "that stays, before the notebook starts."

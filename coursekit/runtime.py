@@ -88,7 +88,7 @@ def precision(where=None):
     return Precision(torch.float16, True, reason)
 
 
-def place():
+def host():
     """Return where the code runs: "colab", "kaggle", "jupyter" or "terminal"."""
     if os.environ.get("COLAB_RELEASE_TAG") or os.environ.get("COLAB_BACKEND_VERSION"):
         return "colab"
@@ -148,7 +148,7 @@ def widgets():
     Under ``COURSEKIT_WIDGETS=off`` explorers and quizzes leave pictures and sentences instead, as
     in a stored notebook. Read only here.
     """
-    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or place() == "terminal":
+    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or host() == "terminal":
         return False
     return importlib.util.find_spec("ipywidgets") is not None
 
@@ -172,16 +172,19 @@ def edition():
     return asked, True
 
 
-def by_edition(path, *, full, sample, trial=None):
+_quick = quick  # by_edition has an argument of that name
+
+
+def by_edition(path, *, full, sample, quick=None):
     """Return ``full`` or ``sample``, whichever edition the data set in ``path`` is.
 
     Args:
         path: what ``ck.fetch`` returned.
         full, sample: the value for each edition, such as the size of the pictures.
-        trial: in place of ``full`` under the quick profile, where that would take too long.
+        quick: in place of ``full`` under the quick profile, where that would take too long.
     """
-    if trial is not None and quick():
-        full = trial
+    if quick is not None and _quick():
+        full = quick
     return sample if Path(path).parent.name == "sample" else full
 
 
@@ -233,6 +236,6 @@ def machine():
     where = device()
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else where.type.upper()
     return (
-        f"{place()}, {name}, {precision(where).reason.split(':')[0]}, "
+        f"{host()}, {name}, {precision(where).reason.split(':')[0]}, "
         f"{os.cpu_count()} CPU cores, torch {torch.__version__}"
     )

@@ -22,7 +22,7 @@ module = sys.modules["coursekit.doctor"]  # coursekit.doctor itself is the funct
 def healthy(tmp_path, monkeypatch):
     """A machine without any trouble, on which each test makes one."""
     monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(runtime, "place", lambda: "jupyter")
+    monkeypatch.setattr(runtime, "host", lambda: "jupyter")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIGABYTE // 4096}
@@ -113,7 +113,7 @@ def test_a_drive_that_is_gone(tmp_path, monkeypatch, gone):
     drive, link = tmp_path / "drive", tmp_path / "link"
     drive.mkdir()
     link.symlink_to(drive)
-    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    monkeypatch.setattr(runtime, "host", lambda: "colab")
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(link / "checkpoints"))
     monkeypatch.setattr(module, "MENUS", {})  # the missing GPU is no matter here
     assert doctor().problems == []
@@ -124,7 +124,7 @@ def test_a_drive_that_is_gone(tmp_path, monkeypatch, gone):
     problem = only_problem()
     assert f"cannot be written ({drive} has vanished)" in problem.found
     assert "ck.keep_on_drive()" in problem.remedy
-    monkeypatch.setattr(runtime, "place", lambda: "jupyter")
+    monkeypatch.setattr(runtime, "host", lambda: "jupyter")
     assert "set COURSEKIT_CHECKPOINTS to" in only_problem().remedy
 
 
@@ -167,7 +167,7 @@ def test_a_gpu_that_works(monkeypatch):
 
 def test_colab_without_a_gpu(monkeypatch):
     """The one menu entry that a Colab learner needs would not be named."""
-    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    monkeypatch.setattr(runtime, "host", lambda: "colab")
     assert "Runtime > Change runtime type" in only_problem().remedy
 
 
@@ -197,7 +197,7 @@ def test_old_and_missing_packages(wanted, found, monkeypatch):
 @pytest.mark.parametrize("place", ["colab", "kaggle"])
 def test_no_package_is_replaced_on_a_host(place, monkeypatch):
     """pip brings another torch, and torchvision and the learner's other notebooks break."""
-    monkeypatch.setattr(runtime, "place", lambda: place)
+    monkeypatch.setattr(runtime, "host", lambda: place)
     monkeypatch.setattr(module, "MENUS", {})
     monkeypatch.setitem(sys.modules, "torchvision", None)  # its import fails
     wanted = ["torch>=99.1", "nothing-of-this-name>=1.0"]
@@ -258,7 +258,7 @@ def test_a_table_in_a_notebook():
 def test_it_says_that_trainings_are_lost(monkeypatch):
     """A night of training that nobody knew would be gone."""
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
-    monkeypatch.setattr(runtime, "place", lambda: "colab")
+    monkeypatch.setattr(runtime, "host", lambda: "colab")
     assert "lost when this runtime ends" in repr(doctor())
     assert "ck.keep_on_drive() opens it" in repr(doctor())
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "/content/drive/x")

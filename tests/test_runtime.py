@@ -166,7 +166,7 @@ SERVICES = ("COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KAGGLE_KERNEL_RUN_TYP
 
 
 @pytest.mark.parametrize(
-    ("variable", "place"),
+    ("variable", "host"),
     [
         ("COLAB_RELEASE_TAG", "colab"),
         ("COLAB_BACKEND_VERSION", "colab"),
@@ -174,13 +174,13 @@ SERVICES = ("COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KAGGLE_KERNEL_RUN_TYP
         (None, "terminal"),
     ],
 )
-def test_the_place(variable, place, monkeypatch):
+def test_the_host(variable, host, monkeypatch):
     """A folder called /content, or google.colab being installed, would look like Colab."""
     for name in SERVICES:
         monkeypatch.delenv(name, raising=False)
     if variable:
         monkeypatch.setenv(variable, "Interactive")
-    assert runtime.place() == place
+    assert runtime.host() == host
 
 
 def test_jupyter_is_told_by_its_kernel(monkeypatch):
@@ -190,11 +190,11 @@ def test_jupyter_is_told_by_its_kernel(monkeypatch):
     import IPython
 
     monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
-    assert runtime.place() == "jupyter"
+    assert runtime.host() == "jupyter"
     monkeypatch.setattr(IPython, "get_ipython", SimpleNamespace)
-    assert runtime.place() == "terminal"
+    assert runtime.host() == "terminal"
     monkeypatch.setitem(sys.modules, "IPython", None)
-    assert runtime.place() == "terminal"
+    assert runtime.host() == "terminal"
 
 
 def test_folders(tmp_path, monkeypatch):
@@ -245,11 +245,11 @@ def test_values_by_edition(tmp_path, monkeypatch):
     sample, full = tmp_path / "sample" / "dogscats", tmp_path / "full" / "dogscats"
     assert runtime.by_edition(sample, full=224, sample=96) == 96
     assert runtime.by_edition(str(full), full=224, sample=96) == 224
-    assert runtime.by_edition(full, full=224, sample=96, trial=64) == 224
+    assert runtime.by_edition(full, full=224, sample=96, quick=64) == 224
     monkeypatch.setenv("COURSEKIT_QUICK", "1")
-    assert runtime.by_edition(full, full=224, sample=96, trial=64) == 64
+    assert runtime.by_edition(full, full=224, sample=96, quick=64) == 64
     assert runtime.by_edition(full, full=224, sample=96) == 224
-    assert runtime.by_edition(sample, full=224, sample=96, trial=64) == 96
+    assert runtime.by_edition(sample, full=224, sample=96, quick=64) == 96
     names = {"full": "resnet34", "sample": "drawings"}
     monkeypatch.delenv("COURSEKIT_ARCH", raising=False)
     assert runtime.architecture(sample, **names) == "drawings"

@@ -75,7 +75,7 @@ print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of 
 # %%
 architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
 small, middle, large = ck.by_edition(
-    PATH, full=(64, 128, 256), sample=(32, 48, 64), trial=(64, 96, 128)
+    PATH, full=(64, 128, 256), sample=(32, 48, 64), quick=(64, 96, 128)
 )
 
 

@@ -77,7 +77,7 @@ sizes = ck.by_edition(
     PATH,
     full={"embedding_dim": 400, "hidden_size": 1152, "n_layers": 3, "dropout": 0.7},
     sample={"embedding_dim": 96, "n_layers": 1, "dropout": 0.3},
-    trial={"embedding_dim": 128, "hidden_size": 128, "n_layers": 3, "dropout": 0.7},
+    quick={"embedding_dim": 128, "hidden_size": 128, "n_layers": 3, "dropout": 0.7},
 )
 rows, steps = ck.by_edition(PATH, full=(64, 70), sample=(32, 50))
 batch, rate = ck.by_edition(PATH, full=(32, 0.004), sample=(16, 0.01))

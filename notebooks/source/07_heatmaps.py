@@ -711,7 +711,7 @@ def fast_net(width):
 
 # %%
 width, epochs, fast_lr, decay = ck.by_edition(
-    PATH, full=(64, 20, 0.2, 5e-4), sample=(8, 4, 0.05, 5e-4), trial=(8, 1, 0.05, 5e-4)
+    PATH, full=(64, 20, 0.2, 5e-4), sample=(8, 4, 0.05, 5e-4), quick=(8, 1, 0.05, 5e-4)
 )
 quickly = ck.Data(data.train.subset(range(data.train.examples)), data.valid, classes=data.classes)
 quickly.train.augment = shifted
