@@ -43,7 +43,7 @@ def _fit(epochs=3, **options):
     x = torch.randn(64, 4)
     batches = [(x[i : i + 16], (x[i : i + 16, 0] > 0).long()) for i in range(0, 64, 16)]
     learn = ck.Learner(Data(batches, batches), torch.nn.Linear(4, 2), ck.cross_entropy)
-    history = learn.fit(epochs, lr=0.1, **options)
+    history = learn.fit(epochs, lr=0.1, **{"name": "fit", **options})
     return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
 
 

@@ -141,14 +141,14 @@ class FitCheckpoints:
 
     Args:
         learner, state, callbacks: whose training it is.
-        name: of the fit.
+        name: of the fit; None keeps and reads nothing.
         resume: False reads nothing back.
     """
 
     def __init__(self, learner, state, callbacks, name, resume):
         self.learner, self.state, self.callbacks = learner, state, callbacks
         self.name, self.resume = name, resume
-        self.active, self._noted = bool(learner.checkpoints), False
+        self.active, self._noted = name is not None, False
         self.skip, self.losses, self.began = 0, [], None
         self._seconds, self._cut_random, self._epoch_random = 0.0, None, None
         self._written = time.monotonic()
@@ -173,7 +173,7 @@ class FitCheckpoints:
                 found = self._whole(file)
                 if found:
                     return self._restore(*found)
-        elif self.name != "fit":
+        else:
             self._say_what_changed(family)
 
     @staticmethod

@@ -112,7 +112,6 @@ class Learner:
         groups: lists of modules, first to last layer, for freezing and for a rate per group; by
             default what ``model.layer_groups()`` returns, or one group.
         name: folder of the checkpoints, below that of all; by default the class of the model.
-        checkpoints: False trains without writing anything to disk.
 
     Raises:
         CourseError: an argument is not what it should be.
@@ -129,7 +128,6 @@ class Learner:
         callbacks=(),
         groups=None,
         name=None,
-        checkpoints=True,
     ):
         if not isinstance(model, nn.Module):
             raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
@@ -148,7 +146,6 @@ class Learner:
         self.callbacks = _listed(callbacks)
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
         self.name = name or type(model).__name__
-        self.checkpoints = checkpoints
         self.history = History()
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
 
@@ -162,14 +159,15 @@ class Learner:
         schedule=schedules.one_cycle,
         weight_decay=0.01,
         callbacks=(),
-        name="fit",
+        name=None,
         resume=True,
     ):
         """Train for ``epochs`` epochs and return the history of this fit.
 
-        The table shows an epoch a row. After every epoch (and every few minutes within a long one)
-        a checkpoint is written; the same cell, run again from the start in a new kernel, reads the
-        finished epochs back and goes on.
+        The table shows an epoch a row. A fit with a ``name`` writes a checkpoint after every epoch
+        (and every few minutes within a long one); the same cells, run again from the top in a new
+        kernel, read the finished epochs back and go on. A fit without a name reads and writes
+        nothing.
 
         Args:
             epochs: times that all training examples are seen.
@@ -178,8 +176,8 @@ class Learner:
                 ``ck.one_cycle``, ``ck.cosine``, ``ck.CosineRestarts(3)`` or ``ck.constant``.
             weight_decay: how strongly weights are pulled to zero, per step and unit of rate.
             callbacks: listeners to this fit, beside the learner's own.
-            name: of the fit, for its checkpoints.
-            resume: False trains afresh, whatever was kept.
+            name: of the fit, for its checkpoints; None keeps none.
+            resume: False trains anew, whatever was kept under this name.
 
         Raises:
             CourseError: a number is out of range, or nothing can be trained.
@@ -190,9 +188,7 @@ class Learner:
         state = State(self, model, optimizer, epochs, len(data.train))
         listeners = self._listeners([*self.callbacks, *_listed(callbacks)])
         settings = [epochs, rates, schedule, weight_decay, self.optimizer, self.loss, self.metrics]
-        checkpoints = FitCheckpoints(
-            self, state, listeners["all"], name, resume and self.checkpoints
-        )
+        checkpoints = FitCheckpoints(self, state, listeners["all"], name, resume)
         self.history = state.history
         try:
             self._notify(listeners, "fit_start", state)

@@ -41,7 +41,6 @@ def image_learner(
     optimizer="adamw",
     callbacks=(),
     name=None,
-    checkpoints=True,
 ):
     """Return a learner for pictures: a pretrained body, frozen, and a new head.
 
@@ -53,7 +52,7 @@ def image_learner(
         precompute: True runs the frozen body once over the pictures and trains the head on what it
             gave, in seconds; augmentation rests meanwhile. ``learn.precompute = False`` ends that.
         metrics: for the epoch table; by default accuracy, or F2 where a picture has several labels.
-        optimizer, callbacks, name, checkpoints: as for ``Learner``.
+        optimizer, callbacks, name: as for ``Learner``.
 
     Raises:
         CourseError: the architecture is unknown, or its weights cannot be had.
@@ -74,7 +73,6 @@ def image_learner(
         optimizer=optimizer,
         callbacks=callbacks,
         name=name or architecture,
-        checkpoints=checkpoints,
     )
     learner.architecture = architecture
     if pretrained:
@@ -157,14 +155,12 @@ class ImageLearner(Learner):
 
     def _kept_features(self, file):
         """Return what ``_keep_features`` wrote, or None where it is not there or damaged."""
-        if self.checkpoints and file.exists():
+        if file.exists():
             with contextlib.suppress(CourseError):
                 return read_tensors(file)[0]["features"]
         return None
 
     def _keep_features(self, file, features):
-        if not self.checkpoints:
-            return
         try:
             write_tensors(file, {"features": features})
         except OSError as error:
@@ -265,14 +261,7 @@ def load_model(file):
 
 
 def ratings_learner(
-    data,
-    n_factors=50,
-    *,
-    y_range=(0.5, 5.5),
-    metrics=(rmse,),
-    callbacks=(),
-    name="ratings",
-    checkpoints=True,
+    data, n_factors=50, *, y_range=(0.5, 5.5), metrics=(rmse,), callbacks=(), name="ratings"
 ):
     """Return a learner of ratings: biases and factors of users and items, see ``RatingNet``.
 
@@ -283,7 +272,7 @@ def ratings_learner(
         data: what ``ck.ratings`` returns.
         n_factors: how many numbers describe a user or an item.
         y_range: (low, high), the range of the predictions, a little wider than that of the ratings.
-        metrics, callbacks, name, checkpoints: as for ``Learner``.
+        metrics, callbacks, name: as for ``Learner``.
 
     Raises:
         CourseError: ratings lie outside of the y_range.
@@ -304,7 +293,6 @@ def ratings_learner(
         optimizer=adamw_with_smaller_bias_decay,
         callbacks=callbacks,
         name=name,
-        checkpoints=checkpoints,
     )
 
 
@@ -328,7 +316,6 @@ def table_learner(
     optimizer="adamw",
     callbacks=(),
     name="table",
-    checkpoints=True,
 ):
     """Return a learner of a number from a table: embeddings and a few layers, see ``TableNet``.
 
@@ -339,7 +326,7 @@ def table_learner(
         hidden_sizes, dropout, embedding_dropout, embedding_dims: as for ``TableNet``.
         y_range: (low, high) of the predictions, of the logarithm where the target is one; by
             default a fifth wider on each side than the targets of the training part.
-        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+        metrics, optimizer, callbacks, name: as for ``Learner``.
 
     Raises:
         CourseError: a width is missing, or the y_range is empty.
@@ -364,7 +351,6 @@ def table_learner(
         optimizer=optimizer,
         callbacks=callbacks,
         name=name,
-        checkpoints=checkpoints,
     )
 
 
@@ -404,7 +390,6 @@ def language_learner(
     optimizer="adamw",
     callbacks=(),
     name=None,
-    checkpoints=True,
 ):
     """Return a learner for a language model: by default an AWD-LSTM (arXiv:1708.02182).
 
@@ -417,7 +402,7 @@ def language_learner(
         embedding_dim, hidden_size, n_layers: sizes of the AWD-LSTM.
         dropout: factor of all five dropouts.
         clip: gradients longer than this are shortened.
-        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+        metrics, optimizer, callbacks, name: as for ``Learner``.
     """
     if model is None:
         words = len(data.options["vocabulary"])
@@ -432,7 +417,6 @@ def language_learner(
         optimizer=optimizer,
         callbacks=[*usual, *callbacks],
         name=name or "language",
-        checkpoints=checkpoints,
     )
 
 
@@ -446,7 +430,6 @@ def text_learner(
     optimizer="adamw",
     callbacks=(),
     name=None,
-    checkpoints=True,
 ):
     """Return a learner for labelled texts: an encoder and a head that pools over all its vectors.
 
@@ -456,7 +439,7 @@ def text_learner(
             "lstm" or "transformer", from random weights.
         dropout: factor of the five dropouts of an LSTM.
         sizes: dict of sizes for a new encoder, such as ``{"embedding_dim": 64, "n_layers": 2}``.
-        metrics, optimizer, callbacks, name, checkpoints: as for ``Learner``.
+        metrics, optimizer, callbacks, name: as for ``Learner``.
 
     Raises:
         CourseError: the encoder is unknown, or knows another vocabulary.
@@ -490,7 +473,6 @@ def text_learner(
         optimizer=optimizer,
         callbacks=callbacks,
         name=name or "text",
-        checkpoints=checkpoints,
     )
     if pretrained:
         learner.freeze()

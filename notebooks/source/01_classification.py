@@ -180,7 +180,7 @@ architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
 PATH = ck.fetch("dogscats")
 data = ck.images(PATH, size=size, batch=batch)
 learn = ck.image_learner(data, architecture, precompute=True)
-history = learn.fit(3, lr=0.01)
+history = learn.fit(3, lr=0.01, name="head")
 
 # %% [markdown] lang="en"
 # That is a picture classifier. Read the table from left to right:
@@ -209,7 +209,7 @@ ck.show_history(history);
 # %%
 ck.seed()
 scratch = ck.image_learner(data, architecture, pretrained=False)
-from_scratch = scratch.fit(3, lr=0.01)
+from_scratch = scratch.fit(3, lr=0.01, name="from scratch")
 
 # %% [markdown] lang="en"
 # One run proves little: another seed gives other numbers. So whenever this course claims a number,
@@ -217,10 +217,10 @@ from_scratch = scratch.fit(3, lr=0.01)
 
 
 # %%
-def train_head(seed, epochs=3, lr=0.01, data=data, **options):
+def train_head(seed, epochs=3, lr=0.01, data=data, name="head"):
     ck.seed(seed)
     learner = ck.image_learner(data, architecture, precompute=True)
-    return learner, learner.fit(epochs, lr, **options)
+    return learner, learner.fit(epochs, lr, name=f"{name} {seed}")
 
 
 runs = [train_head(seed)[1][-1]["accuracy"] for seed in (1, 2, 3)]
@@ -238,20 +238,21 @@ print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(ru
 # thumbnails, nobody can say from that.
 #
 # **And when the computer stops in the middle?** A free runtime ends after some hours, a laptop runs
-# out of battery. Every fit of this course writes a *checkpoint* after each epoch. Open the lesson
-# again and run it from the top: what was trained already is read back, and the rest goes on exactly
-# as if it had never been cut. Try it with the first of the three runs, the very same call. Will it
-# take as long as before, and will the number be the same?
+# out of battery. A fit that is given a `name` writes a *checkpoint* after each epoch. Open the lesson
+# again and run it from the top: what was trained already under that name is read back, and the rest
+# goes on exactly as if it had never been cut. Try it with the first of the three runs, the very same
+# call. Will it take as long as before, and will the number be the same?
 
 # %%
 _, again = train_head(1)
 assert again[-1]["accuracy"] == runs[0]
 
 # %% [markdown] lang="en"
-# `resume=False` in a fit trains it afresh; and a fit whose data, model or settings have changed
-# starts afresh by itself. In Colab the disk dies with the runtime, so the checkpoints need another
-# place: put `kept = ck.keep_on_drive()` into a cell at the top of the lesson, before the first
-# training, and `kept.finish()` into one at the end.
+# `resume=False` in a fit trains it anew. A fit whose data, model or settings have changed trains anew
+# by itself and says what changed, and a fit without a `name` neither writes nor reads anything. In
+# Colab the disk dies with the runtime, so the checkpoints need another place: put
+# `kept = ck.keep_on_drive()` into a cell at the top of the lesson, before the first training, and
+# `kept.finish()` into one at the end.
 
 # %% [markdown] lang="en"
 # **Other architectures.** Any classifier of the torchvision library can stand in the one line that
@@ -446,7 +447,7 @@ print(f"suggestion: {sweep.suggestion}; the sweep ended {sweep.stopped}")
 
 # %%
 rates = {"lr 1 (too high)": 1.0, "lr 0.01": 0.01, "lr 0.0001 (too low)": 0.0001}
-tried = {label: train_head(0, lr=rate)[1] for label, rate in rates.items()}
+tried = {label: train_head(0, lr=rate, name=label)[1] for label, rate in rates.items()}
 
 # %%
 ck.show_histories(tried, value="valid_loss")

@@ -798,7 +798,7 @@ print(f"batch statistics, class by class: {torch.cat(by_class).float().mean():.3
 # %%
 models = PATH.parent.parent / "models"
 file = learners["wider"].save(models / "lesson7.safetensors")
-again = ck.Learner(data, wider(), ck.cross_entropy, checkpoints=False)
+again = ck.Learner(data, wider(), ck.cross_entropy)
 again.load(file)
 with torch.no_grad():
     shares = again.model.eval()(x[:1].to(again.device)).softmax(1)[0]
@@ -1041,7 +1041,7 @@ if peaks:
 
 # %%
 ck.seed(1)
-untrained = ck.image_learner(pets, architecture, pretrained=False, checkpoints=False).model.eval()
+untrained = ck.image_learner(pets, architecture, pretrained=False).model.eval()
 if outlines is not None:
     peak, inside = judge(heat_of(untrained, layers[0], pooled=False), ~half)
     print(f"a network of random weights: peak {peak:.3f}, heat inside {inside:.3f}")

@@ -56,7 +56,7 @@ def main(file, hidden="256", epochs="4", dropout="0.2"):
     data = ck.language(Path(file), tokens="characters", batch=32, length=64)
     model = Reader(len(data.options["vocabulary"]), int(hidden), float(dropout))
     calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
-    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls, checkpoints=False)
+    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls)
     began = time.process_time(), time.perf_counter()
     learn.fit(int(epochs), lr=0.005)
     cpu, wall = time.process_time() - began[0], time.perf_counter() - began[1]

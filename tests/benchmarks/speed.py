@@ -160,7 +160,7 @@ def by_learner(network, loss, batches):
     """Return the seconds of one epoch of the learner: table and schedule, nothing validated."""
     one = [next(iter(batches))]
     data = ck.Data(batches, Ready(one))
-    learn = ck.Learner(data, network(), loss, checkpoints=False)
+    learn = ck.Learner(data, network(), loss)
     began = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         learn.fit(1, 1e-3)

@@ -116,9 +116,7 @@ def test_no_targets():
     assert batches.targets is None
     assert batches.subset([1, 2]).targets is None
     assert batches.fingerprint()
-    learn = ck.Learner(
-        ck.Data(batches, batches), torch.nn.Linear(3, 2), ck.cross_entropy, checkpoints=False
-    )
+    learn = ck.Learner(ck.Data(batches, batches), torch.nn.Linear(3, 2), ck.cross_entropy)
     said = learn.predict(batches)
     assert said.scores.shape == (5, 2)
     assert said.targets is None

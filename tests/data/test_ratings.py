@@ -196,7 +196,7 @@ def test_recipe_trains_like_a_raw_loop():
     """Weights of a fit that differ from those of torch's own optimiser and schedule."""
     data = ck.ratings(a_table(), batch=16)
     ck.seed(3)
-    learn = ck.ratings_learner(data, n_factors=4, checkpoints=False)
+    learn = ck.ratings_learner(data, n_factors=4)
     ck.seed(4)
     learn.fit(2, 0.01, weight_decay=0.5, schedule=ck.constant)
     ck.seed(3)

@@ -306,7 +306,7 @@ def test_rmspe_equals_scikit_learn_whatever_the_batches():
 def test_learner_measures_on_the_real_scale():
     """An epoch table that shows the error of logarithms as if it were percent."""
     frame, valid = make()
-    learn = ck.table_learner(build(frame, valid), metrics=[ck.rmspe, ck.rmse], checkpoints=False)
+    learn = ck.table_learner(build(frame, valid), metrics=[ck.rmspe, ck.rmse])
     row = learn.fit(1, 0.01)[-1]
     predicted, truth = learn.data.real(learn.predict().scores), frame.sales[valid].to_numpy()
     assert row["rmspe"] == pytest.approx(np.sqrt(np.mean((predicted / truth - 1) ** 2)), rel=1e-4)
@@ -321,14 +321,14 @@ def test_a_planted_effect_is_learned():
     ck.seed(0)
     how = {"categories": ["shop"], "numbers": ["price"], "log": True, "batch": 64}
     data = ck.table(frame, "y", valid=0.2, **how)
-    learn = ck.table_learner(data, dropout=0.0, embedding_dropout=0.0, checkpoints=False)
+    learn = ck.table_learner(data, dropout=0.0, embedding_dropout=0.0)
     assert learn.fit(6, 0.02)[-1]["rmspe"] < 0.1
 
 
 def test_what_if_changes_one_column_only():
     """A slider that moves something else than what it says."""
     frame, valid = make()
-    learn = ck.table_learner(build(frame, valid), checkpoints=False)
+    learn = ck.table_learner(build(frame, valid))
     rows = frame[valid]
     found = ck.what_if(learn, rows, "kind", ["a", "b"])
     assert found.shape == (2, valid.sum())

@@ -246,7 +246,7 @@ def test_predictions_are_in_order(tmp_path):
     """Verdicts that are printed beside another review."""
     data = ck.text(folder_of(tmp_path), batch=7)
     ck.seed()
-    learn = ck.text_learner(data, sizes={"embedding_dim": 8, "n_layers": 1}, checkpoints=False)
+    learn = ck.text_learner(data, sizes={"embedding_dim": 8, "n_layers": 1})
     said = learn.predict(data.train)
     assert torch.equal(said.targets, data.train.targets)
     known = data.options["vocabulary"]

@@ -58,7 +58,7 @@ def fit(log):
         metrics=[ck.accuracy],
         callbacks=[ck.KeepBestWeights("accuracy", higher_is_better=True)],
     )
-    history = learn.fit(EPOCHS, 0.05, callbacks=[Log(log), ck.Mixup(2)])
+    history = learn.fit(EPOCHS, 0.05, name="fit", callbacks=[Log(log), ck.Mixup(2)])
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]
     weights = hashlib.sha256()
     for value in model.state_dict().values():

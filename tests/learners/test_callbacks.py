@@ -29,7 +29,7 @@ def net():
 
 def learner(data=None, **options):
     """Return a learner with plain steps of SGD."""
-    options = {"optimizer": "sgd", "checkpoints": False, **options}
+    options = {"optimizer": "sgd", **options}
     return ck.Learner(data or blobs(), net(), ck.cross_entropy, **options)
 
 
@@ -157,7 +157,7 @@ def test_mixup_of_several_labels_an_example():
     """Guards against one_hot of targets that are already shares."""
     x, y = torch.randn(8, 6), (torch.rand(8, 3) > 0.5).float()
     part, watch = ck.Batches(x, y, size=8), Watch()
-    learn = ck.Learner(ck.Data(part, part), net(), ck.binary_cross_entropy, checkpoints=False)
+    learn = ck.Learner(ck.Data(part, part), net(), ck.binary_cross_entropy)
     fit(learn, ck.Mixup(), watch)
     assert watch._seen[0][1].shape == (8, 3)
 
@@ -243,7 +243,7 @@ def test_accumulation_with_a_batch_that_does_not_fit():
             return self.inner(x)
 
     data = blobs(40)
-    tight = ck.Learner(data, Small(), ck.cross_entropy, optimizer="sgd", checkpoints=False)
+    tight = ck.Learner(data, Small(), ck.cross_entropy, optimizer="sgd")
     found, wanted = Gradients(), Gradients()
     fit(tight, ck.GradientAccumulation(2), found)
     fit(learner(blobs(40, size=16)), wanted)
@@ -356,7 +356,7 @@ def test_activation_statistics_of_a_layer_that_gives_a_tuple():
     with torch.no_grad():
         first = model.layer(x[:, None])[0]
     watch = ck.ActivationStatistics(["layer"])
-    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=[watch], checkpoints=False)
+    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=[watch])
     learn.fit(1, lr=0.1)
     wanted = torch.stack([first.mean(), first.std(), torch.zeros(())])
     assert torch.allclose(watch.statistics["layer"][0], wanted, atol=1e-6)
@@ -371,7 +371,7 @@ def test_activation_statistics_are_read_back_with_the_fit(capsys):
         ck.seed(1)
         model = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
         watch = ck.ActivationStatistics()
-        ck.Learner(data, model, ck.cross_entropy, callbacks=[watch]).fit(2, lr=0.1)
+        ck.Learner(data, model, ck.cross_entropy, callbacks=[watch]).fit(2, 0.1, name="a")
         return watch.statistics["1"]
 
     first = listened()

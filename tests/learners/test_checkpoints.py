@@ -68,7 +68,7 @@ class Log(ck.Callback):
 def fit(learn, *, last=None, epochs=EPOCHS, lr=LR, **options):
     """Fit, cut off after ``last`` batches, and return the batches that were trained."""
     log = Log(last)
-    options = {"callbacks": [log], **options}
+    options = {"callbacks": [log], "name": "fit", **options}
     try:
         learn.fit(epochs, lr, **options)
     except KeyboardInterrupt:
@@ -203,8 +203,8 @@ def test_a_sequence_of_fits_is_read_back_up_to_the_cut(folder, capsys):
 def test_a_cut_within_an_epoch_goes_on_at_the_batch(folder, monkeypatch, last):
     """Guards against sums, order or dropout that begin anew in the middle of an epoch."""
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
-    whole = kernel(checkpoints=False)
-    fit(whole)
+    whole = kernel()
+    fit(whole, name=None)
     fit(kernel(), last=last)
     learn = kernel()
     assert len(fit(learn)) == EPOCHS * BATCHES - last + 1  # the last one was not kept yet
@@ -213,8 +213,8 @@ def test_a_cut_within_an_epoch_goes_on_at_the_batch(folder, monkeypatch, last):
 
 def left_again(learn):
     """Return what is left of a fit whose random numbers others have drawn from since."""
-    twin = kernel(checkpoints=False)
-    fit(twin)
+    twin = kernel()
+    fit(twin, name=None)
     return left(twin)
 
 
@@ -233,8 +233,8 @@ def test_a_loader_of_torch_is_resumed_too(folder):
         train = DataLoader(TensorDataset(x, y), 8, shuffle=True, drop_last=True)
         return kernel(data=ck.Data(train, DataLoader(TensorDataset(x, y), 8)), **options)
 
-    whole = cells(checkpoints=False)
-    fit(whole)
+    whole = cells()
+    fit(whole, name=None)
     once = left(whole)
     fit(cells(), last=8)
     learn = cells()
@@ -425,9 +425,9 @@ def test_find_lr_before_the_fit_does_not_hide_it(folder):
     assert fit(kernel()) == []
 
 
-def test_without_checkpoints_nothing_is_written(folder):
-    """Guards against files of learners who asked for none."""
-    fit(kernel(checkpoints=False))
+def test_without_a_name_nothing_is_written(folder):
+    """Guards against files of learners who asked for none, and a result nobody asked to read."""
+    assert len(fit(kernel(), name=None)) == len(fit(kernel(), name=None)) == EPOCHS * BATCHES
     assert not folder.exists()
 
 
@@ -437,10 +437,10 @@ def test_early_stop_is_read_back(folder, capsys):
         "callbacks": [ck.EarlyStopping("accuracy", patience=1)]
     }  # lower is not better: it stops
     first = kernel(metrics=[ck.accuracy])
-    history = first.fit(8, LR, **stop)
+    history = first.fit(8, LR, name="fit", **stop)
     assert len(history) < 8
     again = kernel(metrics=[ck.accuracy])
-    assert again.fit(8, LR, **stop) == history
+    assert again.fit(8, LR, name="fit", **stop) == history
     assert "finished" in capsys.readouterr().out
 
 
@@ -627,8 +627,8 @@ def test_one_failed_checkpoint_is_not_the_last_one(folder, monkeypatch, capsys):
 @pytest.mark.parametrize("moment", ["before", "within", "at the end"])
 def test_a_drive_that_dies_does_not_end_the_training(tmp_path, monkeypatch, capsys, moment):
     """Guards against a look at a dead mount, which fails where a missing file would only not be."""
-    whole = kernel(checkpoints=False)
-    fit(whole)
+    whole = kernel()
+    fit(whole, name=None)
     once = left(whole)
     drive, link = tmp_path / "drive", tmp_path / "link"
     (drive / "kept").mkdir(parents=True)

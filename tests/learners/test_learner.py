@@ -52,7 +52,6 @@ class Two(nn.Module):
 
 def learner(data=None, model=None, **options):
     """Return a learner on the blobs that writes nothing to disk."""
-    options = {"checkpoints": False, **options}
     return ck.Learner(data or blobs(), model or net(), ck.cross_entropy, **options)
 
 
@@ -179,7 +178,7 @@ def test_a_loader_that_collates_two_inputs_into_a_list():
 
 def test_a_second_fit_trains_on():
     """Guards against a second call that starts from the first weights or reads the first fit."""
-    learn = learner(checkpoints=True)
+    learn = learner()
     first = [p.clone() for p in fit(learn, 1, LR).parameters()]
     learn.fit(1, LR)
     assert not torch.equal(first[0], next(learn.model.parameters()))
@@ -246,7 +245,7 @@ def test_test_time_augmentation_of_several_labels():
     x, labels = torch.randn(20, 4), torch.randint(0, 2, (20, 2)).float()
     train = ck.Batches(x, labels, size=8, shuffle=True, augment=lambda part: part + 1)
     data = ck.Data(train, ck.Batches(x, labels, size=8))
-    learn = ck.Learner(data, torch.nn.Linear(4, 2), ck.binary_cross_entropy, checkpoints=False)
+    learn = ck.Learner(data, torch.nn.Linear(4, 2), ck.binary_cross_entropy)
     said = learn.predict(tta=3)
     with torch.no_grad():
         plain, moved = (learn.model(part).sigmoid() for part in (x, x + 1))

@@ -25,7 +25,7 @@ def learner():
     layers = [nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 2)]
     model = nn.Sequential(*layers)
     groups = [layers[:2], layers[2:]]
-    return ck.Learner(data(), model, ck.cross_entropy, groups=groups, checkpoints=False)
+    return ck.Learner(data(), model, ck.cross_entropy, groups=groups)
 
 
 def lesson(*sweeps):
@@ -163,7 +163,6 @@ def test_the_suggestion_on_a_bowl_whose_limit_is_known():
         Bowl(),
         lambda place, y: steep / 2 * (place**2).sum(1).mean(),
         optimizer=lambda groups: torch.optim.SGD(groups),
-        checkpoints=False,
     )
     sweep = learn.find_lr(lowest=1e-5, highest=10.0, steps=100, weight_decay=0.0)
     assert 0.1 / steep < sweep.suggestion < 2 / steep

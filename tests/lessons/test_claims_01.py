@@ -32,7 +32,7 @@ def pretrained(data):
     found = []
     for seed in SEEDS:
         ck.seed(seed)
-        learn = ck.image_learner(data, "drawings", precompute=True, checkpoints=False)
+        learn = ck.image_learner(data, "drawings", precompute=True)
         found.append(learn.fit(3, lr=0.01)[-1]["accuracy"])
     return found
 
@@ -46,7 +46,7 @@ def test_from_scratch_is_ten_points_worse(data, pretrained):
     """A sample so easy that pretraining, the lesson's point, would make no difference."""
     for seed, reached in zip(SEEDS, pretrained, strict=True):
         ck.seed(seed)
-        learn = ck.image_learner(data, "drawings", pretrained=False, checkpoints=False)
+        learn = ck.image_learner(data, "drawings", pretrained=False)
         scratch = learn.fit(3, lr=0.01)[-1]["accuracy"]
         assert scratch <= reached - 0.10, (seed, scratch, reached)
 

@@ -80,15 +80,13 @@ def wanted(data):
 @pytest.fixture(scope="module")
 def features(data):
     """Return what the frozen body says of every tile, as the lesson's ``features``."""
-    return ck.image_learner(data, "drawings", precompute=True, checkpoints=False).model_and_data()[
-        1
-    ]
+    return ck.image_learner(data, "drawings", precompute=True).model_and_data()[1]
 
 
 def train_head(features, seed, part=None, epochs=5, lr=0.01, loss=ck.binary_cross_entropy):
     ck.seed(seed)
     head = ck.image_model("drawings", 17, pretrained=False, size=64).head
-    learn = ck.Learner(part or features, head, loss, metrics=[ck.f_beta(2)], checkpoints=False)
+    learn = ck.Learner(part or features, head, loss, metrics=[ck.f_beta(2)])
     learn.fit(epochs, lr)
     return learn
 
@@ -119,8 +117,7 @@ def tuned(sample, wanted):
         steps, snapshots = {}, Snapshots()
         for name, rates in {"careful": CAREFUL, "bold": BOLD}.items():
             ck.seed(seed)
-            learn = ck.image_learner(tiles(sample, 32), "drawings", precompute=True,
-                                     checkpoints=False)  # fmt: skip
+            learn = ck.image_learner(tiles(sample, 32), "drawings", precompute=True)  # fmt: skip
             learn.fit(3, lr=0.01)
             learn.set_data(tiles(sample, 32, augment=ck.top_down))
             learn.unfreeze()
@@ -328,7 +325,7 @@ def test_overlapping_tiles_are_a_leak(data, features, wanted, say):
     """A leak of section 10 that leaks nothing."""
     rows = torch.tensor(np.random.default_rng(0).permutation(len(wanted)))
     copied, unknown = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-    body = ck.image_learner(data, "drawings", checkpoints=False).model.eval()
+    body = ck.image_learner(data, "drawings").model.eval()
     spied = data.valid.subset(copied)
     with torch.no_grad():
         shifted = [body.features(x.roll((3, 3), (-2, -1))) for x, _ in spied.in_order()]

@@ -108,7 +108,7 @@ def train(data, seed, epochs=6):
     ck.seed(seed)
     widths = [min(8, ck.embedding_dim(len(values))) for values in data.categories.values()]
     shape = {"hidden_sizes": (100, 50), "dropout": 0.05, "embedding_dims": widths}
-    learn = ck.table_learner(data, **shape, checkpoints=False)
+    learn = ck.table_learner(data, **shape)
     learn.fit(epochs, 0.01, weight_decay=1.0)
     return learn
 
@@ -286,7 +286,7 @@ def test_what_goes_wrong_goes_wrong(data, seed):
     reached = {}
     for rate in (10.0, 0.01, 0.0001):
         ck.seed(seed)
-        learn = ck.table_learner(data, hidden_sizes=(100, 50), dropout=0.05, checkpoints=False)
+        learn = ck.table_learner(data, hidden_sizes=(100, 50), dropout=0.05)
         reached[rate] = learn.fit(2, rate, weight_decay=0.0)[-1]["rmspe"]
     assert reached[0.01] < 0.2
     assert min(reached[10.0], reached[0.0001]) > 0.3, reached
@@ -298,7 +298,7 @@ def test_many_epochs_on_few_rows_are_learned_by_heart(data):
     tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
     tiny.train.size = 64
     ck.seed(1)
-    learn = ck.table_learner(tiny, hidden_sizes=(100, 50), dropout=0.0, checkpoints=False)
+    learn = ck.table_learner(tiny, hidden_sizes=(100, 50), dropout=0.0)
     history = learn.fit(20, 0.01, weight_decay=0.0, schedule=ck.constant)
     valid = [row["valid_loss"] for row in history]
     train = [row["train_loss"] for row in history]

@@ -53,7 +53,7 @@ def languages(stream):
     found = []
     for seed in SEEDS:
         ck.seed(seed)
-        learn = ck.language_learner(stream, **SIZES, dropout=0.3, checkpoints=False)
+        learn = ck.language_learner(stream, **SIZES, dropout=0.3)
         learn.fit(3, 0.01)
         found.append(learn)
     return found
@@ -65,7 +65,7 @@ def readers(data, languages):
     found = []
     for seed, language in zip(SEEDS, languages, strict=True):
         ck.seed(seed)
-        learn = ck.text_learner(data, language, dropout=0.2, checkpoints=False)
+        learn = ck.text_learner(data, language, dropout=0.2)
         fine_tune(learn, 0.01, 6)
         found.append(learn)
     return found
@@ -149,7 +149,7 @@ def scratch(data):
     found = []
     for seed in SEEDS:
         ck.seed(seed)
-        learn = ck.text_learner(data, "lstm", sizes=SIZES, dropout=0.2, checkpoints=False)
+        learn = ck.text_learner(data, "lstm", sizes=SIZES, dropout=0.2)
         fine_tune(learn, 0.01, 6)
         found.append(learn)
     return found
@@ -161,7 +161,7 @@ def test_reading_before_was_worth_it(data, reached, scratch, say):
     own = []  # another schedule: all layers from the first epoch
     for seed in SEEDS:
         ck.seed(seed)
-        learn = ck.text_learner(data, "lstm", sizes=SIZES, dropout=0.2, checkpoints=False)
+        learn = ck.text_learner(data, "lstm", sizes=SIZES, dropout=0.2)
         learn.fit(8, 0.005)
         own.append(learn.evaluate(data.test)["accuracy"])
     say(
@@ -177,7 +177,7 @@ def test_a_transformer_from_nothing_is_behind(data, scratch, say):
     """A table in which the lesson explains a gap that is not there."""
     ck.seed()
     sizes = {"embedding_dim": 64, "n_layers": 1}
-    learn = ck.text_learner(data, "transformer", sizes=sizes, checkpoints=False)
+    learn = ck.text_learner(data, "transformer", sizes=sizes)
     learn.fit(8, 0.002)
     found = learn.evaluate(data.test)["accuracy"]
     say(f"a small transformer from nothing: {found:.3f}")
@@ -189,10 +189,10 @@ def test_forward_and_backward(sample, stream, data, readers, reached, say):
     ck.seed(1)
     vocabulary = stream.options["vocabulary"]
     turned = ck.language(sample, batch=32, length=50, vocabulary=vocabulary, backward=True)
-    language = ck.language_learner(turned, **SIZES, dropout=0.3, checkpoints=False)
+    language = ck.language_learner(turned, **SIZES, dropout=0.3)
     language.fit(3, 0.01)
     other = ck.text(sample, vocabulary=vocabulary, batch=16, backward=True)
-    learn = ck.text_learner(other, language, dropout=0.2, checkpoints=False)
+    learn = ck.text_learner(other, language, dropout=0.2)
     fine_tune(learn, 0.01, 6)
     one, two = readers[0].predict(data.test), learn.predict(other.test)
     assert data.test.names == other.test.names
@@ -247,7 +247,7 @@ def test_too_many_epochs(data, say):
     part = data.train.subset(numpy.random.default_rng(0).permutation(data.train.examples)[:150])
     few = ck.Data(part, data.valid, classes=data.classes, options=data.options)
     ck.seed(0)
-    learn = ck.text_learner(few, "lstm", sizes=SIZES, dropout=0.2, checkpoints=False)
+    learn = ck.text_learner(few, "lstm", sizes=SIZES, dropout=0.2)
     history = learn.fit(20, 0.005)
     learned, new = (learn.evaluate(one)["accuracy"] for one in (part, data.test))
     losses = [row["valid_loss"] for row in history]
@@ -320,12 +320,10 @@ def test_real_reviews_in_a_reduced_form(real_home, monkeypatch, say):
     files = sorted((path / "train").rglob("*.txt"))[::3]
     ends = [file.read_text("utf-8")[-700:] for file in files]
     stream = ck.language(ends, batch=32, length=60, vocabulary=4000)
-    language = ck.language_learner(
-        stream, embedding_dim=96, n_layers=1, dropout=0.3, checkpoints=False
-    )
+    language = ck.language_learner(stream, embedding_dim=96, n_layers=1, dropout=0.3)
     told = language.fit(2, 0.01)
     data = ck.text(path, vocabulary=stream, batch=32, longest=120)
-    learn = ck.text_learner(data, language, dropout=0.5, checkpoints=False)
+    learn = ck.text_learner(data, language, dropout=0.5)
     fine_tune(learn, 0.01, 2)
     measured = learn.evaluate(data.test)
     split = stream.options["vocabulary"].split

@@ -28,7 +28,7 @@ def train(table, seed, *, valid=0.2, factors=10, lr=0.02, decay=0.2):
     """Return a learner trained as in the lesson."""
     ck.seed(seed)
     data = ck.ratings(table, valid=valid, seed=seed)
-    learner = ck.ratings_learner(data, n_factors=factors, checkpoints=False)
+    learner = ck.ratings_learner(data, n_factors=factors)
     learner.fit(5, lr, weight_decay=decay)
     return learner
 
@@ -134,10 +134,8 @@ def test_weight_decay_has_a_best_value(table, learners):
 def trained_alike(learner, seed):
     """Return a learner on the same split, whose decay pulls at biases as at factors."""
     ck.seed(seed)
-    net = ck.ratings_learner(learner.data, n_factors=10, checkpoints=False).model
-    alike = ck.Learner(
-        learner.data, net, ck.mean_squared_error, metrics=[ck.rmse], checkpoints=False
-    )
+    net = ck.ratings_learner(learner.data, n_factors=10).model
+    alike = ck.Learner(learner.data, net, ck.mean_squared_error, metrics=[ck.rmse])
     alike.fit(5, 0.02, weight_decay=0.2)
     return alike
 
@@ -301,7 +299,7 @@ def recalls(learner, seed):
     net = Preference(len(data.users), len(data.items), 16)
     pairs = ck.Data(watched_only(data, "train", shuffle=True), watched_only(data, "valid"))
     loss = ck.Loss("bpr", lambda d, _, reduction: -F.logsigmoid(d).mean())
-    ck.Learner(pairs, net, loss, checkpoints=False).fit(8, 0.02, weight_decay=0.3)
+    ck.Learner(pairs, net, loss).fit(8, 0.02, weight_decay=0.3)
     fame = torch.tensor(data.counts).float().expand(len(data.users), -1)
     with torch.no_grad():
         scores = net.bias + net.users @ net.items.T
@@ -332,7 +330,7 @@ def play(opinion, begin, policy, seed, *, rounds=4):
     for _ in range(rounds):
         frame = pandas.DataFrame({"who": who, "what": what, "stars": stars})
         data = ck.ratings(frame, user="who", item="what", rating="stars", valid=0.1)
-        learner = ck.ratings_learner(data, n_factors=10, checkpoints=False)
+        learner = ck.ratings_learner(data, n_factors=10)
         learner.fit(5, 0.02, weight_decay=0.3)
         codes = torch.zeros(opinion.shape[1], dtype=torch.long)
         codes[list(data.items[1:])] = torch.arange(1, len(data.items))

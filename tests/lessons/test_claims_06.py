@@ -59,7 +59,7 @@ def fit(data, kind, seed):
     ck.seed(seed)
     model = Reader(len(data.options["vocabulary"]), kind)
     calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
-    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls, checkpoints=False)
+    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls)
     learn.fit(EPOCHS, RATES[kind])
     return model
 
@@ -179,7 +179,7 @@ def test_a_loop_that_adds_gains_nothing_from_more_characters(data, say):
         x, y = windows(train, count)
         batches = ck.Batches(x[::3], y[::3], size=128, shuffle=True)
         cut = ck.Data(batches, ck.Batches(*windows(valid, count), size=2048))
-        learn = ck.Learner(cut, model, ck.cross_entropy, checkpoints=False)
+        learn = ck.Learner(cut, model, ck.cross_entropy)
         learn.fit(1, 0.01)
         found[joined, count] = learn.history[-1]["valid_loss"]
         how = "side by side" if joined else "added"

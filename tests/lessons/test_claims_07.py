@@ -79,9 +79,7 @@ def ladder(miniatures):
         for seed in SEEDS:
             ck.seed(seed)
             model = Centred(make())
-            learn = ck.Learner(
-                miniatures, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False
-            )
+            learn = ck.Learner(miniatures, model, ck.cross_entropy, metrics=[ck.accuracy])
             found.setdefault(label, []).append(learn.fit(4, 0.005)[-1]["accuracy"])
             if label == "wider":
                 gains.append(_mirrored(model.eval(), miniatures) - found[label][-1])
@@ -126,9 +124,7 @@ def test_units_die_at_a_rate_that_is_far_too_high(miniatures, seed, say):
         for factor in (1, 20):
             ck.seed(seed)
             model = Centred(net(norm=norm))
-            learn = ck.Learner(
-                miniatures, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False
-            )
+            learn = ck.Learner(miniatures, model, ck.cross_entropy, metrics=[ck.accuracy])
             history = learn.fit(1, 0.005 * factor, schedule=ck.constant)
             found[norm, factor] = history[-1]["accuracy"], _share_dead(model, miniatures)
     say("; ".join(f"norm {n}, {f} times: {a:.2f}, dead {d}" for (n, f), (a, d) in found.items()))
@@ -313,7 +309,7 @@ def test_photographs_of_cifar10(real_home, monkeypatch, say):
     for label in ("fully connected", "batch norm", "wider"):
         ck.seed(1)
         model = Centred(RUNGS[label]())
-        learn = ck.Learner(data, model, ck.cross_entropy, metrics=[ck.accuracy], checkpoints=False)
+        learn = ck.Learner(data, model, ck.cross_entropy, metrics=[ck.accuracy])
         found[label] = learn.fit(4, 0.005)[-1]["accuracy"]
     say(f"{data.train.examples} photographs of CIFAR-10, 4 epochs: {found}")
     assert found["fully connected"] + 0.05 <= found["batch norm"] <= found["wider"]

@@ -138,9 +138,7 @@ def test_state_goes_from_batch_to_batch(model):
 
 def test_tied_weights_train_in_one_group(stream):
     """An optimizer that refuses a shared weight, moves it twice, or freezes it in the last one."""
-    learn = ck.language_learner(
-        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
-    )
+    learn = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=1)
     groups = learn._parameters()
     assert [len(group) for group in groups] == [1, 4, 1]
     assert groups[0][0] is learn.model.decoder.weight
@@ -159,13 +157,7 @@ def test_training_equals_a_raw_loop(stream):
     """A learner that loses the state, clips or penalises otherwise than it says."""
     ck.seed(3)
     learn = ck.language_learner(
-        stream,
-        embedding_dim=8,
-        hidden_size=8,
-        n_layers=1,
-        dropout=0,
-        optimizer="sgd",
-        checkpoints=False,
+        stream, embedding_dim=8, hidden_size=8, n_layers=1, dropout=0, optimizer="sgd"
     )
     raw = copy.deepcopy(learn.model)
     learn.fit(1, 0.5, schedule=ck.constant, weight_decay=0)
@@ -187,9 +179,7 @@ def test_training_equals_a_raw_loop(stream):
 
 def test_losses_are_weighted_by_tokens(stream):
     """Batch means averaged as if the last, shorter batch counted as much as the others."""
-    learn = ck.language_learner(
-        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
-    )
+    learn = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=1)
     measured = learn.evaluate()
     learn.model.eval()
     with torch.no_grad():
@@ -264,11 +254,9 @@ def test_pool_is_last_largest_and_mean():
 def test_encoder_is_carried_over_and_frozen(stream):
     """A classifier that starts from nothing, or that spoils the language model it came from."""
     texts, labels = few_reviews()
-    language = ck.language_learner(
-        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
-    )
+    language = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=1)
     data = ck.text(texts, labels=labels, batch=8, vocabulary=stream)
-    learn = ck.text_learner(data, language, dropout=0.5, checkpoints=False)
+    learn = ck.text_learner(data, language, dropout=0.5)
     source, copied = language.model.encoder.state_dict(), learn.model.encoder.state_dict()
     assert all(torch.equal(source[name], copied[name]) for name in source)
     assert learn.model.encoder.dropout == 0.5
@@ -285,9 +273,7 @@ def test_encoder_is_carried_over_and_frozen(stream):
 def test_an_encoder_of_another_vocabulary_is_refused(stream):
     """Numbers that mean other words: it would train, to no avail, without a message."""
     texts, labels = few_reviews()
-    language = ck.language_learner(
-        stream, embedding_dim=8, hidden_size=8, n_layers=1, checkpoints=False
-    )
+    language = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=1)
     with pytest.raises(CourseError, match="vocabulary=language_data"):
         ck.text_learner(ck.text(texts, labels=labels), language)
     back = ck.text(texts, labels=labels, vocabulary=stream, backward=True)
@@ -310,9 +296,7 @@ def test_a_classifier_learns(encoder):
     ck.seed(1)
     texts, labels = few_reviews(200)
     data = ck.text(texts, labels=labels, batch=16, valid=0.25)
-    learn = ck.text_learner(
-        data, encoder, sizes={"embedding_dim": 16, "n_layers": 1}, checkpoints=False
-    )
+    learn = ck.text_learner(data, encoder, sizes={"embedding_dim": 16, "n_layers": 1})
     assert learn.fit(6, 0.01)[-1]["accuracy"] > 0.9
 
 

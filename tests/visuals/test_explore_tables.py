@@ -124,7 +124,7 @@ def test_groups_are_told_apart_by_what_the_rows_hold(capsys):
     data = ck.table(frame, "Sales", valid=0.2, log=True, batch=32, numbers=["Promo"],
                     categories=["Kind"])  # fmt: skip
     ck.seed(0)
-    learn = ck.table_learner(data, hidden_sizes=(16,), checkpoints=False)
+    learn = ck.table_learner(data, hidden_sizes=(16,))
     learn.fit(20, 0.02)
     said = explore.partial_dependence(learn, frame, column="Promo", by="Kind").set().sentence
     points = dict(part.split(" ")[1:3] for part in said.split(": ")[1].split(", "))

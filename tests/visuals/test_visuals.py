@@ -511,7 +511,7 @@ def test_results_of_a_learner_fit_its_pictures_and_files(tmp_path):
     """Guards against rows that point to other pictures than those predicted; random state kept."""
     valid = batches()
     data = Data(valid, valid, classes=("cats", "dogs"), path=tmp_path)
-    learn = Learner(data, Net(), cross_entropy, checkpoints=False)
+    learn = Learner(data, Net(), cross_entropy)
     state = numpy.random.get_state()[1].copy(), torch.get_rng_state()
     found = results(learn)
     found.show_groups(2)

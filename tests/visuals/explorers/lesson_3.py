@@ -35,7 +35,7 @@ def model():
     how = {"categories": ["Store", "Kind"], "numbers": ["Promo", "Rain", "Heat", "Distance"]}
     data = ck.table(frame, "Sales", valid=0.3, log=True, batch=16, **how)
     ck.seed(0)
-    learn = ck.table_learner(data, hidden_sizes=(16,), checkpoints=False)
+    learn = ck.table_learner(data, hidden_sizes=(16,))
     learn.fit(1, 0.01)
     return learn, frame
 
