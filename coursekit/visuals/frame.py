@@ -22,23 +22,8 @@ import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
+from coursekit.visuals.style import Drawn, unpacked, use_style
 from coursekit.visuals.style import panels as make_panels
-from coursekit.visuals.style import use_style
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What a drawing hands back where there is more than a caption.
-
-    Attributes:
-        caption: says in words and numbers what is drawn.
-        hover: (x, y, text) in the coordinates of the first Axes: shown where the mouse rests.
-        page: text shown below the picture, or printed.
-    """
-
-    caption: str
-    hover: Sequence[tuple[float, float, str]] = ()
-    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,7 +219,7 @@ class Explorer:
         if self._panels is not None and self.axes is None:
             axes = make_panels(**self._panels)
             plt.close(axes[0, 0].figure)  # or the notebook would show it a second time
-            self.axes = axes.squeeze() if axes.size > 1 else axes[0, 0]
+            self.axes = unpacked(axes)
         panels = [] if self.axes is None else list(numpy.ravel(self.axes))
         for axis in panels:
             axis.clear()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
+import inspect
 import math
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy
 
@@ -94,6 +97,58 @@ def listen() -> Iterator[list[str]]:
         _LISTENER.reset(before)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What a drawing hands back where there is more than a caption.
+
+    Attributes:
+        caption: says in words and numbers what is drawn.
+        hover: (x, y, text) in the coordinates of the first Axes, shown where the mouse rests.
+        page: text below the picture.
+    """
+
+    caption: str
+    hover: Sequence[tuple[float, float, str]] = ()
+    page: str = ""
+
+
+class Figure(Protocol):
+    """A figure made from a drawing; ``draw`` and ``panels`` are what an explorer needs of it."""
+
+    draw: Callable[..., str | Drawn]
+    panels: dict[str, Any]
+
+    def __call__(self, *args: Any, axes: Any = None, **settings: Any) -> Any:
+        """Draw on a new figure, or on ``axes``, print the caption and return the Axes."""
+
+
+def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Figure]:
+    """Turn a drawing (axes, ...) -> caption into a figure: the Axes are made, the caption printed.
+
+    Args:
+        shape: rows, columns, size, widths and heights, as ``panels`` takes them.
+    """
+
+    def decorate(draw: Callable[..., str | Drawn]) -> Figure:
+        @functools.wraps(draw)
+        def show(*args: Any, axes: Any = None, **settings: Any) -> Any:
+            with use_style():
+                drawn_on = unpacked(panels(**shape, axes=axes))
+                drawn = draw(drawn_on, *args, **settings)
+            print(drawn.caption if isinstance(drawn, Drawn) else drawn, flush=True)
+            return drawn_on
+
+        signature = inspect.signature(draw)
+        _, *others = signature.parameters.values()
+        own = inspect.Parameter("axes", inspect.Parameter.KEYWORD_ONLY, default=None)
+        made = cast(Figure, show)
+        made.draw, made.panels = draw, shape
+        show.__signature__ = signature.replace(parameters=[*others, own])  # type: ignore
+        return made
+
+    return decorate
+
+
 def digits(value: float) -> str:
     """Write a number in three significant digits: ``"0.0123"``, ``"1,234"``, ``"1.2e+07"``."""
     value = float(value)
@@ -167,9 +222,9 @@ def panels(
     if axes is None:
         import matplotlib.pyplot as plt
 
-        figure = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
+        new = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
         ratios = {"width_ratios": widths, "height_ratios": heights}
-        return figure.subplots(rows, columns, squeeze=False, **ratios)
+        return new.subplots(rows, columns, squeeze=False, **ratios)
     given = numpy.array(axes, dtype=object).reshape(-1)
     if len(given) != rows * columns:
         raise CourseError(
@@ -179,6 +234,11 @@ def panels(
     for axis in given:
         axis.clear()
     return given.reshape(rows, columns)
+
+
+def unpacked(axes: numpy.ndarray) -> Any:
+    """Reduce an array of Axes to its one Axes, or to its one row or column."""
+    return axes[0, 0] if axes.size == 1 else axes.squeeze()
 
 
 def labeled_rows(
