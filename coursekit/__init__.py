@@ -10,7 +10,7 @@ from coursekit.data.cleaning import Corrections as Corrections
 from coursekit.data.cleaning import near_duplicates as near_duplicates
 from coursekit.data.fetch import fetch as fetch
 from coursekit.data.images import images as images
-from coursekit.data.images import read_picture as read_picture
+from coursekit.data.picture import read_picture as read_picture
 from coursekit.data.ratings import ratings as ratings
 from coursekit.data.tables import Table as Table
 from coursekit.data.tables import date_parts as date_parts

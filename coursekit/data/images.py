@@ -13,25 +13,15 @@ from pathlib import Path
 
 import numpy
 import torch
-from PIL import ExifTags, Image
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
 from coursekit.data.cleaning import read_corrections
+from coursekit.data.picture import read_picture, why_unreadable
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 QUICK_TRAIN, QUICK_VALID = 256, 128
-_Turn = Image.Transpose
-TURNS = {  # EXIF orientation -> what makes the picture upright
-    2: _Turn.FLIP_LEFT_RIGHT,
-    3: _Turn.ROTATE_180,
-    4: _Turn.FLIP_TOP_BOTTOM,
-    5: _Turn.TRANSPOSE,
-    6: _Turn.ROTATE_270,
-    7: _Turn.TRANSVERSE,
-    8: _Turn.ROTATE_90,
-}
 
 
 def images(
@@ -67,7 +57,7 @@ def images(
         test: name of a folder of pictures without labels, or None.
         batch: pictures in a mini-batch.
         augment: ``Augment`` for the training pictures, such as ``ck.side_on``; None for none.
-        resize: "crop" cuts the longer side, "squash" keeps all of the picture and bends its shape.
+        resize: "crop" cuts the longer side, "squish" keeps all of the picture and bends its shape.
         bad: "skip" leaves out files that cannot be read, with a note; "refuse" raises.
         corrections: CSV file written by ``ck.Corrections``: labels changed, pictures dropped.
         seed: decides the random validation share.
@@ -114,76 +104,6 @@ def images(
 def to_floats(pixels):
     """Turn (B, H, W, C) bytes into (B, C, H, W) float32 in 0..1, channels last in memory."""
     return pixels.permute(0, 3, 1, 2).float().div_(255)
-
-
-# Reading one picture --------------------------------------------------------------------------
-
-
-def read_picture(file, *, size=None, resize="crop"):
-    """Read any picture as an upright 8-bit RGB ``PIL.Image``, resized to a square where asked.
-
-    Greys, palettes, CMYK and 16 bits become RGB; what is transparent becomes white; of an animation
-    the first frame is taken.
-
-    Args:
-        file: path of the picture, or a ``PIL.Image``.
-        size: side of the square in pixels; None keeps the picture as it is.
-        resize: "crop" or "squash", as for ``images``.
-
-    Raises:
-        OSError: the file cannot be read as a picture.
-    """
-    opened = file if isinstance(file, Image.Image) else _open(file, size)
-    picture = _upright(opened, _eight_bit_rgb(opened))
-    if size is None:
-        return picture
-    width, height = picture.size
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    box = (left, top, left + side, top + side) if resize == "crop" else None
-    return picture.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-
-
-def _open(file, size):
-    opened = Image.open(file)
-    if size is not None and opened.format == "JPEG":
-        opened.draft("RGB", (size, size))  # decodes at a half, quarter or eighth: much faster
-    return opened
-
-
-def _upright(opened, picture):
-    """Turn ``picture`` as the EXIF of ``opened`` asks; damaged EXIF asks for nothing."""
-    turn = None
-    with contextlib.suppress(Exception):  # PIL raises many kinds
-        turn = TURNS.get(opened.getexif().get(ExifTags.Base.Orientation))
-    if turn is None:
-        return picture
-    turned = picture.transpose(turn)
-    turned.info.clear()  # it is upright now: nobody shall turn it again
-    return turned
-
-
-def _eight_bit_rgb(picture):
-    picture.load()
-    if picture.mode == "RGB":
-        return picture
-    if picture.mode[0] in "IF":
-        return Image.fromarray(_grey_bytes(picture)).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _grey_bytes(picture):
-    """Return greys of 16 or 32 bits as bytes; white is 65,535, or the first scale that fits."""
-    values = numpy.nan_to_num(numpy.asarray(picture, numpy.float32), posinf=0, neginf=0)
-    white = 65_535
-    if not picture.mode.startswith("I;16"):
-        scales = (*([1] if picture.mode == "F" else []), 255, 65_535, values.max())
-        white = next(scale for scale in scales if values.max() <= scale)
-    return (values * (255 / white) + 0.5).clip(0, 255).astype(numpy.uint8)
 
 
 # Reading all of them --------------------------------------------------------------------------
@@ -240,9 +160,10 @@ def _decode_all(files, size, resize, cache):
     def one(row):
         try:
             return numpy.asarray(read_picture(files[row], size=size, resize=resize))
-        except Exception as error:  # decoders raise many kinds
-            broken[str(row)] = [str(files[row]), _why_broken(error)]
-            if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
+        except (CourseError, MemoryError) as error:
+            cause = error.__cause__ or error
+            broken[str(row)] = [str(files[row]), why_unreadable(cause)]
+            if isinstance(cause, MemoryError) or getattr(cause, "errno", None) is not None:
                 passing.append(row)  # of the machine, not of the file: it may work the next time
             return numpy.zeros(shape[1:], numpy.uint8)
 
@@ -305,14 +226,6 @@ def _replace_text(file, text):
     os.replace(partial, file)
 
 
-def _why_broken(error):
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "it is no picture"
-    if isinstance(error, Image.DecompressionBombError):
-        return "it has too many pixels"
-    return reason(error)
-
-
 def _report_broken(broken, count, bad, root):
     if not broken:
         return
@@ -335,7 +248,7 @@ def _check_arguments(path, size, resize, bad, augment):
     if augment is not None and not callable(augment):
         raise CourseError(f"augment={augment!r} cannot be called; use ck.side_on or ck.top_down.")
     for name, value, allowed in (
-        ("resize", resize, ("crop", "squash")),
+        ("resize", resize, ("crop", "squish")),
         ("bad", bad, ("skip", "refuse")),
     ):
         if value not in allowed:

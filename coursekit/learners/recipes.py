@@ -3,14 +3,14 @@
 import contextlib
 import copy
 import hashlib
-from pathlib import Path
 
 import torch
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
-from coursekit.data.images import read_picture, to_floats
+from coursekit.data.images import to_floats
+from coursekit.data.picture import read_picture
 from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
 from coursekit.learners.identity import hash_weights
@@ -204,15 +204,7 @@ class ImageClassifier:
         Raises:
             CourseError: the file is not there or is no picture.
         """
-        try:
-            square = read_picture(picture, size=self.size, resize=self.resize)
-        except FileNotFoundError as error:
-            raise CourseError(f"There is no picture {picture}; check the path.") from error
-        except Exception as error:  # decoders raise many kinds
-            shown = picture if isinstance(picture, (str, Path)) else type(picture).__name__
-            raise CourseError(
-                f"{shown} cannot be read as a picture; give the path of one, or a PIL.Image."
-            ) from error
+        square = read_picture(picture, size=self.size, resize=self.resize)
         where = next(self.model.parameters()).device
         pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
         return to_floats(pixels.view(1, self.size, self.size, 3).to(where))

@@ -2,11 +2,11 @@
 
 import math
 from collections import Counter
-from pathlib import Path
 
 import numpy
 
 from coursekit.console import CourseError
+from coursekit.data.picture import read_picture
 from coursekit.visuals.style import (
     COLORS,
     WIDTH,
@@ -20,43 +20,12 @@ from coursekit.visuals.style import (
 
 
 def as_array(picture):
-    """Return a picture as a uint8 array (H, W, 3).
-
-    Args:
-        picture: path of a file, PIL image, uint8 array (H, W, 3) or (H, W), or float tensor
-            (3, H, W) with values in 0..1. Tensors of bytes are taken either way round.
+    """Return a picture as a uint8 array (H, W, 3), from anything that ``ck.read_picture`` takes.
 
     Raises:
-        CourseError: the file cannot be read, or the shape is none of these.
+        CourseError: the file cannot be read, or the shape is not that of a picture.
     """
-    from PIL import Image, ImageOps
-
-    if isinstance(picture, str | Path):
-        try:
-            with Image.open(picture) as opened:
-                return numpy.asarray(ImageOps.exif_transpose(opened).convert("RGB"))
-        except OSError as error:
-            raise CourseError(
-                f"{picture} cannot be read as a picture ({error}); check the path."
-            ) from None
-    if isinstance(picture, Image.Image):
-        return numpy.asarray(picture.convert("RGB"))
-    if hasattr(picture, "detach"):
-        picture = picture.detach().cpu()
-        picture = picture.float().numpy() if picture.is_floating_point() else picture.numpy()
-        if picture.ndim == 3 and picture.shape[2] not in (1, 3):
-            picture = picture.transpose(1, 2, 0)  # (3, H, W), as networks take it
-    picture = numpy.asarray(picture)
-    if picture.ndim == 2:
-        picture = picture[:, :, None]
-    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
-        raise CourseError(
-            f"A picture has the shape (height, width, 3), not {picture.shape}; "
-            "show one picture at a time, or give show_pictures a list."
-        )
-    if picture.dtype != numpy.uint8:
-        picture = (numpy.nan_to_num(picture).clip(0, 1) * 255).round().astype(numpy.uint8)
-    return numpy.broadcast_to(picture, (*picture.shape[:2], 3))
+    return numpy.asarray(read_picture(picture))
 
 
 def draw_picture(axes, picture, title="", *, size=10, frame=None, lines=2):

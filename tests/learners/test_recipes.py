@@ -328,7 +328,7 @@ def exported(folder, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSEKIT_HOME", str(home))
-        learn = trained(pictures(folder, resize="squash"), epochs=1, precompute=True)
+        learn = trained(pictures(folder, resize="squish"), epochs=1, precompute=True)
         return learn, learn.export(home / "colours.safetensors")
 
 
@@ -373,12 +373,12 @@ def test_pictures_that_cannot_be_classified(exported, tmp_path):
     with refuses("no picture nothing.jpg", "check the path"):
         ask("nothing.jpg")
     (tmp_path / "text.jpg").write_text("no picture")
-    with refuses("text.jpg cannot be read as a picture", "PIL.Image"):
+    with refuses("text.jpg cannot be read as a picture"):
         ask(tmp_path / "text.jpg")
-    with refuses(f"{tmp_path} cannot be read", "PIL.Image"):
+    with refuses(f"{tmp_path} cannot be read"):
         ask(tmp_path)
-    with refuses("ndarray cannot be read", "PIL.Image"):
-        ask(numpy.zeros((4, 4, 3)))
+    with refuses("(2, 3, 4, 4)"):
+        ask(numpy.zeros((2, 3, 4, 4)))
 
 
 @pytest.mark.parametrize("fault", ["cut", "empty", "text", "zeros"])

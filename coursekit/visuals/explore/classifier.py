@@ -4,7 +4,7 @@ import numpy
 import torch
 
 from coursekit.console import CourseError
-from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Upload, opened
+from coursekit.visuals.explore.frame import Choice, Explorer, Slider, Upload
 from coursekit.visuals.heatmaps import heat_map, overlay
 from coursekit.visuals.layers import look, mosaic, resting
 from coursekit.visuals.pictures import as_array, bare
@@ -298,15 +298,13 @@ def classify(learn, picture=None, *, layer="body"):
             "ck.load_model returns."
         )
 
-    from PIL import Image
-
     @use_style()
     def draw(axes, file, klass):
         if file is None and picture is None:
             names = ", ".join(classifier.classes[:8])
             return f"Choose a picture from your computer; the network knows these classes: {names}."
         with resting(classifier.model):
-            shown = Image.fromarray(as_array(picture)) if file is None else opened(file)
+            shown = picture if file is None else file
             wanted = None if klass == BEST else klass
             shares, x, heat = classified(classifier, shown, wanted, layer=layer)
         return _draw_shares(axes, shares, x[0], heat, wanted)

@@ -216,23 +216,6 @@ def uploaded(value):
     return bytes(files[-1]["content"]) if files else None
 
 
-def opened(content):
-    """Return the picture in the bytes of a file as a PIL image, upright and in colours.
-
-    Raises:
-        CourseError: the file is no picture.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(io.BytesIO(content)) as found:
-            return ImageOps.exif_transpose(found).convert("RGB")
-    except Exception as error:  # decoders raise many kinds
-        raise CourseError(
-            "This file cannot be read as a picture; choose a JPEG or a PNG."
-        ) from error
-
-
 # The explorer ---------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import numpy
 import torch
 
 from coursekit.console import CourseError, nearest
+from coursekit.data.picture import read_picture
 from coursekit.visuals.explore.frame import (
     Choice,
     Explorer,
@@ -16,7 +17,6 @@ from coursekit.visuals.explore.frame import (
     Switch,
     Upload,
     heading,
-    opened,
 )
 from coursekit.visuals.heatmaps import overlay
 from coursekit.visuals.layers import resting
@@ -102,9 +102,7 @@ def read(content, side):
     Raises:
         CourseError: the file is no picture.
     """
-    from PIL import Image, ImageOps
-
-    return _tensor(ImageOps.fit(opened(content), (side, side), Image.Resampling.BILINEAR))
+    return _tensor(read_picture(content, size=side))
 
 
 def _tensor(picture):

@@ -2,8 +2,9 @@
 
 import numpy
 
+from coursekit.data.picture import read_picture
 from coursekit.visuals import ideas
-from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider, Upload, opened
+from coursekit.visuals.explore.frame import Choice, Explorer, Number, Slider, Upload
 from coursekit.visuals.style import (
     COLORS,
     counted,
@@ -191,7 +192,7 @@ def kernel(picture, *, values=KERNELS["upright edges"]):
 
 def _small(content, white):
     """Return an uploaded picture as a grey array, at most SIDE high and wide, 0 to ``white``."""
-    shown = opened(content)
+    shown = read_picture(content)
     shown.thumbnail((SIDE, SIDE))
     return ideas.as_grey(shown) / 255 * white
 
