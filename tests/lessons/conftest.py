@@ -1,5 +1,6 @@
 """What tests that run a lesson share."""
 
+import numpy as np
 import pytest
 
 from notebooks.source import build
@@ -23,3 +24,18 @@ def learner(sample_home, tmp_path):
         "COURSEKIT_PROGRESS": "off",
         "COURSEKIT_WIDGETS": "off",
     }
+
+
+@pytest.fixture
+def show(say):
+    """Return a function that says mean and standard deviation over the seeds of each figure."""
+    return lambda **figures: say(
+        "; ".join(f"{k} {np.mean(v):.4f} ± {np.std(v):.4f}" for k, v in figures.items())
+    )
+
+
+@pytest.fixture
+def published(real_home, monkeypatch):
+    """Let ``fetch`` find the published data, where they are."""
+    for name, folder in real_home.items():
+        monkeypatch.setenv(name, folder)
