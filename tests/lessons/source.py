@@ -8,6 +8,7 @@ import re
 from notebooks.source import build
 
 SEEDS = (1, 2, 3)
+DEFINED = ast.FunctionDef | ast.ClassDef
 
 
 class _Text(importlib.abc.InspectLoader):
@@ -20,22 +21,27 @@ class _Text(importlib.abc.InspectLoader):
         return self.text
 
 
-def of_lesson(number, *names, until=None, **known):
+def of_lesson(number, names, *, since=None, until=None, **known):
     """Return a module of what a lesson's statements make of these names: functions, tables, ...
 
     Args:
-        until: the name with which the lesson is left; a name may mean something else later.
+        names: separated by spaces.
+        since, until: names where the lesson is entered and left, for a name that means something
+            else before or later; functions and classes are found anywhere above ``until``.
         known: what the statements read of the rest of the notebook.
     """
     (file,) = (build.ROOT / "notebooks" / "source").glob(f"{number:02}_*.py")
     cells = [cell.source for cell in build.read(file) if cell.cell_type == "code"]
     plain = [cell for cell in cells if not re.search(r"^\s*[%!]", cell, re.MULTILINE)]
-    taken, missing = ["import coursekit as ck"], set(names)
+    names, begun, taken = set(names.split()), since is None, ["import coursekit as ck"]
+    missing = set(names)
     for node in ast.parse("\n".join(plain)).body:
         bound = _bound(node)
-        if bound & set(names) or isinstance(node, ast.Import | ast.ImportFrom):
+        begun = begun or since in bound
+        wanted = bound & names and (begun or isinstance(node, DEFINED))
+        if wanted or isinstance(node, ast.Import | ast.ImportFrom):
             taken.append(ast.unparse(node))
-        missing -= bound
+            missing -= bound
         if until in bound:
             break
     assert not missing, f"{file.name} has no {missing}"
@@ -48,7 +54,7 @@ def of_lesson(number, *names, until=None, **known):
 
 def _bound(node):
     """Return the names that a statement defines or changes."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+    if isinstance(node, DEFINED):
         return {node.name}
     targets = getattr(node, "targets", [])
     if isinstance(node, ast.AugAssign):

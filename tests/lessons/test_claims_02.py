@@ -14,10 +14,10 @@ from tests.lessons.source import SEEDS, of_lesson
 pytestmark = pytest.mark.claims
 BOLD, CAREFUL = [1e-3, 1e-3, 3e-3], [1e-5, 1e-4, 1e-3]  # as in the lesson
 GRID = torch.linspace(0.02, 0.9, 45)
-lesson = of_lesson(
-    2, "f2", "best_threshold", "own_thresholds", "halves", "thumbnails", "shared_out",
-    "Snapshots", "flags", "hidden_chances", grid=GRID,
-)  # fmt: skip
+NAMES = (
+    "f2 best_threshold own_thresholds halves thumbnails shared_out Snapshots flags hidden_chances"
+)
+lesson = of_lesson(2, NAMES, grid=GRID)
 f2, best_threshold = lesson.f2, lesson.best_threshold
 
 

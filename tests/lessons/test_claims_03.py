@@ -22,7 +22,7 @@ NAMES = (
 
 def prepared(path):
     """Return the lesson as it stands before its first network, on the tables of a folder."""
-    return of_lesson(3, *NAMES.split(), until="floor", PATH=path)
+    return of_lesson(3, NAMES, until="floor", PATH=path)
 
 
 def train(data, seed, epochs=6):

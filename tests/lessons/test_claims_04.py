@@ -61,10 +61,11 @@ def labelled(sample, data):
 @pytest.fixture(scope="module")
 def lesson(sample, stream, vocabulary, data, labelled):
     """Return what the lesson defines, on the data of these tests."""
-    names = ["fine_tune", "trained", "with_rating"]
     texts = {name: (sample / name).read_text("utf-8") for name in data.train.names}
     texts |= dict(zip(data.test.names, labelled[0], strict=True))
-    return of_lesson(4, *names, data=data, new=SIZES, rate=0.01, texts=texts)
+    return of_lesson(
+        4, "fine_tune trained with_rating", data=data, new=SIZES, rate=0.01, texts=texts
+    )
 
 
 @pytest.fixture(scope="module")
@@ -256,8 +257,8 @@ def test_a_leak_looks_too_good(lesson, data, vocabulary, labelled, show):
 
 def test_perplexity_beats_the_frequencies(stream, vocabulary, languages, show):
     """A language model that knows no more than which words are frequent."""
-    names, known = ("ids", "valid_ids", "frequency"), {"stream": stream, "vocabulary": vocabulary}
-    lesson = of_lesson(4, *names, until="measured", **known)
+    known = {"stream": stream, "vocabulary": vocabulary}
+    lesson = of_lesson(4, "ids valid_ids frequency", until="measured", **known)
     simple = (-lesson.frequency[lesson.valid_ids].mean()).exp().item()
     found = [learn.evaluate()["perplexity"] for learn in languages]
     show(perplexity=found, by_frequency=simple)
