@@ -32,10 +32,10 @@ def of_lesson(number, names, *, since=None, until=None, **known):
     """
     (file,) = (build.ROOT / "notebooks" / "source").glob(f"{number:02}_*.py")
     cells = [cell.source for cell in build.read(file) if cell.cell_type == "code"]
-    plain = [cell for cell in cells if not re.search(r"^\s*[%!]", cell, re.MULTILINE)]
-    names, begun, taken = set(names.split()), since is None, ["import coursekit as ck"]
+    code = re.sub(r"^(\s*)[%!].*", r"\1pass", "\n".join(cells), flags=re.MULTILINE)  # magics
+    names, begun, taken = set(names.split()), since is None, []
     missing = set(names)
-    for node in ast.parse("\n".join(plain)).body:
+    for node in ast.parse(code).body:
         bound = _bound(node)
         begun = begun or since in bound
         wanted = bound & names and (begun or isinstance(node, DEFINED))
