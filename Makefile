@@ -1,6 +1,6 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab quick test test-real test-colab notebooks pages check lint format address release-check backbone lines clean
+.PHONY: help lab quick test test-real test-colab notebooks pages check lint format address release-check worlds backbone lines clean
 PYTHON = .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -ra -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
@@ -51,8 +51,11 @@ address: .venv/.ready ## move the course: badges, README, first cells (REPO=owne
 release-check: .venv/.ready ## run the published lessons on the real Colab, with your account there
 	@$(PYTHON) -m tests.system.release_check
 
+worlds: .venv/.ready ## build the archives of the built-in data sets anew
+	@$(PYTHON) -m worlds
+
 backbone: .venv/.ready ## train the bundled backbone anew
-	@$(PYTHON) -m coursekit.models.train_backbone
+	@$(PYTHON) -m worlds.backbone
 
 lines: .venv/.ready ## count the lines of each room beside its budget
 	@$(PYTHON) -m tests.budgets

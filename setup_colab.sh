@@ -123,7 +123,7 @@ def is_installed():
     if found is None or not found.origin:
         sys.exit(1)
     ours, theirs = course / "coursekit", Path(found.origin).parent
-    files = [f.relative_to(ours) for f in ours.rglob("*") if f.suffix in (".py", ".json", ".safetensors")]
+    files = [f.relative_to(ours) for f in ours.rglob("*") if f.suffix in (".py", ".json", ".toml", ".xz", ".safetensors")]
     same = filecmp.cmpfiles(ours, theirs, files, shallow=False)
     sys.exit(len(same[0]) != len(files))
 

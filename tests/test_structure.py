@@ -37,7 +37,6 @@ ARROWS = {
     "drive": (*TOP, "data.cache", "data.unpack"),
     "data": (*TOP, "data"),
     "models": (*TOP, "data", "models"),
-    "models.train_backbone": (*TOP, "data", "learners", "models"),  # moves to worlds/
     "learners": (*TOP, "data", "models", "learners"),
     "visuals": (*TOP, "data.cache", "data.picture", "visuals"),
     "exercises": (*TOP, "data.cache", "exercises", "visuals.style"),

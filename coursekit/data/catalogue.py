@@ -60,7 +60,7 @@ class DataSet:
 
     Args:
         layout: glob pattern -> how many matches a folder needs at least to pass for this data set.
-        sample: the module of ``coursekit.data.samples`` that builds the sample edition, or None.
+        sample: name of the archive in ``data/samples`` that holds the sample edition, or None.
         sample_licence: the terms of what the sample is made of.
     """
 
@@ -173,7 +173,7 @@ _DATA_SETS = (
                    sha256="b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
                    arrange=arrange_pet_images),
         ),
-        sample="drawings",
+        sample="dogscats",
     ),
     DataSet(
         "dogscats-small", "3,000 of the photographs of dogscats", _KAGGLE_PETS, _ASIRRA, _PETS,
@@ -182,7 +182,7 @@ _DATA_SETS = (
                    68_606_236, inside="cats_and_dogs_filtered",
                    arrange=functools.partial(rename, moves={"validation": "valid"})),
         ),
-        sample="drawings",
+        sample="dogscats",
     ),
     DataSet(
         "planet", "aerial tiles of the Amazon, several labels each (fast.ai's selection)",
@@ -196,7 +196,7 @@ _DATA_SETS = (
                        rename, moves={"train": "train-jpg", "labels.csv": "train_v2.csv"}))
             for folder in (f"{_S3}/fast-ai-sample", f"{_FASTAI}/data/examples")
         ),
-        sample="tiles",
+        sample="planet",
     ),
     DataSet(
         "rossmann", "daily sales of 1,115 shops, with weather and search trends",
@@ -205,7 +205,7 @@ _DATA_SETS = (
         dict.fromkeys(("train.csv", "test.csv", "store.csv", "store_states.csv", "state_names.csv",
                        "googletrend.csv", "weather.csv"), 1),
         sources=(Source(f"{_FASTAI}/part2/lesson14/rossmann.tgz"),),
-        sample="stores",
+        sample="rossmann",
     ),
     DataSet(
         "aclImdb", "50,000 labelled and 50,000 unlabelled film reviews",
@@ -222,7 +222,7 @@ _DATA_SETS = (
                    arrange=functools.partial(
                        rename, moves={"unsup": "train/unsup"}, drop=("tmp_lm", "tmp_clas"))),
         ),
-        sample="reviews",
+        sample="aclImdb",
     ),
     DataSet(
         "ml-latest-small", "100,836 ratings of 9,742 films by 610 people",
@@ -235,7 +235,7 @@ _DATA_SETS = (
                    sha256="696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436")
             for scheme in ("https", "http")
         ),
-        sample="films",
+        sample="ml-latest-small",
     ),
     DataSet(
         "ml-100k", "100,000 ratings of 1,682 films by 943 people, of 1997 and 1998",
@@ -248,7 +248,7 @@ _DATA_SETS = (
                    sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229")
             for scheme in ("https", "http")
         ),
-        sample="films",
+        sample="ml-latest-small",
     ),
     DataSet(
         "nietzsche", "600,893 characters of Nietzsche in English",
@@ -259,13 +259,13 @@ _DATA_SETS = (
             Source(f"{_S3}/text-datasets/nietzsche.txt", 600_901,
                    sha256="23cf69874ab69d3d256099ab530ea4be24d47d9675b673bcc67cbcd6298ec647"),
         ),
-        sample="manual", sample_licence="Python's own manual, PSF licence",
+        sample="nietzsche", sample_licence="Python's own manual, PSF licence",
     ),
     DataSet(
         "cifar10", "60,000 pictures of 32 x 32 pixels in ten classes",
         "no licence stated, please cite the report",
         "Krizhevsky (2009): Learning Multiple Layers of Features from Tiny Images",
-        {f"{part}/{name}/*.*g": 100 for part in ("train", "test") for name in CIFAR10_CLASSES},
+        {"train/*/*.*g": 1000, "test/*/*.*g": 1000},
         sources=(
             Source("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", 170_052_171,
                    sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
@@ -273,7 +273,7 @@ _DATA_SETS = (
             Source(f"{_S3}/fast-ai-sample/cifar10.tgz", 168_168_549,
                    md5_first="a5f8c31371b63a406b23368042812d3c", inside="cifar10"),
         ),
-        sample="miniatures",
+        sample="cifar10",
     ),
 )
 # fmt: on

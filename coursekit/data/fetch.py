@@ -1,8 +1,8 @@
-"""The name of a data set -> a verified local folder: downloaded and unpacked, or built here."""
+"""The name of a data set -> a verified local folder: downloaded or carried, and unpacked."""
 
 import contextlib
 import errno
-import importlib
+import hashlib
 import os
 import shutil
 from itertools import islice
@@ -15,20 +15,21 @@ from coursekit.data.catalogue import CATALOGUE
 from coursekit.data.download import SourceError, download, read_json, write_json
 from coursekit.data.unpack import ArchiveError, unpack
 
+SAMPLES = Path(__file__).parent / "samples"  # one archive a data set, made by worlds/
 MARKER = ".coursekit.json"  # in a finished folder: edition, origin, files, bytes
 
 
 def fetch(name, *, edition=None):
-    """Return the folder of a data set, which is downloaded or built where it is not there yet.
+    """Return the folder of a data set, which is downloaded or unpacked where it is not there yet.
 
     Prints one line: edition, size, source and licence. A folder that lies in ``full/NAME`` of
     ``runtime.home()`` already, in the published layout, is used as it is.
 
     Args:
         name: one of the catalogue, such as ``"dogscats"``.
-        edition: "full" (published), "sample" (built here, needs no network), or None: what
-            ``COURSEKIT_DATA`` says, else full where there is a GPU. A full edition that was not
-            asked for by name and cannot be had is replaced by the sample, with a note.
+        edition: "full" (published), "sample" (carried by the course, without a network), or None:
+            what ``COURSEKIT_DATA`` says, else full where there is a GPU. A full edition that was
+            not asked for by name and cannot be had is replaced by the sample, with a note.
 
     Raises:
         CourseError: no such data set; offline; a server that fails; a sum or a layout that does
@@ -146,24 +147,23 @@ def _from_source(data_set, source, folder):
 
 
 def _sample(data_set):
-    """Return the folder of the sample edition, built anew where its builder has a new version."""
-    builder = importlib.import_module(f"coursekit.data.samples.{data_set.sample}")
+    """Return the folder of the sample edition, unpacked anew where the course carries another."""
+    archive = SAMPLES / f"{data_set.sample}.tar.xz"
     folder = runtime.home() / "sample" / data_set.name
-    # where the sample holds other classes than the published set, its builder says which
-    some_of_each = dict.fromkeys(getattr(builder, "LAYOUT", data_set.layout), 1)
+    some_of_each = dict.fromkeys(data_set.layout, 1)
+    version = hashlib.sha256(archive.read_bytes()).hexdigest()
 
     def is_current():
-        version = read_json(folder / MARKER).get("version")
-        return version == builder.VERSION and not _lacking(folder, some_of_each)
+        known = read_json(folder / MARKER).get("version")
+        return known == version and not _lacking(folder, some_of_each)
 
     if not is_current():
         with _storage(), _alone(data_set.name, "sample"):
             if not is_current():
-                staging = folder.with_name(f".{data_set.name}.building")
+                staging = folder.with_name(f".{data_set.name}.unpacking")
                 shutil.rmtree(staging, ignore_errors=True)
-                staging.mkdir(parents=True)
-                builder.build(staging, seed=0)
-                _put_in_place(staging, folder, origin="built here", version=builder.VERSION)
+                unpack(archive, staging, archive.name)
+                _put_in_place(staging, folder, origin="carried by the course", version=version)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import lzma
 import shutil
 import stat
 import tarfile
@@ -14,8 +15,8 @@ BLOCK = 1 << 16  # bytes
 ROOM = 1 << 30  # an archive may unpack to 20 times its size and this many bytes
 MOST_FILES = 500_000
 _DAMAGED = (  # what the readers of archives raise
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError,
-    RuntimeError, FileExistsError, NotADirectoryError,
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
+    ValueError, RuntimeError, FileExistsError, NotADirectoryError,
 )  # fmt: skip
 
 
@@ -36,8 +37,8 @@ def unpack(archive, folder, name):
         if name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
                 _write(_zip_members(opened), folder, room, len(opened.infolist()))
-        elif name.endswith((".tgz", ".tar.gz")):
-            with tarfile.open(archive, "r:gz") as opened:
+        elif name.endswith((".tgz", ".tar.gz", ".tar.xz")):
+            with tarfile.open(archive, "r:*") as opened:
                 _write(_tar_members(opened), folder, room)
         else:
             folder.mkdir(parents=True)

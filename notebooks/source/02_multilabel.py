@@ -20,8 +20,8 @@
 # * averaged over turned pictures, over snapshots and over folds, and measured what each brings;
 # * looked at the rare labels and the worst tiles, and written a file to hand in.
 #
-# You need lesson 1. Without a graphics card the lesson works on 1,200 small tiles that the course
-# draws itself, and takes about three minutes of computing. With one (a free Colab GPU will do) it
+# You need lesson 1. Without a graphics card the lesson works on 1,200 small tiles that come with
+# the course, drawn by a program, and takes about three minutes of computing. With one (a free Colab GPU will do) it
 # works on pictures of the Amazon taken from space. Reading and thinking take about two hours.
 #
 # As before: where there is a question, answer it for yourself before you run the cell.

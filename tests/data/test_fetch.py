@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import errno
 import hashlib
+import io
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import types
 from pathlib import Path
@@ -44,19 +46,19 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def world(monkeypatch):
-    """Return the builder of the sample edition of toy; it counts how often it built."""
-    built = []
+def world(monkeypatch, tmp_path):
+    """Carry a sample edition of toy; ``world(text)`` puts another one in its place."""
+    monkeypatch.setattr(module, "SAMPLES", tmp_path)
 
-    def build(folder, seed=0):
-        for name in ("a/1.bin", "b/1.bin"):
-            (folder / name).parent.mkdir()
-            (folder / name).write_text(f"version {builder.VERSION}")
-        built.append(seed)
+    def carry(text):
+        with tarfile.open(tmp_path / "toy_world.tar.xz", "w:xz") as tar:
+            for name in ("a/1.bin", "b/1.bin"):
+                member = tarfile.TarInfo(name)
+                member.size = len(text)
+                tar.addfile(member, io.BytesIO(text))
 
-    builder = types.SimpleNamespace(VERSION=1, build=build, built=built)
-    monkeypatch.setitem(sys.modules, "coursekit.data.samples.toy_world", builder)
-    return builder
+    carry(b"one")
+    return carry
 
 
 def source(url, body=TGZ, **facts):
@@ -121,37 +123,37 @@ def test_a_full_edition_is_fetched_once_and_told_in_one_line(home, register, cap
                     "toy-full.lock"}  # fmt: skip
 
 
-def test_the_sample_is_built_once_and_again_for_a_new_version(home, register, world, capsys):
-    """A lesson on pictures drawn by last year's builder shows last year's faults."""
+def test_the_sample_is_unpacked_once_and_again_for_a_new_archive(home, register, world, capsys):
+    """A lesson on the pictures of last year's course shows last year's faults."""
     register(sample="toy_world")
     folder = fetch("toy", edition="sample")
     assert folder == home / "sample" / "toy"
-    assert "sample edition: 2 files, 0 kB, built here; MIT" in capsys.readouterr().out
+    assert "sample edition: 2 files, 0 kB, carried by the course; MIT" in capsys.readouterr().out
+    before = (folder / "a/1.bin").stat().st_ino
     fetch("toy", edition="sample")
-    assert world.built == [0]
-    world.VERSION = 2
+    assert (folder / "a/1.bin").stat().st_ino == before
+    world(b"two")
     fetch("toy", edition="sample")
-    assert (folder / "a/1.bin").read_text() == "version 2"
+    assert (folder / "a/1.bin").read_bytes() == b"two"
     (folder / "b/1.bin").unlink()
     fetch("toy", edition="sample")
-    assert len(world.built) == 3
+    assert (folder / "b/1.bin").read_bytes() == b"two"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["toy"]
 
 
-def test_a_sample_whose_building_is_cut_is_not_there(home, register, world, monkeypatch):
+def test_a_sample_whose_unpacking_is_cut_is_not_there(home, register, world, monkeypatch):
     """Half a sample that is taken for a whole one trains a worse model, silently."""
     register(sample="toy_world")
-    build = world.build
 
-    def cut(folder, seed=0):
-        build(folder)
+    def cut(archive, folder, name):
+        (folder / "a").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(world, "build", cut)
-    with pytest.raises(KeyboardInterrupt):
-        fetch("toy", edition="sample")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "unpack", cut)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("toy", edition="sample")
     assert not (home / "sample" / "toy").exists()
-    monkeypatch.setattr(world, "build", build)
     assert (fetch("toy", edition="sample") / "b/1.bin").exists()
 
 

@@ -9,7 +9,8 @@ from safetensors import safe_open
 from torch import nn
 
 from coursekit.console import CourseError
-from coursekit.models import backbone, train_backbone
+from coursekit.models import backbone
+from worlds import backbone as training
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +77,15 @@ def test_damaged_file_is_one_sentence(tmp_path, monkeypatch):
 
 def test_never_trained_on_cats_or_dogs():
     """A backbone that has seen what lesson 1 asks it to tell apart."""
-    assert len(train_backbone.TRAINED_ON) == 20
-    assert not {"cats", "dogs"} & set(train_backbone.TRAINED_ON)
+    assert len(training.TRAINED_ON) == 20
+    assert not {"cats", "dogs"} & set(training.TRAINED_ON)
     with pytest.raises(ValueError, match="cats"):
-        train_backbone.draw_one("cats", "train", 0)
+        training.draw_one(("cats", "train", 0))
 
 
 def test_training_draws_the_same_again():
     """A card that promises a run which nobody can repeat."""
-    first, again = (train_backbone.draw_one("foxes", "train", 3) for _ in range(2))
+    first, again = (training.draw_one(("foxes", "train", 3)) for _ in range(2))
     assert (first == again).all()
     assert first.shape == (72, 72, 3)
 
@@ -92,8 +93,8 @@ def test_training_draws_the_same_again():
 def test_card_says_what_matters():
     """A card that was not renewed with the weights."""
     card = Path(backbone.WEIGHTS).with_suffix(".md").read_text(encoding="utf-8")
-    assert "python -m coursekit.models.train_backbone" in card
+    assert "python -m worlds.backbone" in card
     assert "MIT" in card
-    for kind in train_backbone.TRAINED_ON:
+    for kind in training.TRAINED_ON:
         assert kind in card
     assert re.search(r"held-out drawings[^.]*\d\d\.\d %", card)

@@ -1,28 +1,31 @@
-"""The sample of lesson 6: one text out of Python's own manual."""
+"""The text of lesson 6: one text out of Python's own manual."""
 
 import itertools
 import sys
 
 import pytest
 
-import coursekit as ck
-from coursekit.data.samples import manual
+from worlds import manual
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("manual")
-    manual.build(folder)
-    return (folder / "manual.txt").read_bytes().decode()
+def text(carried):
+    return (carried("nietzsche") / "manual.txt").read_bytes().decode()
 
 
-def test_the_text_is_whole_and_the_same_each_time(text, tmp_path):
-    """Another order of topics in each process, or line ends of the system it is built on."""
-    manual.build(tmp_path, seed=1)
-    assert (tmp_path / "manual.txt").read_bytes().decode() == text
+def test_the_text_has_its_length_and_plain_line_ends(text):
+    """Line ends of the system it was built on, or characters of a broken encoding."""
     assert len(text) == manual.LENGTH
     assert "\r" not in text
     assert 60 < len(set(text)) < 200
+
+
+def test_the_archive_holds_the_manual(text, tmp_path):
+    """An archive of another text; most must agree, as each Python's manual differs a little."""
+    manual.build(tmp_path)
+    made = (tmp_path / "manual.txt").read_bytes().decode()
+    again, kept = (set(part.split("\n\n")) for part in (made, text))
+    assert len(again & kept) > 0.6 * len(kept)
 
 
 def test_the_end_is_not_in_the_beginning(text):
@@ -47,26 +50,10 @@ def test_nothing_drawn_is_left(text):
     assert "\n\n\n" not in text
 
 
-@pytest.mark.parametrize("lacks", ["package", "dictionary"])
-def test_a_python_without_its_manual_gives_a_text_too(lacks, monkeypatch, tmp_path):
-    """Systems that leave pydoc_data out, and versions that lay it out in another way."""
-    if lacks == "package":
-        monkeypatch.setitem(sys.modules, "pydoc_data", None)
-    else:
-        from pydoc_data import topics
-
-        monkeypatch.delattr(topics, "topics")
-    assert manual._topics() == {}
+def test_a_python_without_its_manual_gives_a_text_too(monkeypatch, tmp_path):
+    """Systems that leave pydoc_data out."""
+    monkeypatch.setitem(sys.modules, "pydoc_data", None)
     manual.build(tmp_path, length=20_000)
     found = (tmp_path / "manual.txt").read_text("utf-8")
     assert len(found) == 20_000
     assert found.count(" ") > 2000
-
-
-def test_the_lesson_finds_one_text(capsys):
-    """A file name that only one of the two editions has."""
-    folder = ck.fetch("nietzsche", edition="sample")
-    said = capsys.readouterr().out
-    assert "sample edition: 1 file" in said
-    assert "PSF licence" in said  # the manual is not the course's own work
-    assert [file.name for file in folder.glob("*.txt")] == ["manual.txt"]

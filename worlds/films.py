@@ -11,14 +11,14 @@ them, ``truth`` holds what made the ratings:
     world.json   mean, noise and other numbers of the whole world.
 """
 
-import csv
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 
-VERSION = 1  # raised when the world changes: a folder built by another version is built anew
+from worlds.files import write_table
+
 RATERS, FILMS, RATINGS = 700, 800, 105_000
 TASTES = ("pace", "lightness", "imagination", "tenderness")
 WORLD = {"mean": 3.1, "noise": 0.7, "mood": 0.08, "trend": 0.15, "first": 1_483_228_800}
@@ -91,53 +91,51 @@ def build(folder, *, seed=0, raters=RATERS, films=FILMS, ratings=RATINGS):
         raters, films: how many there are.
         ratings: about how many there are; nobody gives fewer than twenty.
     """
-    random = np.random.default_rng([seed, 5])
-    film = make_films(random, films)
-    rater = make_raters(random, raters)
-    rows = choose(random, film, rater, ratings)
-    _write(Path(folder), film, rater, rate(random, film, rater, rows))
+    rng = np.random.default_rng([seed, 5])
+    film = make_films(rng, films)
+    rater = make_raters(rng, raters)
+    rows = choose(rng, film, rater, ratings)
+    _write(Path(folder), film, rater, rate(rng, film, rater, rows))
 
 
-def make_films(random, count):
+def make_films(rng, count):
     """Return a dict of arrays, one row a film: title, genres, year, quality, slope, taste ..."""
     names = list(GENRES)
     table = np.array(list(GENRES.values()))
-    first = random.choice(len(names), count, p=table[:, 4] / table[:, 4].sum())
+    first = rng.choice(len(names), count, p=table[:, 4] / table[:, 4].sum())
     genres, place = [], np.zeros((count, len(TASTES)))
     for number, genre in enumerate(first):
         alike = np.exp(1.5 * table[:, :4] @ table[genre, :4])
         alike[genre] = 0
-        more = random.choice(
-            len(names), random.integers(0, 3), replace=False, p=alike / alike.sum()
-        )
+        more = rng.choice(len(names), rng.integers(0, 3), replace=False, p=alike / alike.sum())
         mine = [genre, *more]
         genres.append("|".join(sorted(names[one] for one in mine)))
         place[number] = table[mine, :4].mean(0)
-    place = place + 0.45 * random.standard_normal(place.shape)
+    place = place + 0.45 * rng.standard_normal(place.shape)
     place = (place - place.mean(0)) / place.std(0)
-    quality = 0.42 * random.standard_normal(count)
-    rank = random.permutation(count)  # a long tail: few films that all have seen
+    quality = 0.42 * rng.standard_normal(count)
+    rank = rng.permutation(count)  # a long tail: few films that all have seen
     appeal = 1.2 * quality - 0.8 * np.log(rank + 15) - 4 * (rank / count) ** 3
-    years = 2016 - np.floor(random.gamma(1.4, 12.0, count)).astype(int)
+    years = 2016 - np.floor(rng.gamma(1.4, 12.0, count)).astype(int)
     return {
-        "id": np.sort(random.choice(np.arange(1, 4 * count), count, replace=False)),
-        "title": _titles(random, [names[one] for one in first], years),
+        "id": np.sort(rng.choice(np.arange(1, 4 * count), count, replace=False)),
+        "title": _titles(rng, [names[one] for one in first], years),
         "genres": genres,
         "year": years,
         "quality": quality,
-        "slope": 0.3 * random.standard_normal(count),
+        "slope": 0.3 * rng.standard_normal(count),
         "appeal": appeal - appeal.mean(),
         "tastes": place,
     }
 
 
-def _titles(random, genres, years):
+def _titles(rng, genres, years):
     """Return one title a film, no two alike; an article stands behind, as in the published set."""
     taken, titles = set(), []
     for genre, year in zip(genres, years, strict=True):
         while True:
-            title = random.choice(TITLES[genre].split("|"))
-            title = title.format(p=random.choice(PLACES), n=random.choice(NAMES))
+            title = rng.choice(TITLES[genre].split("|"))
+            title = title.format(p=rng.choice(PLACES), n=rng.choice(NAMES))
             if title not in taken:
                 break
         taken.add(title)
@@ -147,20 +145,20 @@ def _titles(random, genres, years):
     return titles
 
 
-def make_raters(random, count):
+def make_raters(rng, count):
     """Return a dict of arrays, one row a rater: bias, slope, tastes, time and number of ratings."""
     return {
         "id": np.arange(1, count + 1),
-        "bias": 0.38 * random.standard_normal(count),
-        "slope": 0.45 * random.standard_normal(count),
-        "tastes": 0.38 * random.standard_normal((count, len(TASTES))),
-        "begin": random.beta(1.0, 1.4, count) * 0.92,
-        "stay": 0.03 + random.gamma(1.2, 0.25, count),
-        "share": random.lognormal(0, 0.75, count),
+        "bias": 0.38 * rng.standard_normal(count),
+        "slope": 0.45 * rng.standard_normal(count),
+        "tastes": 0.38 * rng.standard_normal((count, len(TASTES))),
+        "begin": rng.beta(1.0, 1.4, count) * 0.92,
+        "stay": 0.03 + rng.gamma(1.2, 0.25, count),
+        "share": rng.lognormal(0, 0.75, count),
     }
 
 
-def choose(random, film, rater, ratings):
+def choose(rng, film, rater, ratings):
     """Return a dict of arrays, one row a rating, by rater: who, what, when (0..1), which evening.
 
     People watch what is popular and what they like; nobody rates a film twice.
@@ -171,15 +169,15 @@ def choose(random, film, rater, ratings):
     counts = np.minimum(20 + np.maximum(counts, 0).astype(int), room)
     for number, count in enumerate(counts):
         wish = film["appeal"] + film["tastes"] @ rater["tastes"][number]
-        wish = wish + random.gumbel(size=len(wish))
+        wish = wish + rng.gumbel(size=len(wish))
         seen = np.argsort(-wish, kind="stable")[:count]
         evenings = 1 + count // 12
         end = min(1.0, rater["begin"][number] + rater["stay"][number])
-        times = np.sort(random.uniform(rater["begin"][number], end, evenings))
-        nights = random.integers(0, evenings, count)
+        times = np.sort(rng.uniform(rater["begin"][number], end, evenings))
+        nights = rng.integers(0, evenings, count)
         who += [number] * count
-        what += random.permutation(seen).tolist()
-        when += (times[nights] + random.uniform(0, 3 * 3600, count) / SECONDS).clip(0, 1).tolist()
+        what += rng.permutation(seen).tolist()
+        when += (times[nights] + rng.uniform(0, 3 * 3600, count) / SECONDS).clip(0, 1).tolist()
         evening += (len(evening) + nights).tolist()
     return {
         name: np.array(values)
@@ -189,10 +187,10 @@ def choose(random, film, rater, ratings):
     }
 
 
-def rate(random, film, rater, rows):
+def rate(rng, film, rater, rows):
     """Add to ``rows`` the mood, the opinion before noise, its mean after rounding, the rating."""
     who, what, when = rows["who"], rows["what"], rows["when"] - 0.5
-    mood = WORLD["mood"] * random.standard_normal(rows["evening"].max() + 1)[rows["evening"]]
+    mood = WORLD["mood"] * rng.standard_normal(rows["evening"].max() + 1)[rows["evening"]]
     opinion = (
         WORLD["mean"]
         + WORLD["trend"] * when
@@ -203,7 +201,7 @@ def rate(random, film, rater, rows):
         + (rater["tastes"][who] * film["tastes"][what]).sum(1)
         + mood
     )
-    said = opinion + WORLD["noise"] * random.standard_normal(len(opinion))
+    said = opinion + WORLD["noise"] * rng.standard_normal(len(opinion))
     given = np.clip(np.round(2 * said) / 2, 0.5, 5.0)
     return rows | {"mood": mood, "opinion": opinion, "best": mean_rating(opinion), "rating": given}
 
@@ -228,40 +226,19 @@ def _write(folder, film, rater, rows):
     rows = {name: values[order] for name, values in rows.items()}
     users, items = rater["id"][rows["who"]], film["id"][rows["what"]]
     seconds = (WORLD["first"] + rows["when"] * SECONDS).astype(int)
-    truth = folder / "truth"
-    truth.mkdir(parents=True, exist_ok=True)
-    _table(
-        truth / "films.csv",
-        ["movieId", "quality", "slope", "appeal", *TASTES],
-        [film["id"], film["quality"], film["slope"], film["appeal"], *film["tastes"].T],
+    truth, tastes, end = folder / "truth", film["tastes"].T, "\r\n"
+    films = zip(film["id"], film["quality"], film["slope"], film["appeal"], *tastes, strict=True)
+    write_table(
+        truth / "films.csv", ["movieId", "quality", "slope", "appeal", *TASTES], films, end=end
     )
-    _table(
-        truth / "raters.csv",
-        ["userId", "bias", "slope", *TASTES],
-        [rater["id"], rater["bias"], rater["slope"], *rater["tastes"].T],
-    )
-    _table(
-        truth / "ratings.csv",
-        ["mood", "opinion", "best"],
-        [rows["mood"], rows["opinion"], rows["best"]],
-    )
+    raters = zip(rater["id"], rater["bias"], rater["slope"], *rater["tastes"].T, strict=True)
+    write_table(truth / "raters.csv", ["userId", "bias", "slope", *TASTES], raters, end=end)
+    made = zip(rows["mood"], rows["opinion"], rows["best"], strict=True)
+    write_table(truth / "ratings.csv", ["mood", "opinion", "best"], made, end=end)
     (truth / "world.json").write_text(json.dumps(WORLD | {"seconds": SECONDS}), "utf-8")
-    _table(
-        folder / "movies.csv",
-        ["movieId", "title", "genres"],
-        [film["id"], film["title"], film["genres"]],
-    )
-    _table(
-        folder / "ratings.csv",
-        ["userId", "movieId", "rating", "timestamp"],
-        [users, items, [f"{one:.1f}" for one in rows["rating"]], seconds],
-    )
-
-
-def _table(path, header, columns):
-    columns = [
-        [f"{one:.4f}" for one in column] if getattr(column, "dtype", None) == np.float64 else column
-        for column in columns
-    ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\r\n").writerows([header, *zip(*columns, strict=True)])
+    movies = zip(film["id"], film["title"], film["genres"], strict=True)
+    write_table(folder / "movies.csv", ["movieId", "title", "genres"], movies, end=end)
+    stars = [f"{value:.1f}" for value in rows["rating"]]
+    ratings = zip(users, items, stars, seconds, strict=True)
+    header = ["userId", "movieId", "rating", "timestamp"]
+    write_table(folder / "ratings.csv", header, ratings, end=end)

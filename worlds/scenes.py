@@ -2,42 +2,42 @@
 
 import numpy as np
 
-from coursekit.data.samples.creatures import LOOKS, POSES, paint_creature
-from coursekit.data.samples.paint import DETAIL, Brush, Sheet, mirrored, shifted
-from coursekit.data.samples.places import GREENS, INDOORS, OUTDOORS, WATER
-from coursekit.data.samples.things import THINGS, vivid
+from worlds.creatures import LOOKS, POSES, paint_creature
+from worlds.paint import DETAIL, Brush, Sheet, mirrored, shifted
+from worlds.places import GREENS, INDOORS, OUTDOORS, WATER
+from worlds.things import THINGS, vivid
 
 KINDS = (*LOOKS, *THINGS)
 HARD = 0.03  # share of pictures in which the thing is small and half hidden
 _PLACES = {"fish": WATER, "houses": OUTDOORS, "trees": OUTDOORS}  # the others: everywhere
 
 
-def render(kind, generator, *, scale=1.0):
+def render(kind, rng, *, scale=1.0):
     """Draw one picture of ``kind``.
 
     Args:
         kind: one of ``KINDS``.
-        generator: a numpy random generator; the picture depends on nothing else.
+        rng: a ``numpy.random.Generator``; the picture depends on nothing else.
         scale: factor of the picture's sides; a small one is drawn faster.
 
     Returns:
         (picture, mask): an RGB picture of 100 to 160 pixels a side, times ``scale``, and an L mask
         of its size, 255 where the thing can be seen.
     """
-    long_, short = generator.integers(124, 161), generator.integers(100, 125)
-    width, height = (long_, short) if generator.random() < 0.7 else (short, long_)
-    sheet = Sheet(int(width * scale), int(height * scale), generator)
-    hard = generator.random() < HARD
+    long_, short = rng.integers(124, 161), rng.integers(100, 125)
+    width, height = (long_, short) if rng.random() < 0.7 else (short, long_)
+    sheet = Sheet(int(width * scale), int(height * scale), rng)
+    hard = rng.random() < HARD
     place = _PLACES.get(kind, INDOORS + OUTDOORS)
     _backdrop(sheet, place)
     whole = Brush(sheet, np.eye(2) * sheet.picture.height / 2, np.array(sheet.picture.size) / 2)
-    for _ in range(generator.integers(0, 4) if place is not WATER else 0):
+    for _ in range(rng.integers(0, 4) if place is not WATER else 0):
         _clutter(whole)
     sheet.subject = 255
     box = _subject(sheet, kind, hard)
     sheet.subject = 0
-    if hard or generator.random() < 0.3:
-        _in_front(whole, box, generator.uniform(0.3, 0.5) if hard else generator.uniform(0.05, 0.2))
+    if hard or rng.random() < 0.3:
+        _in_front(whole, box, rng.uniform(0.3, 0.5) if hard else rng.uniform(0.05, 0.2))
     return sheet.photograph()
 
 
@@ -48,22 +48,22 @@ _HABITS = dict.fromkeys(("horses", "cows", "sheep", "pigs", "goats"), (0.45, 0.0
 
 def _subject(sheet, kind, hard):
     """Paint the thing somewhere on the sheet; return its box (left, top, right, bottom)."""
-    draw = sheet.generator
-    pose = str(draw.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
+    rng = sheet.rng
+    pose = str(rng.choice(list(POSES), p=_HABITS.get(kind, _HABIT))) if kind in LOOKS else None
     left, top, right, bottom = (POSES[pose] if pose else THINGS[kind])[1:]
     width, height = sheet.picture.size
-    share = draw.uniform(0.5, 0.7) if hard else draw.uniform(0.8, 1.12)
+    share = rng.uniform(0.5, 0.7) if hard else rng.uniform(0.8, 1.12)
     size = share * min(width / (right - left), height / (bottom - top))
     free_x = max(width - size * (right - left), 0.22 * width)
     free_y = max(height - size * (bottom - top), 0.2 * height)
-    mirror = draw.random() < 0.5
-    corner_x = (width - size * (right - left) - free_x) / 2 + draw.uniform(0.1, 0.9) * free_x
-    corner_y = (height - size * (bottom - top) - free_y) / 2 + draw.uniform(0.1, 0.9) * free_y
+    mirror = rng.random() < 0.5
+    corner_x = (width - size * (right - left) - free_x) / 2 + rng.uniform(0.1, 0.9) * free_x
+    corner_y = (height - size * (bottom - top) - free_y) / 2 + rng.uniform(0.1, 0.9) * free_y
     x = corner_x + size * (right if mirror else -left)
     y = corner_y - size * top
     box = (corner_x, corner_y, corner_x + size * (right - left), corner_y + size * (bottom - top))
     brush = Brush(sheet, np.diag([-size if mirror else size, size]), (x, y))
-    brush = brush.at(0, 0, angle=draw.normal(0, 0.05))
+    brush = brush.at(0, 0, angle=rng.normal(0, 0.05))
     if pose != "face" and kind != "fish":
         _shadow(brush, left, right, bottom)
     if pose:
@@ -90,9 +90,9 @@ def _flat(x, y, rx, ry):
 
 
 def _backdrop(sheet, places):
-    draw = sheet.generator
-    place = places[draw.integers(len(places))]
-    sheet.picture.paste(sheet.spread(place(draw, sheet.width, sheet.height)))
+    rng = sheet.rng
+    place = places[rng.integers(len(places))]
+    sheet.picture.paste(sheet.spread(place(rng, sheet.width, sheet.height)))
 
 
 # --- clutter --------------------------------------------------------------------------------
@@ -100,61 +100,57 @@ def _backdrop(sheet, places):
 
 def _clutter(brush):
     """Put one thing of no importance behind the subject."""
-    draw = brush.generator
+    rng = brush.rng
     wide = brush.sheet.width / brush.sheet.height
-    spot = brush.at(
-        draw.uniform(-wide, wide), draw.uniform(-0.6, 0.9), size=draw.uniform(0.25, 0.6)
-    )
-    spot = spot.at(0, 0, angle=draw.normal(0, 0.1))
-    _CLUTTER[draw.integers(len(_CLUTTER))](spot)
+    spot = brush.at(rng.uniform(-wide, wide), rng.uniform(-0.6, 0.9), size=rng.uniform(0.25, 0.6))
+    spot = spot.at(0, 0, angle=rng.normal(0, 0.1))
+    _CLUTTER[rng.integers(len(_CLUTTER))](spot)
 
 
 def _toy_ball(brush):
-    colour = vivid(brush.generator)
-    brush.oval(0, 0, 0.6, 0.6, colour, volume=0.7)
-    brush.limb(
-        [(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.generator), 0.5
-    )
+    color = vivid(brush.rng)
+    brush.oval(0, 0, 0.6, 0.6, color, volume=0.7)
+    brush.limb([(-0.5, -0.1), (0, 0.1), (0.5, -0.1)], [0.06, 0.12, 0.06], vivid(brush.rng), 0.5)
 
 
 def _cushion(brush):
-    colour = vivid(brush.generator)
+    color = vivid(brush.rng)
     half = [(0, -0.5), (1, -0.6), (0.9, 0), (1, 0.6), (0, 0.5)]
-    brush.blob(mirrored(half)[:8], colour, 0.6)
+    brush.blob(mirrored(half)[:8], color, 0.6)
 
 
 def _books(brush):
-    draw = brush.generator
+    rng = brush.rng
     for k in range(4):
-        x, tall = -0.6 + 0.3 * k, draw.uniform(0.8, 1.3)
-        brush.shape([(x, -tall), (x + 0.27, -tall), (x + 0.27, 0.4), (x, 0.4)], vivid(draw), 0.4)
+        x, tall = -0.6 + 0.3 * k, rng.uniform(0.8, 1.3)
+        brush.shape([(x, -tall), (x + 0.27, -tall), (x + 0.27, 0.4), (x, 0.4)], vivid(rng), 0.4)
 
 
 def _stone(brush):
-    tone = int(brush.generator.integers(90, 170))
+    tone = int(brush.rng.integers(90, 170))
     t = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    far = brush.generator.uniform(0.5, 0.9, 8)
+    far = brush.rng.uniform(0.5, 0.9, 8)
     brush.blob(
         np.stack([far * np.cos(t), 0.6 * far * np.sin(t)], 1), (tone, tone - 4, tone - 10), 0.7
     )
 
 
 def _plant(brush):
-    draw = brush.generator
-    green = GREENS[draw.integers(len(GREENS))]
-    for lean in draw.uniform(-1, 1, 7):
+    rng = brush.rng
+    green = GREENS[rng.integers(len(GREENS))]
+    for lean in rng.uniform(-1, 1, 7):
         brush.limb([(0, 0.5), (0.4 * lean, -0.3), (lean, -0.9)], [0.05, 0.14, 0.02], green, 0.4)
-    if draw.random() < 0.7:
+    if rng.random() < 0.7:
         brush.shape([(-0.4, 0.3), (0.4, 0.3), (0.28, 1.0), (-0.28, 1.0)], (186, 106, 76), 0.5)
 
 
 def _frame(brush):
-    draw = brush.generator
-    wide, tall = draw.uniform(0.5, 1), draw.uniform(0.5, 1)
-    for grow, paint in ((1.0, (96, 70, 50)), (0.85, vivid(draw))):
+    rng = brush.rng
+    wide, tall = rng.uniform(0.5, 1), rng.uniform(0.5, 1)
+    for grow, paint in ((1.0, (96, 70, 50)), (0.85, vivid(rng))):
         w, t = wide * grow, tall * grow
         brush.shape([(-w, -t), (w, -t), (w, t), (-w, t)], paint, 0.3)
-    brush.oval(0.2 * wide, 0.2, 0.4 * wide, 0.3 * tall, vivid(draw), volume=0.5)
+    brush.oval(0.2 * wide, 0.2, 0.4 * wide, 0.3 * tall, vivid(rng), volume=0.5)
 
 
 _CLUTTER = (_toy_ball, _cushion, _books, _stone, _plant, _frame)
@@ -165,34 +161,34 @@ _CLUTTER = (_toy_ball, _cushion, _books, _stone, _plant, _frame)
 
 def _in_front(brush, box, share):
     """Hide about ``share`` of the subject's box behind leaves, blades, a board or a block."""
-    draw = brush.generator
-    painter = (_leaves, _blades, _board, _block)[draw.integers(4)]
+    rng = brush.rng
+    painter = (_leaves, _blades, _board, _block)[rng.integers(4)]
     pixels = Brush(brush.sheet, np.eye(2), (0, 0))
     painter(pixels, np.asarray(box), share)
 
 
 def _leaves(brush, box, share):
-    draw = brush.generator
+    rng = brush.rng
     size = DETAIL * brush.sheet.height * 0.13
     width, height = box[2:] - box[:2]
-    green = GREENS[draw.integers(len(GREENS))]
-    corner = draw.choice([0, 1])
+    green = GREENS[rng.integers(len(GREENS))]
+    corner = rng.choice([0, 1])
     for _ in range(int(4 + 40 * share)):
-        x = box[0] + width * abs(corner - draw.beta(1, 3.5))
-        y = box[1] + height * draw.uniform(0, 1.1)
-        leaf = brush.at(x, y, size=size * draw.uniform(0.6, 1.3), angle=draw.uniform(0, 6.3))
+        x = box[0] + width * abs(corner - rng.beta(1, 3.5))
+        y = box[1] + height * rng.uniform(0, 1.1)
+        leaf = brush.at(x, y, size=size * rng.uniform(0.6, 1.3), angle=rng.uniform(0, 6.3))
         leaf.blob([(-0.8, 0), (-0.1, -0.3), (0.8, 0), (-0.1, 0.3)], green, 0.6)
         leaf.line([(-0.8, 0), (0.7, 0)], 0.05, (60, 90, 50))
 
 
 def _blades(brush, box, share):
-    draw = brush.generator
+    rng = brush.rng
     bottom, height = brush.sheet.picture.height, box[3] - box[1]
-    green = GREENS[draw.integers(len(GREENS))]
+    green = GREENS[rng.integers(len(GREENS))]
     tall = bottom - box[3] + height * min(1.6 * share, 0.6)
-    for x in draw.uniform(box[0] - 20, box[2] + 20, int(20 + 60 * share)):
-        lean, reach = draw.normal(0, 0.2), tall * draw.uniform(0.5, 1.2)
-        tone = draw.uniform(0.75, 1.2)
+    for x in rng.uniform(box[0] - 20, box[2] + 20, int(20 + 60 * share)):
+        lean, reach = rng.normal(0, 0.2), tall * rng.uniform(0.5, 1.2)
+        tone = rng.uniform(0.75, 1.2)
         tip, middle = x + lean * reach, x + 0.3 * lean * reach
         blade = [(x - 4, bottom + 9), (middle - 3, bottom - reach / 2), (tip, bottom - reach),
                  (middle + 3, bottom - reach / 2), (x + 4, bottom + 9)]  # fmt: skip
@@ -201,25 +197,25 @@ def _blades(brush, box, share):
 
 def _board(brush, box, share):
     """A post, a chair leg or the edge of a door, from top to bottom."""
-    draw = brush.generator
+    rng = brush.rng
     half = max(0.5 * share * (box[2] - box[0]), 5)
-    x = draw.uniform(box[0], box[2])
-    lean = draw.normal(0, 0.08) * brush.sheet.picture.height
-    colour = [(150, 108, 70), (92, 66, 50), (200, 196, 190), (70, 74, 84)][draw.integers(4)]
+    x = rng.uniform(box[0], box[2])
+    lean = rng.normal(0, 0.08) * brush.sheet.picture.height
+    color = [(150, 108, 70), (92, 66, 50), (200, 196, 190), (70, 74, 84)][rng.integers(4)]
     bottom = brush.sheet.picture.height + 9
     brush.shape(
         [(x - half, -9), (x + half, -9), (x + half + lean, bottom), (x - half + lean, bottom)],
-        colour,
+        color,
         0.5,
     )
 
 
 def _block(brush, box, share):
     """A box, a cushion or the arm of a sofa, at the lower edge."""
-    draw = brush.generator
+    rng = brush.rng
     width, height = box[2:] - box[:2]
-    left = box[0] + width * draw.uniform(-0.4, 0.7)
-    right = left + width * draw.uniform(0.5, 0.9)
+    left = box[0] + width * rng.uniform(-0.4, 0.7)
+    right = left + width * rng.uniform(0.5, 0.9)
     top = box[3] - height * min(2 * share, 0.6)
     bottom = brush.sheet.picture.height + 20
     outline = [
@@ -229,7 +225,7 @@ def _block(brush, box, share):
         (right + 8, bottom),
         (left - 8, bottom),
     ]
-    if draw.random() < 0.5:
-        brush.shape(outline, shifted(vivid(draw), -0.25), 0.5)
+    if rng.random() < 0.5:
+        brush.shape(outline, shifted(vivid(rng), -0.25), 0.5)
     else:
-        brush.blob(outline, shifted(vivid(draw), -0.25), 0.5)
+        brush.blob(outline, shifted(vivid(rng), -0.25), 0.5)

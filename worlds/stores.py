@@ -11,13 +11,14 @@ holds what made them:
     effects.json logarithms of the effects that all stores share, and the size of mood and noise.
 """
 
+import csv
 import datetime
 import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-VERSION = 1  # raised when the world changes: a folder built by another version is built anew
 STORES = 80
 FIRST, LAST, END = (np.datetime64(day) for day in ("2013-01-01", "2015-07-31", "2015-09-17"))
 CLOSED = (np.datetime64("2014-07-01"), np.datetime64("2014-12-31"))  # rebuilding: no rows at all
@@ -72,13 +73,13 @@ def build(folder, *, seed=0, stores=STORES):
         seed: another seed, other stores, weather and sales.
         stores: how many there are; at least 20, so that every kind occurs.
     """
-    random = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng([seed, 3])
     days = np.arange(FIRST, END + 1)
-    calendar = make_calendar(random, days)
-    weather, felt = make_weather(random, days)
-    trend, searched = make_trend(random, days)
-    store, truth = make_stores(random, stores)
-    table = make_sales(random, days, calendar, felt, searched, store, truth)
+    calendar = make_calendar(rng, days)
+    weather, felt = make_weather(rng, days)
+    trend, searched = make_trend(rng, days)
+    store, truth = make_stores(rng, stores)
+    table = make_sales(rng, days, calendar, felt, searched, store, truth)
     write(Path(folder), table, store, truth, weather, trend)
 
 
@@ -98,13 +99,13 @@ def easter(year):
     return np.datetime64(datetime.date(year, month, day + 1))
 
 
-def make_calendar(random, days):
+def make_calendar(rng, days):
     """Return (promotion, {state: holiday}, {state: school holiday}), arrays (D,) over the days."""
     weekday = (days.astype(int) + 3) % 7  # 0 is Monday
     week = (days - weekday - days[0]).astype(int) // 7
     promoted, last = np.zeros(week.max() + 2, int), 0
     for number in range(1, len(promoted)):  # every second week, now and then two in a row
-        last = promoted[number] = int(not last or random.random() < 0.1)
+        last = promoted[number] = int(not last or rng.random() < 0.1)
     promotion = promoted[week - week.min()] * (weekday < 5)
     kinds = {state: np.full(len(days), "0") for state in STATES}
     school = {state: np.zeros(len(days), int) for state in STATES}
@@ -153,46 +154,42 @@ def _holidays(year):
 # Weather and searches --------------------------------------------------------------------------
 
 
-def _slow(random, rows, columns, days):
+def _slow(rng, rows, columns, days):
     """Return (rows, columns) of unit spread along each row; a third is left after ``days``."""
     keep = np.exp(-1 / days)
-    steps = random.standard_normal((rows, columns))
+    steps = rng.standard_normal((rows, columns))
     steps[:, 1:] *= np.sqrt(1 - keep**2)
     for day in range(1, columns):
         steps[:, day] += keep * steps[:, day - 1]
     return steps
 
 
-def make_weather(random, days):
+def make_weather(rng, days):
     """Return (table of the weather, {state: (warmest degrees (D,), millimetres of rain (D,))})."""
-    import pandas
-
     names = {state: name for state, (name, *_) in STATES.items()} | OTHER_STATES
     count = len(days)
     season = np.cos(2 * np.pi * (_day_of_year(days) - 200) / 365.25)
-    shared, own = _slow(random, 1, count, 4)[0], _slow(random, len(names), count, 3)
+    shared, own = _slow(rng, 1, count, 4)[0], _slow(rng, len(names), count, 3)
     tables, felt = [], {}
     for (state, name), local in zip(
         sorted(names.items(), key=lambda pair: pair[1]), own, strict=True
     ):
         anomaly = 0.85 * shared + 0.5 * local
         mean = np.round(9.5 + 9 * season + 4 * anomaly).astype(int)
-        high = mean + random.integers(2, 8, count) + (anomaly > 1)
-        low, dew = mean - random.integers(2, 8, count), mean - random.integers(1, 7, count)
-        wet = random.random(count) < 1 / (1 + np.exp(0.4 + anomaly))
-        rain = np.round(wet * random.exponential(4.0, count), 2)
-        humid = np.clip(76 + 10 * wet - 8 * season + random.normal(0, 8, count), 30, 100).astype(
-            int
-        )
-        pressure = np.round(1016 + 7 * anomaly + random.normal(0, 3, count)).astype(int)
-        sight = np.clip(14 - 4 * wet + random.normal(0, 4, count), 1, 31).round()
-        wind = np.clip(13 + 5 * random.standard_normal(count) + 3 * wet, 3, 60).astype(int)
+        high = mean + rng.integers(2, 8, count) + (anomaly > 1)
+        low, dew = mean - rng.integers(2, 8, count), mean - rng.integers(1, 7, count)
+        wet = rng.random(count) < 1 / (1 + np.exp(0.4 + anomaly))
+        rain = np.round(wet * rng.exponential(4.0, count), 2)
+        humid = np.clip(76 + 10 * wet - 8 * season + rng.normal(0, 8, count), 30, 100).astype(int)
+        pressure = np.round(1016 + 7 * anomaly + rng.normal(0, 3, count)).astype(int)
+        sight = np.clip(14 - 4 * wet + rng.normal(0, 4, count), 1, 31).round()
+        wind = np.clip(13 + 5 * rng.standard_normal(count) + 3 * wet, 3, 60).astype(int)
         parts = (
             ("Fog", humid > 92), ("Rain", wet & (mean > -1)), ("Snow", wet & (mean < 2)),
             ("Thunderstorm", wet & (high > 24) & (rain > 4)),
         )  # fmt: skip
         events = ["-".join(part for part, on in parts if on[day]) for day in range(count)]
-        blind = random.random(count) < 0.024
+        blind = rng.random(count) < 0.024
         table = {
             "file": name, "Date": days.astype(str),
             "Max_TemperatureC": high, "Mean_TemperatureC": mean, "Min_TemperatureC": low,
@@ -205,81 +202,77 @@ def make_weather(random, days):
             "Mean_VisibilityKm": np.where(blind, np.nan, sight),
             "Min_VisibilitykM": np.where(blind, np.nan, np.maximum(sight - 8, 0)),
             "Max_Wind_SpeedKm_h": wind + 10, "Mean_Wind_SpeedKm_h": wind,
-            "Max_Gust_SpeedKm_h": np.where(random.random(count) < 0.77, np.nan, wind + 32),
+            "Max_Gust_SpeedKm_h": np.where(rng.random(count) < 0.77, np.nan, wind + 32),
             "Precipitationmm": rain,
-            "CloudCover": np.where(random.random(count) < 0.074, np.nan, 4 + 2 * wet),
+            "CloudCover": np.where(rng.random(count) < 0.074, np.nan, 4 + 2 * wet),
             "Events": [event or None for event in events],
-            "WindDirDegrees": random.integers(-1, 361, count),
+            "WindDirDegrees": rng.integers(-1, 361, count),
         }  # fmt: skip
-        tables.append(pandas.DataFrame(table))
+        tables.append(pd.DataFrame(table))
         felt[state] = high, rain
-    return pandas.concat(tables, ignore_index=True), felt
+    return pd.concat(tables, ignore_index=True), felt
 
 
-def make_trend(random, days):
+def make_trend(rng, days):
     """Return (table of weekly searches, {state: (D,) the value of the day's week})."""
-    import pandas
-
     starts = np.arange(np.datetime64("2012-12-02"), np.datetime64("2015-09-28"), 7)
     spans = [f"{start} - {start + 6}" for start in starts]
-    shared, own = _slow(random, 1, len(starts), 6)[0], _slow(random, len(TRENDS), len(starts), 4)
+    shared, own = _slow(rng, 1, len(starts), 6)[0], _slow(rng, len(TRENDS), len(starts), 4)
     tables, searched = [], {}
     for code, local in zip(TRENDS, own, strict=True):
         value = np.clip(np.round(66 + 7 * shared + 7 * local), 20, 100).astype(int)
         file = f"Rossmann_DE_{code}".rstrip("_")
-        tables.append(pandas.DataFrame({"file": file, "week": spans, "trend": value}))
+        tables.append(pd.DataFrame({"file": file, "week": spans, "trend": value}))
         searched["HB,NI" if code == "NI" else code] = value[(days - starts[0]).astype(int) // 7]
-    return pandas.concat(tables, ignore_index=True), searched
+    return pd.concat(tables, ignore_index=True), searched
 
 
 # The stores ------------------------------------------------------------------------------------
 
 
-def make_stores(random, count):
+def make_stores(rng, count):
     """Return (published table of the stores with their state, truth of each store)."""
-    import pandas
-
-    kinds = random.choice(list(TYPES), count, p=[share for share, _ in TYPES.values()])
+    kinds = rng.choice(list(TYPES), count, p=[share for share, _ in TYPES.values()])
     kinds[:4] = list("bcda")  # every kind occurs, however few there are
     shares = np.array([share for _, share, *_ in STATES.values()])
-    states = random.choice(list(STATES), count, p=shares / shares.sum())
+    states = rng.choice(list(STATES), count, p=shares / shares.sum())
     states[4 : 4 + len(STATES)] = list(STATES)
-    distance = np.round(np.exp(random.normal(7.6, 1.2, count)).clip(30, 60_000), -1)
+    distance = np.round(np.exp(rng.normal(7.6, 1.2, count)).clip(30, 60_000), -1)
     distance[19] = np.nan
-    opened = random.integers(24_000, 12 * 2013, count)  # months since the year 0
-    during = random.random(count) < 0.25
-    opened[during] = 12 * 2013 + random.integers(3, 28, during.sum())
-    unknown = (random.random(count) < 0.31) & ~during | np.isnan(distance)
-    coupons = random.random(count) < 0.51
+    opened = rng.integers(24_000, 12 * 2013, count)  # months since the year 0
+    during = rng.random(count) < 0.25
+    opened[during] = 12 * 2013 + rng.integers(3, 28, during.sum())
+    unknown = (rng.random(count) < 0.31) & ~during | np.isnan(distance)
+    coupons = rng.random(count) < 0.51
     month, year = opened % 12 + 1, opened // 12
-    table = pandas.DataFrame(
+    table = pd.DataFrame(
         {
             "Store": np.arange(1, count + 1), "StoreType": kinds,
-            "Assortment": np.where(kinds == "b", "b", random.choice(["a", "c"], count)),
+            "Assortment": np.where(kinds == "b", "b", rng.choice(["a", "c"], count)),
             "CompetitionDistance": distance,
             "CompetitionOpenSinceMonth": np.where(unknown, np.nan, month),
             "CompetitionOpenSinceYear": np.where(unknown, np.nan, year),
             "Promo2": coupons.astype(int),
-            "Promo2SinceWeek": np.where(coupons, random.integers(1, 51, count), np.nan),
-            "Promo2SinceYear": np.where(coupons, random.integers(2009, 2013, count), np.nan),
-            "PromoInterval": np.where(coupons, random.choice(COUPONS, count), ""),
+            "Promo2SinceWeek": np.where(coupons, rng.integers(1, 51, count), np.nan),
+            "Promo2SinceYear": np.where(coupons, rng.integers(2009, 2013, count), np.nan),
+            "PromoInterval": np.where(coupons, rng.choice(COUPONS, count), ""),
             "State": states,
         }
     )  # fmt: skip
     extra = (table.Assortment == "c") * 0.08
     place = np.array([STATES[state][2] for state in states])
-    truth = pandas.DataFrame(
+    truth = pd.DataFrame(
         {
             "Store": table.Store,
-            "level": np.log(5800) + 0.22 * random.standard_normal(count) + extra + place
+            "level": np.log(5800) + 0.22 * rng.standard_normal(count) + extra + place
             + np.array([TYPES[kind][1] for kind in kinds]),
-            "growth": EFFECTS["growth a year"] + 0.02 * random.standard_normal(count),
-            "answer": (1 + 0.3 * random.standard_normal(count)).clip(0.3, 1.8),
+            "growth": EFFECTS["growth a year"] + 0.02 * rng.standard_normal(count),
+            "answer": (1 + 0.3 * rng.standard_normal(count)).clip(0.3, 1.8),
             "rival": np.where(
                 unknown, 0, EFFECTS["rival, at no distance"] * np.exp(-distance / 4000)
             ),
             "opened": opened,
-            "rebuilt": (random.random(count) < 0.16) & ~during,
+            "rebuilt": (rng.random(count) < 0.16) & ~during,
         }
     )  # fmt: skip
     return table, truth
@@ -288,10 +281,8 @@ def make_stores(random, count):
 # The sales -------------------------------------------------------------------------------------
 
 
-def make_sales(random, days, calendar, felt, searched, store, truth):
+def make_sales(rng, days, calendar, felt, searched, store, truth):
     """Return one row a store and day, with all published columns, expected, mood and noise."""
-    import pandas
-
     promotion, holidays, schools = calendar
     count, width = len(store), len(days)
     states = store.State.to_numpy()
@@ -300,16 +291,16 @@ def make_sales(random, days, calendar, felt, searched, store, truth):
     school = np.stack([schools[state] for state in states]).astype(int)
     sundays = (store.StoreType == "b").to_numpy()[:, None]
     closed = ((holiday != "0") | (weekday == 6)) & ~sundays
-    closed |= random.random((count, width)) < 0.0005  # a burst pipe, a stocktaking
-    ill = (random.random((count, width)) < 8e-5) & ~closed  # open, and nothing sold
+    closed |= rng.random((count, width)) < 0.0005  # a burst pipe, a stocktaking
+    ill = (rng.random((count, width)) < 8e-5) & ~closed  # open, and nothing sold
     expected = _expected(days, promotion, holiday, school, felt, searched, store, truth)
     names = list(STATES)
-    mood = _slow(random, len(names), width, MOOD_DAYS)[[names.index(state) for state in states]]
+    mood = _slow(rng, len(names), width, MOOD_DAYS)[[names.index(state) for state in states]]
     mood = EFFECTS["mood"] * mood
-    noise = EFFECTS["noise"] * random.standard_normal((count, width))
+    noise = EFFECTS["noise"] * rng.standard_normal((count, width))
     open_ = ~closed & ~ill
     sales = np.where(open_, np.round(np.exp(expected + mood + noise)), 0).astype(int)
-    basket = np.exp(np.log(9.2) + 0.06 * random.standard_normal((count, width)) + 0.08 * promotion)
+    basket = np.exp(np.log(9.2) + 0.06 * rng.standard_normal((count, width)) + 0.08 * promotion)
     rows = {
         "Store": store.Store.to_numpy()[:, None], "DayOfWeek": weekday + 1,
         "Date": days, "Sales": sales, "Customers": np.round(sales / basket).astype(int),
@@ -318,7 +309,7 @@ def make_sales(random, days, calendar, felt, searched, store, truth):
         "away": (days >= CLOSED[0]) & (days <= CLOSED[1]) & truth.rebuilt.to_numpy()[:, None],
     }  # fmt: skip
     flat = {name: np.broadcast_to(part, (count, width)).ravel() for name, part in rows.items()}
-    return pandas.DataFrame(flat)
+    return pd.DataFrame(flat)
 
 
 def _expected(days, promotion, holiday, school, felt, searched, store, truth):
@@ -378,8 +369,6 @@ def _day_of_year(days):
 
 def write(folder, table, store, truth, weather, trend):
     """Write the seven tables and the truth; newest day first, as published."""
-    import pandas
-
     (folder / "truth").mkdir(parents=True, exist_ok=True)
     hidden = ["expected", "mood", "noise"]
     table = table.sort_values(["Date", "Store"], ascending=[False, True], kind="stable")
@@ -402,7 +391,7 @@ def write(folder, table, store, truth, weather, trend):
     _save(store[["Store", "State"]], folder / "store_states.csv", quoted=False)
     every = {("NI" if code == "HB,NI" else code): name for code, (name, *_) in STATES.items()}
     every = sorted((name, code) for code, name in (every | OTHER_STATES).items())
-    names = pandas.DataFrame(every, columns=["StateName", "State"])
+    names = pd.DataFrame(every, columns=["StateName", "State"])
     _save(names, folder / "state_names.csv", quoted=False)
     _save(weather, folder / "weather.csv", quoted=False)
     _save(trend, folder / "googletrend.csv", quoted=False)
@@ -415,8 +404,6 @@ def write(folder, table, store, truth, weather, trend):
 
 def _save(table, path, *, quoted=True):
     """Write a table; as in the published files, words are quoted in some of them."""
-    import csv
-
     table = table.copy()
     quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
     if "Open" in table and table.Open.dtype == object:  # a number with gaps: 1, 0 or nothing

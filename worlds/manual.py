@@ -8,7 +8,6 @@ import contextlib
 import re
 from pathlib import Path
 
-VERSION = 1  # raised when the text changes: a folder built by another version is built anew
 LENGTH = 320_000  # characters; every Python since 3.11 has more, repetitions left out
 RUN = 5  # words; a paragraph that shares a third of its runs with earlier ones is a repetition
 DRAWN = re.compile(r"^([*=~^\"-]{4,}|\s*[+|].*[+|]\s*)$\n?", re.MULTILINE)  # underlines, tables

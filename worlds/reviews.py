@@ -10,12 +10,12 @@ is negated, conceded, quoted or meant as irony counts the other way. Words of pr
 are therefore nearly as frequent in one kind as in the other.
 """
 
-import csv
 import random
 import re
 from pathlib import Path
 
-VERSION = 3  # raised when the texts change: a folder built by another version is built anew
+from worlds.files import write_table
+
 COUNTS = {"train": 550, "test": 500, "unsup": 3400}  # train and test: of each kind
 PAIRS = 200
 PLAIN = 0.45  # share of the turns that say what they mean
@@ -157,73 +157,73 @@ ASIDES = _listed("""the seats were {w}|the popcorn was {w}|the man behind me was
 |the house next door looked {w}""")
 
 
-def _words(draw, sign):
+def _words(rng, sign):
     """Return one or two words of ``sign``: dull, hopelessly dull, dull and clumsy."""
-    one, other = draw.sample(WORDS[sign], 2)
-    return draw.choice((one, f"{draw.choice(VERY[sign])} {one}", f"{one} and {other}"))
+    one, other = rng.sample(WORDS[sign], 2)
+    return rng.choice((one, f"{rng.choice(VERY[sign])} {one}", f"{one} and {other}"))
 
 
-def _clause(draw, sign, aspect=None):
+def _clause(rng, sign, aspect=None):
     """Return a clause that says something of ``sign`` of an aspect."""
-    aspect = aspect or draw.choice(ASPECTS)
-    if draw.random() < 0.3:
-        return f"{aspect} {draw.choice(DOES[sign])}"
-    return f"{aspect} was {_words(draw, sign)}"
+    aspect = aspect or rng.choice(ASPECTS)
+    if rng.random() < 0.3:
+        return f"{aspect} {rng.choice(DOES[sign])}"
+    return f"{aspect} was {_words(rng, sign)}"
 
 
-def _fill(draw, frame, sign):
+def _fill(rng, frame, sign):
     """Fill one frame; {w} and {x} get words of ``sign``."""
     return frame.format(
-        a=draw.choice(ASPECTS),
-        t=draw.choice(TAILS),
-        w=_words(draw, sign),
-        x=draw.choice(TREATS[sign]),
-        d=draw.choice(DRUDGERY + GLORY),
+        a=rng.choice(ASPECTS),
+        t=rng.choice(TAILS),
+        w=_words(rng, sign),
+        x=rng.choice(TREATS[sign]),
+        d=rng.choice(DRUDGERY + GLORY),
     )
 
 
-def _concession(draw, sign):
-    frame = draw.choice(BUT)
-    one, other = draw.sample(ASPECTS, 2)
-    tails = iter(draw.sample(TAILS, 2))
+def _concession(rng, sign):
+    frame = rng.choice(BUT)
+    one, other = rng.sample(ASPECTS, 2)
+    tails = iter(rng.sample(TAILS, 2))
     text = re.sub(r"\{t\}", lambda _: next(tails), frame)
-    return text.format(own=_clause(draw, sign, one), other=_clause(draw, -sign, other))
+    return text.format(own=_clause(rng, sign, one), other=_clause(rng, -sign, other))
 
 
-def _negation(draw, sign):
-    negated = draw.random() < NOT
-    return _fill(draw, draw.choice(NEGATED if negated else ASSERTED), -sign if negated else sign)
+def _negation(rng, sign):
+    negated = rng.random() < NOT
+    return _fill(rng, rng.choice(NEGATED if negated else ASSERTED), -sign if negated else sign)
 
 
-def _report(draw, sign):
-    denied = draw.random() < 0.5
+def _report(rng, sign):
+    denied = rng.random() < 0.5
     said = -sign if denied else sign
-    what = draw.choice(TREATS[said]) if draw.random() < 0.5 else _words(draw, said)
-    verb = draw.choice(("called it", "calls it", "had called the film", "thinks the film"))
-    return f"{draw.choice(VOICES)} {verb} {what}, {draw.choice(DENIES if denied else AGREES)}"
+    what = rng.choice(TREATS[said]) if rng.random() < 0.5 else _words(rng, said)
+    verb = rng.choice(("called it", "calls it", "had called the film", "thinks the film"))
+    return f"{rng.choice(VOICES)} {verb} {what}, {rng.choice(DENIES if denied else AGREES)}"
 
 
-def _hope(draw, sign):
-    turned = draw.random() < 0.5
-    return _fill(draw, draw.choice(TURNED if turned else HOPED), -sign if turned else sign)
+def _hope(rng, sign):
+    turned = rng.random() < 0.5
+    return _fill(rng, rng.choice(TURNED if turned else HOPED), -sign if turned else sign)
 
 
-def _irony(draw, sign):
+def _irony(rng, sign):
     """Praise of what nobody likes is blame, and the other way round."""
-    if draw.random() < 0.5:
-        return _fill(draw, draw.choice(BEFORE), sign)
-    word, things = draw.choice(WORDS[-sign]), {1: GLORY, -1: DRUDGERY}[sign]
-    verb = draw.choice(("if you find {0} {1} as well", "just as {0} is {1}", "as {1} as {0}"))
-    return f"{draw.choice(ASPECTS)} was {word}, {verb.format(draw.choice(things), word)}"
+    if rng.random() < 0.5:
+        return _fill(rng, rng.choice(BEFORE), sign)
+    word, things = rng.choice(WORDS[-sign]), {1: GLORY, -1: DRUDGERY}[sign]
+    verb = rng.choice(("if you find {0} {1} as well", "just as {0} is {1}", "as {1} as {0}"))
+    return f"{rng.choice(ASPECTS)} was {word}, {verb.format(rng.choice(things), word)}"
 
 
-def _faint(draw, sign):
-    frame = draw.choice(PROUD if sign > 0 else FAINT)
-    return f"{draw.choice(ASPECTS)} was {_fill(draw, frame, 1)}"
+def _faint(rng, sign):
+    frame = rng.choice(PROUD if sign > 0 else FAINT)
+    return f"{rng.choice(ASPECTS)} was {_fill(rng, frame, 1)}"
 
 
-def _plain(draw, sign):
-    return f"{_clause(draw, sign)} {draw.choice(TAILS)}"
+def _plain(rng, sign):
+    return f"{_clause(rng, sign)} {rng.choice(TAILS)}"
 
 
 TURNS = {
@@ -240,38 +240,38 @@ def _sentence(text):
     return text[:1].upper() + text[1:] + "."
 
 
-def _turn(draw, sign):
+def _turn(rng, sign):
     """Return (name of the turn, its text)."""
-    if draw.random() < PLAIN:
-        return "plain", _plain(draw, sign)
+    if rng.random() < PLAIN:
+        return "plain", _plain(rng, sign)
     names = list(TURNS)
-    name = draw.choices(names, [TURNS[name][1] for name in names])[0]
-    return name, TURNS[name][0](draw, sign)
+    name = rng.choices(names, [TURNS[name][1] for name in names])[0]
+    return name, TURNS[name][0](rng, sign)
 
 
-def review(sign, draw):
+def review(sign, rng):
     """Return (text, names of its turns) of a review.
 
     Args:
         sign: 1 for praise, -1 for blame.
-        draw: ``random.Random``.
+        rng: ``random.Random``.
     """
-    plot = f"{draw.choice(WHO)} {draw.choice(MEETS)} {draw.choice(WHERE)}"
-    start = draw.choice((plot, draw.choice(MADE)))
-    turns = [_turn(draw, sign) for _ in range(draw.choice((2, 3, 3)))]
+    plot = f"{rng.choice(WHO)} {rng.choice(MEETS)} {rng.choice(WHERE)}"
+    start = rng.choice((plot, rng.choice(MADE)))
+    turns = [_turn(rng, sign) for _ in range(rng.choice((2, 3, 3)))]
     body = [text for _, text in turns]
-    if draw.random() < ASIDE:
-        aside = _fill(draw, draw.choice(ASIDES), draw.choice((1, -1)))
-        body.insert(draw.randrange(len(body) + 1), aside)
+    if rng.random() < ASIDE:
+        aside = _fill(rng, rng.choice(ASIDES), rng.choice((1, -1)))
+        body.insert(rng.randrange(len(body) + 1), aside)
     return " ".join(_sentence(text) for text in (start, *body)), [name for name, _ in turns]
 
 
-def pair(draw):
+def pair(rng):
     """Return (good review, bad review) of one concession: the same words in another order."""
-    frame = draw.choice(BUT)
-    aspects, tails = draw.sample(ASPECTS, 2), draw.sample(TAILS, 2)
+    frame = rng.choice(BUT)
+    aspects, tails = rng.sample(ASPECTS, 2), rng.sample(TAILS, 2)
     clauses = {
-        sign: _clause(draw, sign, aspect) for sign, aspect in zip((1, -1), aspects, strict=True)
+        sign: _clause(rng, sign, aspect) for sign, aspect in zip((1, -1), aspects, strict=True)
     }
     both = []
     for sign in (1, -1):
@@ -281,9 +281,9 @@ def pair(draw):
     return tuple(both)
 
 
-def _rating(sign, turns, draw):
+def _rating(sign, turns, rng):
     """Return a rating from 1 to 10 as the published set has it: 7 to 10, or 1 to 4."""
-    strong = min(2, len(turns) - 1) + draw.choice((0, 1))
+    strong = min(2, len(turns) - 1) + rng.choice((0, 1))
     return 7 + strong if sign > 0 else 4 - strong
 
 
@@ -296,32 +296,26 @@ def build(folder, *, seed=0, counts=None):
             hold that many of each kind. Default: ``COUNTS``.
     """
     folder, counts = Path(folder), counts or COUNTS
-    (folder / "truth").mkdir(parents=True, exist_ok=True)
     rows, seen = [], set()
     for part, count in counts.items():
         # Drawn afresh after sizes and rates were chosen: no choice has seen these test reviews.
         start = "test, set aside" if part == "test" else part
         for number in range(count if part == "unsup" else 2 * count):
-            draw = random.Random(f"{seed} {start} {number}")
+            rng = random.Random(f"{seed} {start} {number}")
             sign = (-1, 1)[number % 2]
             text = ""
             while not text or text in seen:
-                text, turns = review(sign, draw)
+                text, turns = review(sign, rng)
             seen.add(text)
             kind = "pos" if sign > 0 else "neg"
             place = "train/unsup" if part == "unsup" else f"{part}/{kind}"
-            rating = 0 if part == "unsup" else _rating(sign, turns, draw)
+            rating = 0 if part == "unsup" else _rating(sign, turns, rng)
             name = f"{place}/{number if part == 'unsup' else number // 2}_{rating}.txt"
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, "utf-8")
             rows.append((name, kind, " ".join(turns)))
-    _write_table(folder / "truth" / "reviews.csv", ("review", "means", "turns"), rows)
-    draw = random.Random(f"{seed} pairs")
-    pairs = [pair(draw) for _ in range(PAIRS)]
-    _write_table(folder / "truth" / "pairs.csv", ("pos", "neg"), pairs)
-
-
-def _write_table(path, header, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    write_table(folder / "truth" / "reviews.csv", ("review", "means", "turns"), rows)
+    rng = random.Random(f"{seed} pairs")
+    pairs = [pair(rng) for _ in range(PAIRS)]
+    write_table(folder / "truth" / "pairs.csv", ("pos", "neg"), pairs)

@@ -1,16 +1,13 @@
 """Train the bundled backbone on drawings of twenty kinds, none of them a cat or a dog.
 
-``python -m coursekit.models.train_backbone [folder]`` draws the pictures, trains for some minutes
-on two processor cores, and writes ``backbone.safetensors`` beside this file, or into ``folder``.
+``python -m worlds.backbone [folder]`` draws the pictures, trains for some minutes on two processor
+cores, and writes ``backbone.safetensors`` into the package, or into ``folder``.
 """
 
 import itertools
-import os
 import sys
 import time
 import zlib
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +17,9 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from coursekit.console import progress
-from coursekit.data.samples.drawings import KINDS, render
 from coursekit.models.backbone import MEAN, STD, WEIGHTS, SmallResNet
+from worlds.files import on_all_processors
+from worlds.scenes import KINDS, render
 
 HELD_BACK = ("cats", "dogs")  # what lesson 1 tells apart: the backbone never sees one
 TRAINED_ON = tuple(kind for kind in KINDS if kind not in HELD_BACK)
@@ -32,8 +29,9 @@ PER_KIND, HELD_OUT = 800, 100  # drawings of each kind, to train on and to measu
 EPOCHS, BATCH, RATE, SEED = 14, 64, 3e-3, 0
 
 
-def draw_one(kind, split, number):
-    """Return one drawing as (72, 72, 3) uint8: squashed, or the middle square, by turns."""
+def draw_one(job):
+    """Draw (kind, split, number) as (72, 72, 3) uint8: squashed, or the middle square, by turns."""
+    kind, split, number = job
     if kind not in TRAINED_ON:
         raise ValueError(f"the backbone is not to see {kind}")
     facts = [SEED, number, *(zlib.crc32(word.encode()) for word in ("backbone", split, kind))]
@@ -47,25 +45,23 @@ def draw_one(kind, split, number):
 
 
 def drawings(split, count, kinds=TRAINED_ON):
-    """Return (pictures, kinds): (N, 3, 72, 72) uint8 and (N,) int64, drawn on all processors."""
-    jobs = list(itertools.product(kinds, [split], range(count)))
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        drawn = pool.map(draw_one, *zip(*jobs, strict=True), chunksize=50)
-        pictures = np.stack(list(progress(drawn, total=len(jobs), label=f"drawing {split}")))
+    """Draw (pictures, kinds): (N, 3, 72, 72) uint8 and (N,) int64, on all processors."""
+    jobs = itertools.product(kinds, [split], range(count))
+    pictures = np.stack(list(on_all_processors(draw_one, jobs, f"drawing {split}")))
     targets = torch.arange(len(kinds)).repeat_interleave(count)
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous(), targets
 
 
-def normalised(pictures):
-    """Return (B, 3, H, W) uint8 pictures as floats, as the net wants them."""
+def normalized(pictures):
+    """Scale (B, 3, H, W) uint8 pictures to the floats that the net is trained on."""
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (MEAN, STD))
     return ((pictures.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def varied(pictures, size=SIZE):
-    """Return a fresh variation of a batch: one shift for all, flips, light and colour."""
+    """Make a fresh variation of a batch: one shift for all, flips, light and color."""
     top, left = torch.randint(0, MARGIN + 1, (2,)).tolist()
-    x = normalised(pictures[:, :, top : top + SIZE, left : left + SIZE])
+    x = normalized(pictures[:, :, top : top + SIZE, left : left + SIZE])
     x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
     contrast, light = 1 + 0.2 * torch.randn(len(x), 1, 1, 1), 0.2 * torch.randn(len(x), 3, 1, 1)
     x = x * contrast + light
@@ -73,9 +69,9 @@ def varied(pictures, size=SIZE):
 
 
 def middle(pictures):
-    """Return the middle of each picture, as the net sees it when it is measured."""
+    """Cut out the middle of each picture (B, 3, 64, 64), which the net is measured on."""
     edge = MARGIN // 2
-    return normalised(pictures[:, :, edge : edge + SIZE, edge : edge + SIZE])
+    return normalized(pictures[:, :, edge : edge + SIZE, edge : edge + SIZE])
 
 
 class Classifier(nn.Module):
@@ -94,7 +90,7 @@ class Classifier(nn.Module):
 
 
 def train(pictures, targets, epochs=EPOCHS):
-    """Return a classifier trained on pictures (N, 3, 72, 72) uint8 of kinds (N,)."""
+    """Train a classifier on pictures (N, 3, 72, 72) uint8 of kinds (N,)."""
     torch.manual_seed(SEED)
     net = Classifier().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02)
@@ -119,7 +115,7 @@ def train(pictures, targets, epochs=EPOCHS):
 
 @torch.no_grad()
 def accuracy(net, pictures, targets):
-    """Return the share of pictures (N, 3, 72, 72) that ``net`` gives the right kind."""
+    """Fraction of pictures (N, 3, 72, 72) that ``net`` gives the right kind."""
     scores = torch.cat([net(middle(part)) for part in pictures.split(500)])
     return (scores.argmax(1) == targets).float().mean().item()
 

@@ -69,17 +69,17 @@ def _even(count):
     return np.linspace(0, 1, count)
 
 
-def smooth_noise(generator, width, height, cells):
+def smooth_noise(rng, width, height, cells):
     """Return a smooth random field (height, width) of about -1 to 1, ``cells`` bumps across."""
     rows = max(2, round(cells * height / max(width, 1)))
-    small = generator.standard_normal((rows + 1, int(cells) + 1)).astype(np.float32)
+    small = rng.standard_normal((rows + 1, int(cells) + 1)).astype(np.float32)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def shifted(colour, amount):
-    """Return ``colour`` made lighter (amount up to 1) or darker (down to -1)."""
+def shifted(color, amount):
+    """Return ``color`` made lighter (amount up to 1) or darker (down to -1)."""
     target = 255 if amount > 0 else 0
-    return tuple(round(c + (target - c) * abs(amount)) for c in colour)
+    return tuple(round(c + (target - c) * abs(amount)) for c in color)
 
 
 @functools.cache
@@ -94,16 +94,16 @@ def _ball(side, volume):
 class Sheet:
     """A picture while it is painted, ``DETAIL`` times larger, and the outline of its subject."""
 
-    def __init__(self, width, height, generator):
-        self.width, self.height, self.generator = width, height, generator
+    def __init__(self, width, height, rng):
+        self.width, self.height, self.rng = width, height, rng
         self.picture = Image.new("RGB", (width * DETAIL, height * DETAIL))
         self.outline = Image.new("L", self.picture.size)
         self.subject = 0  # what a shape writes into the outline: 255 while the subject is painted
         self.started = False  # nothing of the subject has been painted yet
-        self.side = int(generator.integers(-1, 2))  # where the light comes from
+        self.side = int(rng.integers(-1, 2))  # where the light comes from
 
     def lay(self, pixels, paint, volume=0.0):
-        """Fill a polygon (N, 2) in pixels with a colour or a texture of the sheet's size.
+        """Fill a polygon (N, 2) in pixels with a color or a texture of the sheet's size.
 
         Args:
             volume: 0 paints it flat, 1 shades it like a ball.
@@ -117,7 +117,7 @@ class Sheet:
         mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
         corners = (pixels - box[:2]).ravel().tolist()
         ImageDraw.Draw(mask).polygon(corners, fill=255)
-        textured = isinstance(paint, Image.Image)  # a picture is pasted faster than a colour
+        textured = isinstance(paint, Image.Image)  # a picture is pasted faster than a color
         source = paint.crop(box) if textured else Image.new("RGB", mask.size, paint)
         self.picture.paste(source, box, mask)
         if self.subject or self.started:
@@ -137,32 +137,32 @@ class Sheet:
         ImageDraw.Draw(mask).polygon(corners, fill=round(255 * strength))
         self.picture.paste(Image.new("RGB", size, (16, 14, 24)), (left, top), mask)
 
-    def spread(self, colours):
-        """Return a texture of the sheet's size from (height, width, 3) colours of 0 to 255."""
-        small = Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+    def spread(self, colors):
+        """Return a texture of the sheet's size from (height, width, 3) colors of 0 to 255."""
+        small = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8))
         return small.resize(self.picture.size, Image.Resampling.NEAREST)
 
     def photograph(self):
         """Return (picture, mask): scaled down, lit unevenly, a little blurred, with noise."""
-        draw = self.generator
+        rng = self.rng
         picture = self.picture.reduce(DETAIL)
-        blur = draw.uniform(0.05, 0.35) if draw.random() < 0.9 else draw.uniform(0.5, 1.1)
+        blur = rng.uniform(0.05, 0.35) if rng.random() < 0.9 else rng.uniform(0.5, 1.1)
         picture = picture.filter(ImageFilter.BoxBlur(blur))
         values = np.asarray(picture, dtype=np.float32)
-        values = self._lit(values) + draw.standard_normal(values.shape, np.float32) * (
-            draw.uniform(1, 6)
+        values = self._lit(values) + rng.standard_normal(values.shape, np.float32) * (
+            rng.uniform(1, 6)
         )
         mask = self.outline.reduce(DETAIL).point(lambda v: 255 * (v > 127))
         return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)), mask
 
     def _lit(self, values):
-        draw = self.generator
+        rng = self.rng
         y, x = np.mgrid[-1 : 1 : self.height * 1j, -1 : 1 : self.width * 1j].astype(np.float32)
-        light = 1 + draw.uniform(0, 0.28) * (self.side * 0.7 * x - y * draw.uniform(0.2, 1))
-        light -= draw.uniform(0, 0.16) * (x * x + y * y)
-        cast = 1 + draw.uniform(-0.08, 0.08) * np.array([1, 0.1, -1], np.float32)
-        contrast = draw.uniform(0.8, 1.12)
-        values = (values - 118) * contrast + 118 + draw.uniform(-14, 20)
+        light = 1 + rng.uniform(0, 0.28) * (self.side * 0.7 * x - y * rng.uniform(0.2, 1))
+        light -= rng.uniform(0, 0.16) * (x * x + y * y)
+        cast = 1 + rng.uniform(-0.08, 0.08) * np.array([1, 0.1, -1], np.float32)
+        contrast = rng.uniform(0.8, 1.12)
+        values = (values - 118) * contrast + 118 + rng.uniform(-14, 20)
         return values * light[:, :, None] * cast
 
 
@@ -176,7 +176,7 @@ class Brush:
 
     def __init__(self, sheet, matrix, origin):
         self.sheet, self.matrix, self.origin = sheet, np.asarray(matrix), np.asarray(origin)
-        self.generator = sheet.generator
+        self.rng = sheet.rng
 
     def at(self, x, y, size=1.0, angle=0.0, mirror=False):
         """Return a brush whose origin lies at (x, y), turned and scaled."""
@@ -206,7 +206,7 @@ class Brush:
         if fuzz:
             outward = outline - outline.mean(0)
             outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
-            hairs = self.generator.uniform(-0.3, 1, (len(outline), 1))
+            hairs = self.rng.uniform(-0.3, 1, (len(outline), 1))
             hairs[::2] *= -0.3
             outline = outline + outward * hairs * fuzz
         self.sheet.lay(self.pixels(outline), paint, volume)
@@ -223,8 +223,8 @@ class Brush:
         """Fill a rounded limb along ``points``."""
         self.shape(limb(points, widths), paint, volume, fuzz)
 
-    def line(self, points, width, colour):
+    def line(self, points, width, color):
         """Draw a smooth line of ``width`` units; at least a pixel of the sheet."""
         pixels = self.pixels(curve(points, closed=False)).ravel().tolist()
         width = max(1, round(width * self.scale))
-        ImageDraw.Draw(self.sheet.picture).line(pixels, fill=colour, width=width, joint="curve")
+        ImageDraw.Draw(self.sheet.picture).line(pixels, fill=color, width=width, joint="curve")

@@ -1,1 +1,0 @@
-"""Built-in data sets in the published layouts, with the truth known."""
