@@ -447,7 +447,7 @@ def text_learner(
         if encoder.data.options["backward"] != data.options["backward"]:
             raise CourseError("Encoder and data read in opposite directions; make backward= alike.")
         body = copy.deepcopy(encoder.model.encoder)
-        body.set_dropout(dropout)
+        body.dropout = dropout
     elif encoder == "lstm":
         body = AWDLSTM(len(vocabulary), dropout=dropout, **(sizes or {}))
     elif encoder == "transformer":

@@ -1,1 +1,1 @@
-"""Networks: pretrained bodies with a new head, and the small bundled backbone."""
+"""Networks for pictures, tables, ratings and text, and the layer table of any network."""

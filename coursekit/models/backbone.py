@@ -1,8 +1,13 @@
-"""The small backbone that comes with the course: a residual network, trained on drawings."""
+"""The small backbone that comes with the course: a residual network trained on drawings."""
+
+from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
 
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from coursekit.console import CourseError
@@ -12,39 +17,40 @@ WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 
 
 class Block(nn.Module):
-    """Two convolutions and a shortcut around them (arXiv 1512.03385).
+    """Residual block: two 3 x 3 convolutions and a shortcut around them (arXiv:1512.03385).
 
     Args:
-        inputs, outputs: channels in and out.
+        in_channels, out_channels: channels in and out.
         stride: 2 halves height and width.
     """
 
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
-        self.shortcut = nn.Identity()
-        if stride > 1 or inputs != outputs:
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                nn.BatchNorm2d(out_channels),
             )
 
-    def forward(self, x):
-        """Return maps (B, outputs, h / stride, w / stride) of maps (B, inputs, h, w)."""
-        inner = self.relu(self.norm1(self.conv1(x)))
-        inner = self.norm2(self.conv2(inner))
-        return self.relu(inner + self.shortcut(x))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (B, in_channels, h, w) to (B, out_channels, h / stride, w / stride)."""
+        residual = self.relu(self.norm1(self.conv1(x)))  # (B, out_channels, h / stride, ...)
+        residual = self.norm2(self.conv2(residual))
+        return self.relu(residual + self.shortcut(x))
 
 
 class SmallResNet(nn.Sequential):
-    """Normalized pictures (B, 3, H, W) to maps (B, 192, H / 16, W / 16), in five named stages."""
+    """Five named stages: normalized pictures (B, 3, H, W) to maps (B, 192, H / 16, W / 16)."""
 
     channels = 192
 
-    def __init__(self):
+    def __init__(self) -> None:
         stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(32),
@@ -60,30 +66,21 @@ class SmallResNet(nn.Sequential):
         super().__init__(OrderedDict(stages))
 
 
-def body(pretrained=True):
-    """Return the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``.
+def body(pretrained: bool = True) -> SmallResNet:
+    """Build the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``.
 
     Args:
-        pretrained: False starts it from random weights.
+        pretrained: False leaves the weights random.
 
     Raises:
-        CourseError: the file of weights is missing or damaged.
+        CourseError: the bundled weights are missing or damaged.
     """
     net = SmallResNet()
     if pretrained:
-        net.load_state_dict(_weights())
+        try:
+            net.load_state_dict(load_file(WEIGHTS))  # stored as float16, copied into float32
+        except (OSError, SafetensorError) as error:
+            raise CourseError(
+                f"The bundled weights {WEIGHTS} cannot be read ({error}); install coursekit again."
+            ) from error
     return net
-
-
-def _weights():
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        stored = load_file(WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise CourseError(
-            f"The bundled weights {WEIGHTS} cannot be read ({error}); install coursekit again."
-        ) from error
-    return {name: value.float() if value.is_floating_point() else value
-            for name, value in stored.items()}  # fmt: skip

@@ -1,129 +1,135 @@
-"""Networks for pictures: a pretrained body, two poolings joined, and a new head."""
+"""Networks for pictures: a pretrained body, average and max pooling, and a new head."""
+
+from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from coursekit.console import CourseError, nearest, reason
+from coursekit.models import backbone
 
 BUNDLED = "drawings"  # the small backbone that comes with the course
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, as torchvision uses them
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean, std of torchvision's weights
+# what torchvision's classifiers name the modules that come after the feature maps, or beside them
+HEADS = {"avgpool", "flatten", "dropout", "fc", "classifier", "head", "aux1", "aux2", "AuxLogits"}
 
 
 class Normalize(nn.Module):
-    """Shift and scale (B, 3, H, W) pictures in 0..1 to the range that the body was trained on."""
+    """Shift and scale pictures (B, 3, H, W) in 0..1 to the range that the body was trained on."""
 
-    def __init__(self, mean, std):
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
-    def forward(self, x):
-        """Return (x - mean) / std per colour plane."""
-        return (x - self.mean) / self.std
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Subtract the mean of each color plane and divide by its std."""
+        return (x - self.mean).div_(self.std)
 
 
 class ConcatPool2d(nn.Module):
-    """Pool (B, C, h, w) maps to (B, 2C): the average of each map, then its largest value."""
+    """Pool feature maps (B, C, h, w) to (B, 2 C): the mean of each map, then its maximum.
 
-    def forward(self, maps):
-        """Return averages and maxima side by side; (B, C) passes unchanged."""
-        if maps.dim() == 2:
-            return maps
+    Of the tokens (B, T, C) of a vision transformer it takes the class token, (B, C).
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Reduce maps or tokens to one vector per picture."""
+        if maps.dim() == 3:
+            return maps[:, 0]
         return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)
 
 
 class ImageModel(nn.Module):
     """``normalize`` -> ``body`` -> ``pool`` -> ``head``: pictures (B, 3, H, W) to scores (B, C).
 
-    The body gives feature maps, the pooling one vector a picture, the head one score a class.
+    The body gives feature maps, the pooling one vector per picture, the head one score per class.
     """
 
-    def __init__(self, normalize, body, pool, head):
+    def __init__(
+        self, normalize: nn.Module, body: nn.Module, pool: nn.Module, head: nn.Module
+    ) -> None:
         super().__init__()
         self.normalize, self.body, self.pool, self.head = normalize, body, pool, head
 
-    def features(self, x):
-        """Return what the head sees: one vector a picture."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Map pictures (B, 3, H, W) in 0..1 to the vectors (B, F) that the head sees."""
         return self.pool(self.body(self.normalize(x)))
 
-    def forward(self, x):
-        """Return the scores (B, classes) of pictures (B, 3, H, W) in 0..1."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map pictures (B, 3, H, W) in 0..1 to scores (B, classes)."""
         return self.head(self.features(x))
 
-    def layer_groups(self):
-        """Return three lists of modules: early body, late body, head.
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Three groups of modules: early body, late body, head.
 
         The late body is the shortest run of last layers that holds three quarters of the weights.
         """
         layers = list(self.body.children()) or [self.body]
-        weights = [sum(p.numel() for p in layer.parameters()) for layer in layers]
+        sizes = [sum(p.numel() for p in layer.parameters()) for layer in layers]
         cut = len(layers)
-        while cut > 1 and sum(weights[cut:]) < 0.75 * sum(weights):
+        while cut > 1 and sum(sizes[cut:]) < 0.75 * sum(sizes):
             cut -= 1
         return [layers[:cut], layers[cut:], [self.head]]
 
 
-def head(inputs, classes, *, hidden=512):
-    """Return a head: batch norm, dropout, ``hidden`` units, ReLU, batch norm, dropout, scores.
-
-    Args:
-        inputs: numbers a picture that the pooling gives.
-        classes: how many scores come out.
-    """
+def image_head(n_features: int, n_classes: int, *, hidden_size: int = 512) -> nn.Sequential:
+    """Build a head: batch norm, dropout, linear, ReLU, batch norm, dropout, linear."""
     return nn.Sequential(
-        nn.BatchNorm1d(inputs),
+        nn.BatchNorm1d(n_features),
         nn.Dropout(0.25),
-        nn.Linear(inputs, hidden),
+        nn.Linear(n_features, hidden_size),
         nn.ReLU(inplace=True),
-        nn.BatchNorm1d(hidden),
+        nn.BatchNorm1d(hidden_size),
         nn.Dropout(0.5),
-        nn.Linear(hidden, classes),
+        nn.Linear(hidden_size, n_classes),
     )
 
 
-def architectures():
-    """Return the names that ``image_model`` takes: the bundled one, and torchvision's."""
+def architectures() -> list[str]:
+    """List the names that ``image_model`` takes: the bundled one and torchvision's classifiers."""
     from torchvision import models
 
-    # the top-level builders of torchvision are its classifiers
     return [BUNDLED, *models.list_models(module=models)]
 
 
-def image_model(architecture, classes, *, pretrained=True, size=224):
+def image_model(
+    architecture: str, n_classes: int, *, pretrained: bool = True, size: int = 224
+) -> ImageModel:
     """Build an ``ImageModel`` from the body of ``architecture`` and a new head.
 
     Args:
-        architecture: the bundled "drawings", or the name of any torchvision classifier; its weights
-            are downloaded by torchvision on first use, or found in TORCH_HOME.
-        classes: how many classes the head tells apart.
-        pretrained: False starts the body from random weights.
-        size: side of the pictures that it is for, in pixels.
+        architecture: the bundled "drawings", or the name of any torchvision classifier, whose
+            weights torchvision downloads on first use or finds in TORCH_HOME.
+        n_classes: scores per picture.
+        pretrained: False leaves the weights of the body random.
+        size: side in pixels of the pictures that the model must be able to take.
 
     Raises:
         CourseError: the name is unknown, the weights cannot be had, or the size does not fit.
     """
     if architecture == BUNDLED:
-        from coursekit.models import backbone
-
-        normalize, body = Normalize(backbone.MEAN, backbone.STD), backbone.body(pretrained)
+        normalize = Normalize(backbone.MEAN, backbone.STD)
+        body: nn.Sequential = backbone.body(pretrained)
     else:
-        normalize, body = cut(_torchvision_net(architecture, pretrained))
+        normalize, body = cut_head(_torchvision_net(architecture, pretrained))
     pool = ConcatPool2d()
     try:
         with torch.no_grad():
-            width = pool(body.eval()(torch.zeros(1, 3, size, size))).shape[1]
+            n_features = pool(body.eval()(torch.zeros(1, 3, size, size))).shape[1]
     except RuntimeError as error:
         raise CourseError(
             f"{architecture} cannot take pictures of {size} pixels; make the data with size=224."
         ) from error
-    net = ImageModel(normalize, body, pool, head(width, classes))
-    return net.to(memory_format=torch.channels_last)
+    model = ImageModel(normalize, body, pool, image_head(n_features, n_classes))
+    return model.to(memory_format=torch.channels_last)
 
 
-def _torchvision_net(architecture, pretrained):
+def _torchvision_net(architecture: str, pretrained: bool) -> nn.Module:
     from torchvision import models
 
     known = architectures()
@@ -137,71 +143,62 @@ def _torchvision_net(architecture, pretrained):
             warnings.simplefilter("ignore", FutureWarning)  # of how googlenet draws its weights
             return models.get_model(architecture, weights=None)
     try:
-        return models.get_model(architecture, weights="DEFAULT")
+        weights = models.get_model_weights(architecture).DEFAULT
+        # get_model would run code that is pickled in the file: take it only if it is all tensors
+        weights.get_state_dict(check_hash=True, weights_only=True)
+        return models.get_model(architecture, weights=weights)
     except Exception as error:  # downloading and reading raise many kinds
         raise CourseError(
-            f"The pretrained weights of {architecture} cannot be had ({reason(error)}); connect to "
+            f"The pretrained weights of {architecture} cannot be had ({reason(error)}). Connect to "
             f"the internet once, put the file into {torch.hub.get_dir()}/checkpoints in place of "
-            f"a damaged one, or name {BUNDLED!r}."
+            f"a damaged one, or use {BUNDLED!r}."
         ) from error
 
 
-def cut(net):
-    """Take the head off a torchvision classifier.
+def cut_head(net: nn.Module) -> tuple[Normalize, nn.Sequential]:
+    """Take pooling and head off a torchvision classifier.
 
     Returns:
-        (normalize, body): the body, a Sequential, maps normalized pictures to (B, C, h, w) maps,
-        or to (B, C) where the net has no maps (a transformer that works on a list of patches).
+        (normalize, body): pictures in 0..1 go through both to feature maps (B, C, h, w), or to
+        tokens (B, 1 + h * w, C), the class token first, in a vision transformer.
     """
-    normalize = Normalize(_MEAN, _STD)
-    if getattr(net, "transform_input", False):  # googlenet and inception rescale inside otherwise
-        net.transform_input = False
-        normalize = Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    kind = type(net).__name__
+    mean, std = IMAGENET
+    if getattr(net, "transform_input", False):  # googlenet and inception would normalize again
+        net.transform_input, mean, std = False, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    kind, layers = type(net).__name__, []
     if kind == "VisionTransformer":
-        encoder = net.encoder
-        return normalize, nn.Sequential(Patches(net), *encoder.layers, encoder.ln, ClassToken())
-    if kind == "SwinTransformer":
-        return normalize, nn.Sequential(*net.features, net.norm, net.permute)
-    if kind == "MaxVit":
-        return normalize, nn.Sequential(net.stem, *net.blocks)
-    if kind == "DenseNet":
-        return normalize, nn.Sequential(*net.features, nn.ReLU())
-    if kind == "MNASNet":
-        return normalize, net.layers
-    if hasattr(net, "features"):
-        return normalize, net.features
-    # ResNet, RegNet, ShuffleNet, GoogLeNet, Inception: what comes before the pooling, in order
-    skipped = ("aux1", "aux2", "AuxLogits")
-    layers = []
-    for name, layer in net.named_children():
-        if name in ("avgpool", "fc"):
-            break
-        if name not in skipped:
-            layers.append(layer)
-    return normalize, nn.Sequential(*layers)
+        layers = [Patches(net), *net.encoder.layers, net.encoder.ln]
+    else:
+        for name, module in net.named_children():
+            if name in ("features", "layers", "blocks"):  # their parts are the layers
+                layers += module
+            elif name not in HEADS:
+                layers.append(module)
+    if kind == "DenseNet":  # its forward pass calls F.relu
+        layers.append(nn.ReLU())
+    return Normalize(mean, std), nn.Sequential(*layers)
 
 
 class Patches(nn.Module):
-    """The entrance of a vision transformer: pictures to a class token and one token a patch.
+    """First layer of a vision transformer: a class token and one token per patch of the picture.
 
-    For pictures of another size than the net was trained on, the learned positions are resized.
+    The learned positions are interpolated for pictures of another size than in pretraining.
     """
 
-    def __init__(self, net):
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.conv_proj, self.class_token = net.conv_proj, net.class_token
         self.positions, self.dropout = net.encoder.pos_embedding, net.encoder.dropout
 
-    def forward(self, x):
-        """Return tokens (B, 1 + h * w, C) of pictures (B, 3, H, W)."""
-        maps = self.conv_proj(x)  # (B, C, h, w)
-        tokens = maps.flatten(2).transpose(1, 2)  # (B, h * w, C)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map pictures (B, 3, H, W) to tokens (B, 1 + h * w, C)."""
+        patches = self.conv_proj(x)  # (B, C, h, w)
+        tokens = patches.flatten(2).transpose(1, 2)  # (B, h * w, C)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], 1)
-        return self.dropout(tokens + self._positions_for(maps))
+        return self.dropout(tokens + self._positions(*patches.shape[2:]))
 
-    def _positions_for(self, maps):
-        count, (height, width) = self.positions.shape[1] - 1, maps.shape[2:]
+    def _positions(self, height: int, width: int) -> torch.Tensor:
+        count = self.positions.shape[1] - 1  # without the class token
         if height * width == count:
             return self.positions
         first, grid = self.positions[:, :1], self.positions[:, 1:]
@@ -209,11 +206,3 @@ class Patches(nn.Module):
         grid = grid.transpose(1, 2).unflatten(2, (side, side))  # (1, C, side, side)
         grid = F.interpolate(grid, (height, width), mode="bicubic", align_corners=True)
         return torch.cat([first, grid.flatten(2).transpose(1, 2)], 1)
-
-
-class ClassToken(nn.Module):
-    """The exit of a vision transformer: tokens (B, T, C) to the class token (B, C)."""
-
-    def forward(self, tokens):
-        """Return the first token of each picture."""
-        return tokens[:, 0]

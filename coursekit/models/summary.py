@@ -1,25 +1,33 @@
-"""The layer table of a network: shapes, parameters and multiply-adds, from one pass."""
+"""The layer table of a network: shapes, parameters and multiply-adds, from one forward pass."""
+
+from __future__ import annotations
 
 import contextlib
+from typing import TYPE_CHECKING
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
 from coursekit.console import CourseError, reason
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def summary(model, x):
-    """Return the layers of a network as a table, in the order in which they finish their work.
+    import pandas
+
+
+def summary(model: nn.Module, x: torch.Tensor | tuple[torch.Tensor, ...]) -> pandas.DataFrame:
+    """Tabulate the layers of a network, in the order in which they finish their work.
 
     A row stands for a module that holds weights itself or has no module inside it; the last row
-    sums up. The network is only looked at: neither weights, statistics nor mode change.
+    is the total. Weights, statistics and mode of the network stay as they are.
 
     Args:
         model: any ``torch.nn.Module``.
         x: what it is called with: a tensor (B, ...), or a tuple of several inputs.
 
     Returns:
-        pandas.DataFrame: layer, kind, output (shape, or one for each of several outputs),
+        pandas.DataFrame: layer, kind, output (shape, or one shape for each of several outputs),
         parameters (a weight that layers share counts in the first of them), multiply_adds (of
         convolutions and matrix products, for one example; torch's recurrent layers hide theirs).
 
@@ -27,17 +35,19 @@ def summary(model, x):
         CourseError: ``model`` is no network, or cannot be called with ``x``.
     """
     import pandas
+    from torch.utils.flop_counter import FlopCounterMode  # imports triton: not with coursekit
 
-    if not isinstance(model, torch.nn.Module):
+    if not isinstance(model, nn.Module):
         raise CourseError(f"{model!r} is no network; give a torch.nn.Module, as in Net().")
     inputs = x if isinstance(x, tuple) else (x,)
-    shapes, counter = {}, FlopCounterMode(display=False)
+    shapes: dict[str, str] = {}
+    counter = FlopCounterMode(display=False)
 
-    def note_shape(name):
-        def heard(_module, _inputs, output):
+    def note_shape(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
             shapes.setdefault(name, _shape(output))
 
-        return heard
+        return hook
 
     modules = dict(model.named_modules())
     modes = {module: module.training for module in modules.values()}
@@ -58,10 +68,11 @@ def summary(model, x):
                 module.training = training
     counts, top = counter.get_flop_counts(), type(model).__name__
 
-    def multiply_adds(name):  # two operations each, and a batch of several examples
+    def multiply_adds(name: str) -> int:  # two operations each, and a batch of several examples
         return sum(counts.get(f"{top}.{name}".rstrip("."), {}).values()) // 2 // len(inputs[0])
 
-    rows, counted = [], set()
+    rows: list[tuple[str, str, str, int, int]] = []
+    counted: set[int] = set()
     for name, shape in shapes.items():
         module = modules[name]
         inside = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
@@ -77,8 +88,8 @@ def summary(model, x):
     return pandas.DataFrame(rows, columns=columns)
 
 
-def _shape(output):
-    """Return the shape of an output, or the shapes of its parts, as text: ``2 x 64 x 8 x 8``."""
+def _shape(output: object) -> str:
+    """Write the shape of an output, or the shapes of its parts, as ``2 x 64 x 8 x 8``."""
     if isinstance(output, torch.Tensor):
         return " x ".join(map(str, output.shape)) or "one number"
     if isinstance(output, (tuple, list)):

@@ -1,4 +1,6 @@
-"""Models of text: the AWD-LSTM as language model and as classifier, a small transformer encoder."""
+"""Networks for text: AWD-LSTM, language model, classifier, and a small transformer encoder."""
+
+from __future__ import annotations
 
 import itertools
 import warnings
@@ -9,114 +11,128 @@ from torch import nn
 
 from coursekit.console import CourseError
 
+LSTMState = tuple[torch.Tensor, torch.Tensor]  # h and c, (1, B, hidden_size) each
 
-def variational_dropout(x, share):
-    """Drop the same features of (B, T, C) at every step T (variational, arXiv:1512.05287)."""
-    if not share:
+
+def variational_dropout(x: torch.Tensor, p: float) -> torch.Tensor:
+    """Drop features of (B, T, C), the same ones at every step T (arXiv:1512.05287)."""
+    if not p:
         return x
-    kept = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - share)
-    return x * kept / (1 - share)
+    mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - p)
+    return x * mask / (1 - p)
 
 
 class WeightDropLSTM(nn.LSTM):
-    """One LSTM layer; in training, a share of its weights from state to state is dropped.
+    """One LSTM layer with dropout of its hidden-to-hidden weights (arXiv:1708.02182).
 
-    The weights stay whole: a dropped copy takes their place in the call (arXiv:1708.02182), so that
-    the fused kernel of the device is used and the optimizer sees the true ones.
-
-    Args:
-        inputs, hidden: numbers that come in and that go out.
-        weight_drop: share of the weights that is dropped in training.
+    The parameter stays whole and a dropped copy takes its place in the call, so that the fused
+    kernel of the device is used and the optimizer sees the undropped weights.
     """
 
-    def __init__(self, inputs, hidden, weight_drop=0.0):
-        super().__init__(inputs, hidden, batch_first=True)
-        self.weight_drop = weight_drop
+    def forward(
+        self, x: torch.Tensor, state: LSTMState | None = None, *, weight_drop: float = 0.0
+    ) -> tuple[torch.Tensor, LSTMState]:
+        """Map x (B, T, input_size) to ((B, T, hidden_size), (h, c)).
 
-    def forward(self, x, state=None):
-        """Return ((B, T, hidden), (h, c)) for x (B, T, inputs)."""
-        if not (self.training and self.weight_drop):
+        Args:
+            state: (h, c) after an earlier call; None starts from zeros.
+            weight_drop: probability of dropping a weight, in training only.
+        """
+        if not (self.training and weight_drop):
             return super().forward(x, state)
         if state is None:
             zeros = x.new_zeros(1, x.shape[0], self.hidden_size)
             state = zeros, zeros
-        dropped = F.dropout(self.weight_hh_l0, self.weight_drop)
+        dropped = F.dropout(self.weight_hh_l0, weight_drop)
         weights = [self.weight_ih_l0, dropped, self.bias_ih_l0, self.bias_hh_l0]
-        with warnings.catch_warnings():  # cuDNN lays the weights out anew for every call
+        with warnings.catch_warnings():  # cuDNN copies the weights into one block in every call
             warnings.filterwarnings("ignore", message="RNN module weights are not part")
             outputs, h, c = torch.lstm(x, state, weights, True, 1, 0.0, True, False, True)
         return outputs, (h, c)
 
 
 class AWDLSTM(nn.Module):
-    """Token numbers -> one vector a token, by an embedding and LSTM layers (arXiv:1708.02182).
+    """Encoder of token ids by an embedding and LSTM layers with dropout (arXiv:1708.02182).
 
     Args:
-        vocab_size: size of the vocabulary.
-        embedding_dim: numbers of an embedding, and of the vectors that come out.
-        hidden_size: numbers in the layers between.
-        n_layers: how many LSTM layers.
-        dropout: factor of the five dropouts: of whole words 0.02, of the input 0.25, of the weights
-            from state to state 0.2, between layers 0.15, of the output 0.1.
+        vocab_size: number of tokens in the vocabulary.
+        embedding_dim: size of an embedding, and of the vectors that come out.
+        hidden_size: size of the layers between.
+        n_layers: number of LSTM layers.
+        dropout: factor of five dropout probabilities: of whole words 0.02, the input 0.25, the
+            weights from state to state 0.2, between layers 0.15, of the output 0.1. The attribute
+            of this name may be changed later.
     """
 
-    def __init__(self, vocab_size, *, embedding_dim=400, hidden_size=1152, n_layers=3, dropout=1.0):
+    def __init__(
+        self,
+        vocab_size: int,
+        *,
+        embedding_dim: int = 400,
+        hidden_size: int = 1152,
+        n_layers: int = 3,
+        dropout: float = 1.0,
+    ) -> None:
         super().__init__()
         self.embedding_dim, self.dropout = embedding_dim, dropout
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
-        sizes = [embedding_dim, *[hidden_size] * (n_layers - 1), embedding_dim]
-        pairs = itertools.pairwise(sizes)
-        self.layers = nn.ModuleList(WeightDropLSTM(i, o, 0.2 * dropout) for i, o in pairs)
+        sizes = itertools.pairwise([embedding_dim, *[hidden_size] * (n_layers - 1), embedding_dim])
+        self.layers = nn.ModuleList(WeightDropLSTM(i, o, batch_first=True) for i, o in sizes)
 
-    def set_dropout(self, factor):
-        """Change the factor of all five dropouts."""
-        self.dropout = factor
-        for layer in self.layers:
-            layer.weight_drop = 0.2 * factor
-
-    def embed(self, ids):
-        """Return vectors (B, T, C) of token numbers; in training some words are dropped."""
+    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+        """Look up vectors (B, T, C) of ids (B, T); training drops some words everywhere."""
         weight = self.embedding.weight
         if self.training and self.dropout:
             weight = weight * F.dropout(weight.new_ones(len(weight), 1), 0.02 * self.dropout)
         return F.embedding(ids, weight)
 
-    def forward(self, ids, state=None, *, vectors=None):
-        """Return (outputs (B, T, embedding_dim), the same undropped, state after the last token).
+    def forward(
+        self,
+        ids: torch.Tensor,
+        state: list[LSTMState] | None = None,
+        *,
+        lengths: torch.Tensor | None = None,
+        vectors: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, list[LSTMState]]:
+        """Return outputs (B, T, C), the same before dropout, and the state after each layer.
 
         Args:
             ids: (B, T) int64.
             state: what an earlier call returned, or None.
-            vectors: (B, T, embedding_dim) instead of the embeddings of ``ids``.
+            lengths: unused, since padding after the end changes nothing before it.
+            vectors: (B, T, C) in place of the embeddings of ``ids``.
         """
         factor = self.dropout if self.training else 0
         x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
         states = []
-        for number, layer in enumerate(self.layers):
-            whole, after = layer(x, state[number] if state else None)
+        for layer, before in zip(self.layers, state or [None] * len(self.layers), strict=True):
+            raw, after = layer(x, before, weight_drop=0.2 * factor)  # (B, T, size of the layer)
             states.append(after)
-            x = variational_dropout(whole, (0.1 if layer is self.layers[-1] else 0.15) * factor)
-        return x, whole, states
+            x = variational_dropout(raw, (0.1 if layer is self.layers[-1] else 0.15) * factor)
+        return x, raw, states
 
-    def layer_groups(self):
-        """Return the embedding and each layer as a group of its own."""
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Groups of modules: the embedding, then each LSTM layer."""
         return [[self.embedding], *([layer] for layer in self.layers)]
 
 
 class LanguageModel(nn.Module):
-    """Token numbers -> scores of the next token; the decoder is the embedding (arXiv:1608.05859).
+    """Scores of the next token at every position; decoder tied to the embedding (arXiv:1608.05859).
 
     Args:
         encoder: an ``AWDLSTM``.
 
     Attributes:
-        state: tuple of tensors that goes from batch to batch, cut off from its gradient; forgotten
-            in ``train()`` and ``eval()`` and where a batch has another number of rows.
-        outputs: (dropped, whole) vectors of the last batch, for ``ActivationRegularization``.
+        state: tuple of tensors carried from batch to batch without gradients; dropped by
+            ``train()``, ``eval()`` and a batch with another number of rows.
+        outputs: encoder outputs of the last batch after and before dropout, in training only.
     """
 
-    def __init__(self, encoder):
+    state: tuple[torch.Tensor, ...] | None
+    outputs: tuple[torch.Tensor, torch.Tensor] | None
+
+    def __init__(self, encoder: AWDLSTM) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = nn.Linear(encoder.embedding_dim, encoder.embedding.num_embeddings)
@@ -124,50 +140,53 @@ class LanguageModel(nn.Module):
         nn.init.zeros_(self.decoder.bias)
         self.state = self.outputs = None
 
-    def train(self, mode=True):
-        """Switch between training and use, and forget what was read."""
+    def train(self, mode: bool = True) -> LanguageModel:
+        """Switch between training and evaluation, and forget what was read."""
         self.state = self.outputs = None
         return super().train(mode)
 
-    def forward(self, ids):
-        """Return scores (B, T, words) for ids (B, T)."""
-        state = self.state
-        fits = state is not None and state[0].shape[1] == len(ids)
-        pairs = list(zip(state[::2], state[1::2], strict=True)) if fits else None
-        dropped, whole, states = self.encoder(ids, pairs)
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Map ids (B, T) to scores (B, T, vocab_size)."""
+        pairs = None
+        if self.state is not None and self.state[0].shape[1] == len(ids):
+            pairs = list(zip(self.state[::2], self.state[1::2], strict=True))  # (h, c) per layer
+        dropped, raw, states = self.encoder(ids, pairs)
         self.state = tuple(part.detach() for pair in states for part in pair)
-        self.outputs = (dropped, whole) if self.training else None
+        self.outputs = (dropped, raw) if self.training else None
         return self.decoder(dropped)
 
-    def layer_groups(self):
-        """Return the groups of the encoder, and the decoder."""
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Groups of the encoder, then the decoder."""
         return [*self.encoder.layer_groups(), [self.decoder]]
 
 
-def concat_pool(vectors, lengths):
-    """Return (B, 3 C) of vectors (B, T, C): the last, the largest and the mean (arXiv:1801.06146).
+def concat_pool(vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Pool texts (B, T, C) to (B, 3 C): last vector, maximum and mean (arXiv:1801.06146).
 
     Args:
         vectors: outputs at every token, padded after the end.
         lengths: (B,) tokens of each text.
     """
     inside = torch.arange(vectors.shape[1], device=vectors.device) < lengths[:, None]  # (B, T)
-    last = vectors[torch.arange(len(vectors), device=vectors.device), lengths - 1]
+    last = vectors[torch.arange(len(vectors), device=vectors.device), lengths - 1]  # (B, C)
     largest = vectors.masked_fill(~inside[..., None], -torch.inf).amax(1)
     mean = (vectors * inside[..., None]).sum(1) / lengths[:, None]
     return torch.cat([last, largest, mean], 1)
 
 
 class TextClassifier(nn.Module):
-    """Texts (token numbers and lengths) -> scores of the classes, on top of an encoder.
+    """An encoder of texts, ``concat_pool``, and a head of two layers.
 
     Args:
         encoder: an ``AWDLSTM`` or a ``TextTransformer``.
-        classes: how many.
-        dropout: share that is dropped before the two layers of the head.
+        n_classes: scores per text.
+        dropout: probability of dropping a number before the first layer, half of it before the
+            second.
     """
 
-    def __init__(self, encoder, classes, *, dropout=0.2):
+    def __init__(
+        self, encoder: AWDLSTM | TextTransformer, n_classes: int, *, dropout: float = 0.2
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = nn.Sequential(
@@ -177,44 +196,44 @@ class TextClassifier(nn.Module):
             nn.ReLU(),
             nn.BatchNorm1d(50),
             nn.Dropout(dropout / 2),
-            nn.Linear(50, classes),
+            nn.Linear(50, n_classes),
         )
 
-    def forward(self, ids, lengths, *, vectors=None):
-        """Return scores (B, classes) for ids (B, T), padded after the end, and lengths (B,)."""
-        outputs = self.encoder(ids, vectors=vectors)[0]
+    def forward(
+        self, ids: torch.Tensor, lengths: torch.Tensor, *, vectors: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Map ids (B, T), padded after the end, and lengths (B,) to scores (B, n_classes)."""
+        outputs = self.encoder(ids, lengths=lengths, vectors=vectors)[0]  # (B, T, C)
         return self.head(concat_pool(outputs, lengths))
 
-    def layer_groups(self):
-        """Return the groups of the encoder, and the head."""
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Groups of the encoder, then the head."""
         return [*self.encoder.layer_groups(), [self.head]]
 
 
 class TextTransformer(nn.Module):
-    """Token numbers -> one vector a token, each looking at all others (arXiv:1706.03762).
+    """Encoder of token ids by self-attention over whole texts, norm first (arXiv:1706.03762).
 
     Args:
-        vocab_size: size of the vocabulary.
-        embedding_dim: numbers of a vector; a multiple of ``n_heads``.
-        n_layers, n_heads: how many.
-        max_length: tokens that it has positions for.
-        dropout: share that is dropped in each layer.
-        padding: the number that fills up short texts; nobody looks at it.
+        vocab_size: number of tokens in the vocabulary.
+        embedding_dim: size of the vectors in and out; a multiple of ``n_heads``.
+        n_layers, n_heads: number of layers, and of attention heads in each.
+        max_length: tokens of the longest text, each position having a learned vector.
+        dropout: probability of dropping a number, in every layer.
     """
 
     def __init__(
         self,
-        vocab_size,
+        vocab_size: int,
         *,
-        embedding_dim=64,
-        n_layers=2,
-        n_heads=4,
-        max_length=512,
-        dropout=0.1,
-        padding=1,
-    ):
+        embedding_dim: int = 64,
+        n_layers: int = 2,
+        n_heads: int = 4,
+        max_length: int = 512,
+        dropout: float = 0.1,
+    ) -> None:
         super().__init__()
-        self.embedding_dim, self.max_length, self.padding = embedding_dim, max_length, padding
+        self.embedding_dim, self.max_length = embedding_dim, max_length
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         self.positions = nn.Embedding(max_length, embedding_dim)
         nn.init.normal_(self.embedding.weight, std=0.02)
@@ -223,19 +242,32 @@ class TextTransformer(nn.Module):
         layer = nn.TransformerEncoderLayer(embedding_dim, n_heads, 4 * embedding_dim, **options)
         self.blocks = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
 
-    def forward(self, ids, state=None, *, vectors=None):
-        """Return (outputs, outputs, None) as an ``AWDLSTM`` does; outputs are (B, T, C)."""
-        length = ids.shape[1]
-        if length > self.max_length:
+    def forward(
+        self,
+        ids: torch.Tensor,
+        *,
+        lengths: torch.Tensor | None = None,
+        vectors: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor]:
+        """Return a tuple like an ``AWDLSTM``'s, of the outputs (B, T, C) only.
+
+        Args:
+            ids: (B, T) int64.
+            lengths: (B,) tokens of each text, the rest being padding; None where there is none.
+            vectors: (B, T, C) in place of the embeddings of ``ids``.
+        """
+        steps = torch.arange(ids.shape[1], device=ids.device)  # (T,)
+        if len(steps) > self.max_length:
             raise CourseError(
-                f"A text of {length} tokens is too long for this transformer of {self.max_length}; "
-                "cut the texts by ck.text(..., longest=...), or build it with a larger max_length=."
+                f"A text of {len(steps)} tokens is too long for this transformer of "
+                f"{self.max_length}; cut the texts by ck.text(..., longest=...), or build it with "
+                "a larger max_length=."
             )
         vectors = self.embedding(ids) if vectors is None else vectors
-        places = self.positions(torch.arange(length, device=ids.device))
-        outputs = self.blocks(vectors + places, src_key_padding_mask=ids == self.padding)
-        return outputs, outputs, None
+        padding = None if lengths is None else steps >= lengths[:, None]  # (B, T), True is masked
+        outputs = self.blocks(vectors + self.positions(steps), src_key_padding_mask=padding)
+        return (outputs,)
 
-    def layer_groups(self):
-        """Return the embeddings and the blocks."""
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Two groups of modules: the embeddings, then the blocks."""
         return [[self.embedding, self.positions], [self.blocks]]

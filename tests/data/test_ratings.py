@@ -130,65 +130,6 @@ def test_gaps_are_named():
         ck.ratings(table)
 
 
-# The net -------------------------------------------------------------------------------------
-
-
-def test_net_computes_what_its_docstring_says():
-    """A bias forgotten, factors of the wrong table, a sigmoid stretched to the wrong range."""
-    torch.manual_seed(0)
-    net = RatingNet(5, 7, 3, y_range=(0.5, 5.5), mean=3.2).eval()
-    for table in net.children():
-        nn.init.normal_(table.weight)
-    users, items = torch.tensor([1, 4, 2]), torch.tensor([6, 1, 1])
-    found = net(users, items)
-    for row, (user, item) in enumerate(zip(users.tolist(), items.tolist(), strict=True)):
-        score = numpy.log(2.7 / 2.3) + net.user_bias.weight[user, 0] + net.item_bias.weight[item, 0]
-        score = score + torch.dot(net.user_factors.weight[user], net.item_factors.weight[item])
-        assert abs(found[row] - (0.5 + 5 / (1 + torch.exp(-score)))) < 1e-5
-
-
-def test_unknown_is_the_mean_of_all_others():
-    """Somebody new who gets the random numbers of a row that was never trained."""
-    torch.manual_seed(0)
-    net = RatingNet(4, 6, 2, mean=3.0).eval()
-    for table in net.children():
-        nn.init.normal_(table.weight)
-    new = net(torch.tensor([0]), torch.tensor([3]))
-    score = net.user_bias.weight[1:].mean() + net.item_bias.weight[3, 0]
-    score = score + net.user_factors.weight[1:].mean(0) @ net.item_factors.weight[3]
-    assert abs(new.item() - (0.5 + 5 * (score + net.offset).sigmoid()).item()) < 1e-5
-    with torch.no_grad():
-        net.user_bias.weight[0] = 100.0
-        net.user_factors.weight[0] = 100.0
-    assert torch.equal(net(torch.tensor([0]), torch.tensor([3])), new)
-
-
-def test_predictions_stay_in_the_span_and_begin_at_the_mean():
-    """Six stars of five, or a training that spends an epoch on finding the mean."""
-    net = RatingNet(50, 50, 8, mean=3.5)
-    pairs = torch.arange(50), torch.arange(50)
-    assert (net(*pairs) - 3.5).abs().max() < 0.1
-    with torch.no_grad():
-        net.item_bias.weight.copy_(torch.linspace(-50, 50, 50)[:, None])
-    assert net(*pairs).min() >= 0.5
-    assert net(*pairs).max() <= 5.5
-
-
-def test_every_weight_is_in_one_layer_group():
-    """A table that is never trained, or trained twice, since no group or two hold it."""
-    net = RatingNet(5, 7, 3)
-    inside = [p for group in net.layer_groups() for module in group for p in module.parameters()]
-    assert {id(p) for p in inside} == {id(p) for p in net.parameters()}
-    assert len(inside) == len(list(net.parameters()))
-
-
-@pytest.mark.parametrize("options", [{"y_range": (5, 1)}, {"mean": 9.0}, {"n_factors": 0}], ids=str)
-def test_net_refuses_what_it_cannot_fit(options):
-    """A logarithm of a negative number, far from the argument that caused it."""
-    with refuses("y_range"):
-        RatingNet(5, 7, **options)
-
-
 # The recipe ----------------------------------------------------------------------------------
 
 
@@ -214,6 +155,7 @@ def test_recipe_trains_like_a_raw_loop():
             optimizer.zero_grad()
             nn.functional.mse_loss(net(*x), y).backward()
             optimizer.step()
+    net.eval()
     for one, other in zip(learn.model.parameters(), net.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
 

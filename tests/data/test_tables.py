@@ -1,14 +1,11 @@
 """Tables: what is fitted on which rows, days since events, the net, the metric, bad input."""
 
-import copy
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import mean_squared_error
 from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 import coursekit as ck
 from coursekit.data import tables
@@ -238,53 +235,6 @@ def test_a_gap_is_no_event(kind):
 
 
 # The net, the learner, the metric -------------------------------------------------------------
-
-
-def test_net_equals_torch_layers():
-    """A net that is not the one that its description speaks of."""
-    torch.manual_seed(0)
-    net = ck.TableNet(
-        [5, 4], 3, hidden_sizes=(6,), dropout=0, embedding_dropout=0, y_range=(1.0, 3.0)
-    )
-    codes = torch.stack([torch.randint(1, 5, (64,)), torch.randint(1, 4, (64,))], 1)
-    numbers = torch.randn(64, 3)
-    linear, norm, last = (copy.deepcopy(net.layers[place]) for place in (0, 2, 4))
-    tables_ = [nn.functional.embedding(codes[:, i], net.embeddings[i].weight) for i in (0, 1)]
-    x = torch.cat([*tables_, nn.BatchNorm1d(3)(numbers)], 1)
-    expected = 1 + 2 * last(norm(linear(x).relu())).sigmoid()[:, 0]
-    torch.testing.assert_close(net(codes, numbers), expected, atol=1e-5, rtol=0)
-    assert len(net.layer_groups()) == 2
-
-
-def test_unknown_category_is_the_mean_of_all():
-    """A new shop that is predicted from random numbers that nothing has trained."""
-    net = ck.TableNet([5], 0).eval()
-    rows = net.embed(torch.tensor([[0], [2]]))
-    torch.testing.assert_close(rows[0], net.embeddings[0].weight[1:].mean(0))
-    torch.testing.assert_close(rows[1], net.embeddings[0].weight[2])
-
-
-def test_predictions_stay_in_their_span():
-    """A forecast below nothing, from a row unlike all others."""
-    net = ck.TableNet([3], 2, y_range=(0.0, 1.0)).eval()
-    found = net(torch.ones(4, 1, dtype=torch.int64), 1e6 * torch.randn(4, 2))
-    assert ((found >= 0) & (found <= 1)).all()
-    with pytest.raises(ck.CourseError, match="holds nothing"):
-        ck.TableNet([3], 2, y_range=(1.0, 1.0))
-    with pytest.raises(ck.CourseError, match="2 categories"):
-        ck.TableNet([3, 4], 2, embedding_dims=[1])
-
-
-def test_half_precision_does_not_round_the_sales():
-    """Logarithms near 9 in bfloat16: sales in steps of six percent, forty values in all."""
-    torch.manual_seed(0)
-    net = ck.TableNet([9], 2, y_range=(8.0, 10.0)).eval()
-    codes, numbers = torch.randint(1, 9, (2000, 1)), 3 * torch.randn(2000, 2)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        half = net(codes, numbers)
-    assert half.dtype == torch.float32
-    assert len(half.unique()) > 200
-    torch.testing.assert_close(half, net(codes, numbers), atol=0.01, rtol=0)
 
 
 def test_rmspe_equals_scikit_learn_whatever_the_batches():

@@ -44,37 +44,33 @@ def few_reviews(count=40):
 def test_layer_equals_torchs_lstm():
     """A weight drop that changes the layer when nothing is dropped, or where it is only used."""
     torch.manual_seed(0)
-    layer, plain = WeightDropLSTM(5, 7, 0.5), nn.LSTM(5, 7, batch_first=True)
+    layer, plain = WeightDropLSTM(5, 7, batch_first=True), nn.LSTM(5, 7, batch_first=True)
     plain.load_state_dict(layer.state_dict())
     x, state = torch.randn(3, 6, 5), (torch.randn(1, 3, 7), torch.randn(1, 3, 7))
     for given in (None, state):
         expected, (h, c) = plain(x, given)
-        layer.eval()
-        found, (h2, c2) = layer(x, given)
-        torch.testing.assert_close(found, expected)
-        layer.train()
-        layer.weight_drop = 1e-9  # the path with a drop, which drops nothing
-        found, (h3, c3) = layer(x, given)
-        for one, other in ((found, expected), (h2, h), (c2, c), (h3, h), (c3, c)):
-            torch.testing.assert_close(one, other)
+        for drop in (0.0, 1e-9):  # torch's own path, and the path with a drop, which drops nothing
+            found, (h2, c2) = layer(x, given, weight_drop=drop)
+            for one, other in ((found, expected), (h2, h), (c2, c)):
+                torch.testing.assert_close(one, other)
+    layer.eval()
+    assert torch.equal(layer(x, weight_drop=0.5)[0], layer(x)[0])
 
 
 def test_weight_drop_drops_the_way_from_state_to_state():
     """A mask on the wrong matrix, or gradients that do not reach the true weights."""
-    layer = WeightDropLSTM(5, 7, 0.5).train()
+    torch.manual_seed(0)
+    layer, plain = WeightDropLSTM(5, 7, batch_first=True), nn.LSTM(5, 7, batch_first=True)
     x = torch.randn(3, 6, 5)
     torch.manual_seed(1)
-    found = layer(x)[0]
+    found = layer(x, weight_drop=0.5)[0]
     torch.manual_seed(1)
-    plain = nn.LSTM(5, 7, batch_first=True)
-    torch.manual_seed(1)
-    weights = dict(layer.state_dict())
-    weights["weight_hh_l0"] = F.dropout(layer.weight_hh_l0.detach(), 0.5)
-    plain.load_state_dict(weights)
+    dropped = F.dropout(layer.weight_hh_l0.detach(), 0.5)
+    plain.load_state_dict({**layer.state_dict(), "weight_hh_l0": dropped})
     torch.testing.assert_close(found, plain(x)[0])
     found.sum().backward()
     plain(x)[0].sum().backward()
-    kept = weights["weight_hh_l0"] != 0
+    kept = dropped != 0
     torch.testing.assert_close(layer.weight_hh_l0.grad[kept], 2 * plain.weight_hh_l0.grad[kept])
     assert (layer.weight_hh_l0.grad[~kept] == 0).all()
 
@@ -93,7 +89,7 @@ def test_the_same_features_are_dropped_at_all_times():
 def test_whole_words_are_dropped(model):
     """Dropout of single numbers of an embedding, where whole words were meant."""
     encoder = model.encoder.train()
-    encoder.set_dropout(25)  # half of all words
+    encoder.dropout = 25  # half of all words
     ids = torch.arange(WORDS).repeat(2, 1)
     vectors = encoder.embed(ids)
     assert torch.equal(vectors[0], vectors[1])
