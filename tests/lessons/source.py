@@ -27,23 +27,23 @@ def of_lesson(number, names, *, since=None, until=None, **known):
     Args:
         names: separated by spaces.
         since, until: names where the lesson is entered and left, for a name that means something
-            else before or later; functions and classes are found anywhere above ``until``.
+            else before or later; functions and classes are found anywhere.
         known: what the statements read of the rest of the notebook.
     """
     (file,) = (build.ROOT / "notebooks" / "source").glob(f"{number:02}_*.py")
     cells = [cell.source for cell in build.read(file) if cell.cell_type == "code"]
     code = re.sub(r"^(\s*)[%!].*", r"\1pass", "\n".join(cells), flags=re.MULTILINE)  # magics
-    names, begun, taken = set(names.split()), since is None, []
+    names, inside, taken = set(names.split()), since is None, []
     missing = set(names)
     for node in ast.parse(code).body:
         bound = _bound(node)
-        begun = begun or since in bound
-        wanted = bound & names and (begun or isinstance(node, DEFINED))
+        inside = inside or since in bound
+        wanted = bound & names and (inside or isinstance(node, DEFINED))
         if wanted or isinstance(node, ast.Import | ast.ImportFrom):
             taken.append(ast.unparse(node))
             missing -= bound
         if until in bound:
-            break
+            inside, since = False, None
     assert not missing, f"{file.name} has no {missing}"
     spec = importlib.util.spec_from_loader(f"lesson_{number}", _Text("\n\n".join(taken)))
     module = importlib.util.module_from_spec(spec)
@@ -59,5 +59,7 @@ def _bound(node):
     targets = getattr(node, "targets", [])
     if isinstance(node, ast.AugAssign):
         targets = [node.target]
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        targets = [node.value.func]  # a method may change its object
     names = {part.id for one in targets for part in ast.walk(one) if isinstance(part, ast.Name)}
     return names.union(*map(_bound, getattr(node, "body", [])))
