@@ -1,6 +1,6 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab quick test test-real test-colab notebooks pages check lint format address release-check worlds backbone lines clean
+.PHONY: help lab quick test notebooks pages check lint format address release-check worlds backbone lines clean
 PYTHON = .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -ra -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
@@ -18,14 +18,8 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 quick: .venv/.ready ## run the unit tests but for what trains, in two minutes
 	@$(PYTEST) -m "not slow" --ignore=tests/lessons --ignore=tests/system
 
-test: .venv/.ready ## run the tests: 15 minutes; COURSEKIT_TESTS=all adds what it skips
-	@$(PYTEST)
-
-test-real: .venv/.ready ## run the tests on published data, where they are (COURSEKIT_REAL)
-	@COURSEKIT_TESTS=real $(PYTEST) -m real
-
-test-colab: .venv/.ready ## run the lessons on a stand-in for Colab (6 GB in build/)
-	@COURSEKIT_TESTS=colab $(PYTEST) -m colab
+test: .venv/.ready ## run the tests, 15 minutes (COURSEKIT_TESTS=all: also what it skips; ONLY=claims)
+	@$(PYTEST) $${ONLY:+-m "$$ONLY"}
 
 notebooks: .venv/.ready ## build the notebooks that are stale, or those named (LESSON=01)
 	@$(PYTHON) -m notebooks.source.build $${LESSON:-}

@@ -1,6 +1,7 @@
 """What all tests share: a silent environment, one sample data set per checkout, the real data."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a thread for each: two that wait for 
 for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT_ARCH"):
     os.environ.pop(name, None)
 
-# Kinds of tests that run only where COURSEKIT_TESTS names them ("claims real"), or says "all".
+# Kinds of tests that run only where they are asked for: by COURSEKIT_TESTS ("claims real", or
+# "all"), or by pytest's -m.
 EXTRA = {
     "claims": "numbers that the lessons claim, trained over three seeds",
     "editions": "each lesson as it is stored, run in the sample edition",
@@ -35,12 +37,12 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{kind}: {what}; asked for by COURSEKIT_TESTS={kind}")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Skip the kinds that are not asked for, and put what takes longest first.
 
     A test that has the marks of two kinds is of the kind that stands nearest to it.
     """
-    asked = os.environ.get("COURSEKIT_TESTS", "").split()
+    asked = re.findall(r"\w+", f"{os.environ.get('COURSEKIT_TESTS', '')} {config.option.markexpr}")
     if "all" in asked:
         asked = list(EXTRA)
     for item in items:

@@ -1,7 +1,7 @@
 """A fresh Colab or Kaggle runtime: the set-up and its failures, the first cell, kept work.
 
 Most tests run on a small runtime made of links to the packages that are here. Those on the stand-in
-for Colab (its Python and its versions) run under ``make test-colab``.
+for Colab (its Python and its versions) run under ``make test ONLY=colab``.
 """
 
 import contextlib
