@@ -24,8 +24,8 @@ from coursekit.drive import keep_on_drive as keep_on_drive
 from coursekit.exercises.checking import check as check
 from coursekit.exercises.checking import hint as hint
 from coursekit.exercises.checking import solution as solution
+from coursekit.exercises.progress import progress as progress
 from coursekit.exercises.quiz import quiz as quiz
-from coursekit.exercises.record import progress as progress
 from coursekit.extension import load_ipython_extension as load_ipython_extension
 from coursekit.learners.callbacks import ActivationStatistics as ActivationStatistics
 from coursekit.learners.callbacks import ClipGradients as ClipGradients

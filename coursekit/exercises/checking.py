@@ -1,222 +1,303 @@
-"""Exercises: check an answer, give a hint, show a solution.
+"""Exercises as the lessons declare them, how an answer is judged, and what a learner calls.
 
-An exercise is a function that takes the answer and returns None where it is right, ``OPEN`` where
-there is none yet, or else what is off, in a sentence or two; ``lesson_N.py`` holds those of one.
+``lesson_N.py`` holds the exercises of a lesson, each whole in one place: the description of the
+decorated function is the text, its list the hints, its code the solution that is shown.
 """
 
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import functools
 import importlib
+import inspect
+import signal
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy
 
 from coursekit.console import CourseError, nearest, reason
-from coursekit.exercises import record, texts
+from coursekit.exercises import record
 
-OPEN = object()  # the dots are still there
+LESSONS = range(1, 8)
+SECONDS = 10  # a function that takes longer is taken for one that never ends
+
+
+class UnansweredError(Exception):
+    """The dots are still there."""
+
+
+class UnreadableError(Exception):
+    """An answer of the wrong kind, or a function that stops; the message is for the learner."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: its solution, and the wrong answers that are known.
+
+    With ``cases`` the answer is a function; else it is what the solution returns: a number, a word,
+    a tuple of numbers. It is right where it comes to the same as the solution.
+
+    Attributes:
+        solution: function whose docstring is the text and the hints, whose code is the solution.
+        number: such as "1.2".
+        mistakes: {what is said: a wrong answer of which it is said}. A tuple is also told what is
+            said of one with the same number in its first wrong place.
+        cases: arguments that a function is called with.
+        edges: more of them, tried where all ``cases`` are right.
+        tolerance: how far a number may be off.
+        measure: function that turns an answer into numbers, where many answers are right.
+    """
+
+    solution: Callable[..., Any]
+    number: str
+    mistakes: Mapping[str, Any]
+    cases: Sequence[tuple] = ()
+    edges: Sequence[tuple] = ()
+    tolerance: float = 1e-5
+    measure: Callable[[Any], list] | None = None
+
+    def __call__(self, *case: Any) -> Any:
+        """Call the solution."""
+        return self.solution(*case)
+
+    @property
+    def text(self) -> str:
+        """What is asked, in Markdown."""
+        return inspect.getdoc(self.solution).partition("\n\n- ")[0]
+
+    @property
+    def hints(self) -> list[str]:
+        """Up to three hints, the faintest first."""
+        listed = inspect.getdoc(self.solution).partition("\n\n- ")[2]
+        return [" ".join(hint.split()) for hint in listed.split("\n- ")]
+
+    @property
+    def code(self) -> str:
+        """The solution as a learner would write it."""
+        lines = inspect.getsource(self.solution).splitlines()
+        function = ast.parse("\n".join(lines)).body[0]
+        docstring = function.body[0]
+        body = lines[docstring.end_lineno :]
+        if self.cases:
+            return "\n".join([*lines[function.lineno - 1 : docstring.lineno - 1], *body])
+        return textwrap.dedent("\n".join(body)).replace("return ", "answer = ")
+
+    @property
+    def open_cell(self) -> str:
+        """The code of the cell that a learner fills in."""
+        if not self.cases:
+            return f'answer = {_dots(self())}\nck.check("{self.number}", answer)'
+        head, name = self.code.splitlines()[0], self.solution.__name__
+        return f'{head}\n    return ...\n\n\nck.check("{self.number}", {name})'
+
+    def judge(self, answer: Any) -> str | None:
+        """Say what is off with an answer; None where it is right.
+
+        Raises:
+            UnansweredError: the answer is still open.
+        """
+        try:
+            return self._compare(answer, self.cases) or self._compare(answer, self.edges)
+        except UnreadableError as error:
+            return str(error)
+
+    def _compare(self, answer: Any, cases: Sequence[tuple]) -> str | None:
+        given = self._results(answer, cases)
+        right = self._results(self.solution if self.cases else self(), cases)
+        same = [self._same(one, other) for one, other in zip(given, right, strict=True)]
+        if all(same):
+            return None
+        off = same.index(False)
+        known = {}
+        for word, wrong in self.mistakes.items():
+            with contextlib.suppress(UnreadableError):  # a mistake may stop where others do not
+                known[word] = self._results(wrong, cases)
+        told = [word for word, results in known.items() if all(map(self._same, results, given))]
+        if not self.cases:
+            told += [word for word, part in known.items() if self._same(part[off], given[off])]
+        if told:
+            return told[0]
+        if self.cases:
+            case = ", ".join(map(_brief, cases[off]))
+            return (
+                f"For {case} it gives {_brief(given[off])}, and should give {_brief(right[off])}."
+            )
+        return "That is not it." if len(given) == 1 else f"Number {off + 1} is not right."
+
+    def _results(self, answer: Any, cases: Sequence[tuple]) -> list:
+        """What an answer comes to: the results of a function, or the parts of a value."""
+        if _is_open(answer):
+            raise UnansweredError
+        kind = type(answer).__name__
+        if self.cases:
+            if not callable(answer):
+                raise UnreadableError(f"The answer is a function, and this is a {kind}.")
+            return _call(answer, cases)
+        if self.measure:
+            return self.measure(answer)
+        right = self()
+        parts, wanted = (answer, right) if isinstance(right, tuple) else ([answer], [right])
+        try:
+            return [_read(part, type(one)) for part, one in zip(parts, wanted, strict=True)]
+        except (TypeError, ValueError, RuntimeError):
+            asked = "a word in quotes" if isinstance(right, str) else "a number"
+            asked = asked if len(wanted) == 1 else f"{len(wanted)} numbers in brackets"
+            raise UnreadableError(f"The answer is {asked}, and this is a {kind}.") from None
+
+    def _same(self, one: Any, other: Any) -> bool:
+        """Whether two results are the same: numbers nearly so, words exactly."""
+        if isinstance(one, str) or isinstance(other, str):
+            return one == other
+        try:
+            one, other = _array(one), _array(other)
+            near = functools.partial(numpy.allclose, rtol=1e-5, atol=self.tolerance, equal_nan=True)
+            return one.shape == other.shape and near(one, other)
+        except (TypeError, ValueError):
+            return False
+
+
+def exercise(number: str, **details: Any) -> Callable[[Callable[..., Any]], Exercise]:
+    """Make a decorator that turns a solution into an ``Exercise`` with these details."""
+    return functools.partial(Exercise, number=number, **details)
+
+
+def _call(function: Callable[..., Any], cases: Sequence[tuple]) -> list:
+    """Call a learner's function with copies of every case."""
+    try:
+        with _time_limit():
+            given = [function(*copy.deepcopy(case)) for case in cases]
+    except TimeoutError:
+        said = f"Your function takes more than {SECONDS} seconds: when does its loop end?"
+        raise UnreadableError(said) from None
+    except Exception as error:  # a learner's function may raise anything
+        said = f"Your function stops with {type(error).__name__}: {reason(error)}."
+        raise UnreadableError(said) from None
+    if any(map(_is_open, given)):
+        raise UnansweredError
+    if given and all(one is None for one in given):
+        raise UnreadableError("Your function gives nothing back: it needs a return.")
+    return given
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise a TimeoutError after ``SECONDS``; on Windows and outside of the main thread, never."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(SECONDS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _is_open(answer: Any) -> bool:
+    return any(map(_is_open, answer)) if isinstance(answer, tuple | list) else answer is ...
+
+
+def _dots(value: Any) -> str:
+    """Dots in the shape of an answer."""
+    if isinstance(value, tuple):
+        return ", ".join(map(_dots, value))
+    return f"[{', '.join(map(_dots, value))}]" if isinstance(value, list) else "..."
+
+
+def _read(part: Any, kind: type) -> str | float:
+    if kind is not str:
+        return float(part)
+    if not isinstance(part, str):
+        raise TypeError
+    return " ".join(part.lower().split())
+
+
+def _array(value: Any) -> numpy.ndarray:
+    value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    return numpy.asarray(value, float)
+
+
+def _brief(value: Any) -> str:
+    """Write a value as short text."""
+    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+        if len(value.flatten()) > 12:
+            return f"an array of shape {tuple(value.shape)}"
+        value = value.tolist()
+    text = repr(round(value, 5) if isinstance(value, float) else value)
+    return text if len(text) < 120 else f"{text[:117]}..."
+
+
+@functools.cache
+def exercises(lesson: int) -> dict[str, Exercise]:
+    """Exercises of a lesson by their numbers, in order."""
+    module = importlib.import_module(f"coursekit.exercises.lesson_{lesson}")
+    return {one.number: one for one in vars(module).values() if isinstance(one, Exercise)}
+
+
+def _find(number: str) -> Exercise:
+    known = {name: one for lesson in LESSONS for name, one in exercises(lesson).items()}
+    if number not in known:
+        raise CourseError(
+            f'There is no exercise {number!r}; write its number as text, such as "1.2".'
+            + nearest(number, known)
+        )
+    return known[number]
 
 
 # For the learner ------------------------------------------------------------------------------
 
 
-def check(number, answer):
+def check(number: str, answer: Any) -> None:
     """Say whether an answer to an exercise is right, or what is off.
 
     Args:
         number: of the exercise, such as "1.2".
         answer: what the exercise asks for: a number, a word, a function.
     """
-    exercise = _exercises()[_known(number)]
-    off = OPEN if _is_open(answer) else exercise(answer)
-    if off is OPEN:
-        print(
-            f"{number} is open: write your answer in place of the dots and run the cell again; "
-            f'ck.hint("{number}") helps.'
-        )
-    elif off is None:
-        record.exercise_done(number)
-        mine = texts.lesson(_lesson(number))["exercises"]
-        done = sum(one in mine for one in record.read()["exercises"])
-        print(f"{number}: right. {done} of {len(mine)} exercises of this lesson are done.")
-    else:
-        print(f"{number}: not yet. {off}")
+    helps = f'ck.hint("{number}") helps.'
+    try:
+        off = _find(number).judge(answer)
+    except UnansweredError:
+        print(f"{number} is open: write your answer in place of the dots, run the cell; {helps}")
+        return
+    if off:
+        print(f"{number}: not yet. {off} {helps}")
+        return
+    record.exercise_done(number)
+    mine = exercises(int(number[0]))
+    done = len(mine.keys() & record.read()["exercises"])
+    print(f"{number}: right. {done} of {len(mine)} exercises of this lesson are done.")
 
 
-def hint(number):
+def hint(number: str) -> None:
     """Give the next hint to an exercise; there are up to three.
 
     Args:
         number: of the exercise, such as "1.2".
     """
-    hints = texts.lesson(_lesson(_known(number)))["exercises"][number]["hints"]
+    hints = _find(number).hints
     place = record.next_hint(number, len(hints))
     print(f"{number}, hint {place + 1} of {len(hints)}: {hints[place]}")
     if place + 1 == len(hints):
         print(f'That was the last one; ck.solution("{number}") shows a solution.')
 
 
-def solution(number):
+def solution(number: str) -> None:
     """Show a solution of an exercise, one that was run and checked; others may be as good.
 
     Args:
         number: of the exercise, such as "1.2".
     """
-    print(texts.lesson(_lesson(_known(number)))["exercises"][number]["solution"])
-
-
-def _lesson(number):
-    return int(number.split(".")[0])
-
-
-def _exercises():
-    """Return {number: exercise} of all lessons."""
-    found = {}
-    for lesson in texts.lessons():
-        found |= importlib.import_module(f"coursekit.exercises.lesson_{lesson}").EXERCISES
-    return found
-
-
-def _known(number):
-    """Return the number of an exercise, or raise a CourseError where there is none."""
-    known = _exercises()
-    if number not in known:
-        raise CourseError(
-            f'There is no exercise {number!r}; write its number as text, such as "1.2".'
-            + nearest(number, known)
-        )
-    return number
-
-
-def _is_open(answer):
-    if isinstance(answer, tuple | list):
-        return any(part is ... for part in answer)
-    return answer is ...
-
-
-# Kinds of exercises -----------------------------------------------------------------------------
-
-
-def number(expected, mistakes=(), *, tolerance=5e-4, otherwise="Work it out once more by hand."):
-    """Return an exercise whose answer is a number.
-
-    Args:
-        expected: the right number.
-        mistakes: {wrong number: what was mistaken}.
-        tolerance: how far an answer may lie from it.
-        otherwise: what is said of any other number.
-    """
-
-    def exercise(answer):
-        try:
-            value = float(answer)
-        except (TypeError, ValueError):
-            return f"The answer is a number, and this is a {type(answer).__name__}."
-        if abs(value - expected) <= tolerance:
-            return None
-        for wrong, why in dict(mistakes).items():
-            if abs(value - wrong) <= tolerance:
-                return why
-        return otherwise
-
-    return exercise
-
-
-def word(expected, mistakes=(), *, otherwise="That is not it."):
-    """Return an exercise whose answer is a word or a few; capitals and spaces do not count.
-
-    Args:
-        expected: the right words, one text or several that are as good.
-        mistakes: {wrong word: what was mistaken}.
-        otherwise: what is said of any other word.
-    """
-    right = {expected} if isinstance(expected, str) else set(expected)
-
-    def exercise(answer):
-        if not isinstance(answer, str):
-            return f"The answer is a word in quotes, and this is a {type(answer).__name__}."
-        said = " ".join(answer.lower().split())
-        return None if said in right else dict(mistakes).get(said, otherwise)
-
-    return exercise
-
-
-def function(right, cases, mistakes=(), *, otherwise="", same=None):
-    """Return an exercise whose answer is a function.
-
-    It is called with every case and compared with ``right``. Where its results are those of a known
-    mistake, that is said; else the first case that differs is shown.
-
-    Args:
-        right: the function as it should be.
-        cases: list of tuples of arguments; each call gets copies.
-        mistakes: list of (function with the mistake, what was mistaken).
-        otherwise: a remark after the case that differs.
-        same: function of two results that says whether they are the same; None: numbers within
-            1e-5, everything else equal.
-    """
-    same = same or alike
-
-    def exercise(answer):
-        if not callable(answer):
-            return f"The answer is a function, and this is a {type(answer).__name__}."
-        try:
-            given = [answer(*_copies(case)) for case in cases]
-        except Exception as error:  # a learner's function may raise anything
-            return f"Your function stops with {type(error).__name__}: {reason(error)}."
-        if any(_is_open(one) for one in given):
-            return OPEN
-        if all(one is None for one in given):
-            return "Your function gives nothing back: it needs a return."
-        wanted = [right(*_copies(case)) for case in cases]
-        differ = [not same(one, other) for one, other in zip(given, wanted, strict=True)]
-        if not any(differ):
-            return None
-        for wrong, why in mistakes:
-            results = [wrong(*_copies(case)) for case in cases]
-            if all(same(one, other) for one, other in zip(given, results, strict=True)):
-                return why
-        first = differ.index(True)
-        said = f"For {_shown(cases[first])} it gives {_brief(given[first])}, "
-        return f"{said}and should give {_brief(wanted[first])}. {otherwise}".strip()
-
-    return exercise
-
-
-def _copies(case):
-    """Return the arguments as copies, so that a function may change what it is given."""
-    return [
-        one.clone() if hasattr(one, "clone") else one.copy() if hasattr(one, "copy") else one
-        for one in case
-    ]
-
-
-def alike(one, other, within=1e-5):
-    """Return True where two results are the same: numbers nearly so, everything else equal."""
-    if isinstance(one, str) or isinstance(other, str):
-        return one == other
-    try:
-        one, other = (_array(value) for value in (one, other))
-        return one.shape == other.shape and numpy.allclose(
-            one, other, rtol=within, atol=within, equal_nan=True
-        )
-    except (TypeError, ValueError):
-        return False
-
-
-def _array(value):
-    value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
-    return numpy.asarray(value, float)
-
-
-def _shown(case):
-    return ", ".join(_brief(one) for one in case)
-
-
-def _brief(value):
-    """Return a value as short text."""
-    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
-        shape = tuple(value.shape)
-        flat = value.flatten().tolist()
-        if len(flat) > 12:
-            return f"an array of shape {shape}"
-        value = value.tolist()
-    text = repr(round(value, 5) if isinstance(value, float) else value)
-    return text if len(text) < 120 else f"{text[:117]}..."
+    print(_find(number).code)

@@ -1,192 +1,162 @@
 """The exercises of lesson 1."""
+# fmt: off
+# laid out by hand: what is said of a mistake, then the mistake
 
-import numpy
-import torch
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from torch import tensor
 
-from coursekit.exercises.checking import OPEN, function, number
-
-# Softmax --------------------------------------------------------------------------------------
-
-SCORES = [
-    (torch.tensor([[2.0, 1.0, 0.0], [0.5, -1.0, 3.0]]),),
-    (torch.tensor([[0.0, 0.0]]),),
-    (torch.tensor([[-3.0, 1.5], [4.0, 0.2], [0.1, 0.3]]),),
-]
-LARGE = (torch.tensor([[1000.0, 1001.0], [-2.0, 3.0]]),)
+from coursekit.exercises.checking import UnreadableError, exercise
 
 
-def _softmax(scores):
-    return scores.softmax(1)
+@exercise("1.1", tolerance=2e-3, mistakes={
+    "The sign is the wrong way round: a loss is never below zero.": np.log(0.25),
+    "That is the logarithm to base 10; the loss uses the natural one.": -np.log10(0.25),
+    "That is the logarithm to base 2, the loss in bits.": -np.log2(0.25),
+    "That is how much is missing to 1; the loss is a logarithm.": 0.75,
+    "That is -log(0.75), the loss if the other class were the true one.": -np.log(0.75),
+})
+def cross_entropy():
+    """A network gives the true class a probability of 0.25. What is its cross-entropy? Three
+    decimals.
+
+    - Section 3 computes it for four other probabilities.
+    - Minus the natural logarithm of the probability of the truth.
+    - In Python: `-np.log(0.25)`.
+    """
+    return -np.log(0.25)
 
 
-def _plain_softmax(scores):
-    return scores.exp() / scores.exp().sum(1, keepdim=True)
+@exercise("1.2", cases=[
+    (tensor([[2.0, 1.0, 0.0], [0.5, -1.0, 3.0]]),),
+    (tensor([[-3.0, 1.5], [4.0, 0.2], [0.1, 0.3]]),),
+], edges=[(tensor([[1000.0, 1001.0], [-2.0, 3.0]]),)], mistakes={
+    "Right for small scores. But exp(1000) is infinite, and infinity divided by infinity is no "
+    "number. Take the largest score of each row away first, which changes no probability.":
+        lambda s: s.exp() / s.exp().sum(1, keepdim=True),
+    "They are positive now, but a row does not add up to 1: divide by its sum.": lambda s: s.exp(),
+    "The columns add up to 1, but each row is a picture: sum over dim=1.": lambda s: s.softmax(0),
+    "All pictures together add up to 1; each row has to do so by itself: sum over dim=1, with "
+    "keepdim=True.": lambda s: s.exp() / s.exp().sum(),
+    "The exponential is missing: without it a score below zero would be a probability below zero.":
+        lambda s: s / s.sum(1, keepdim=True),
+    "That is the sigmoid, a score by itself; softmax lets the scores of a row share 1 among them.":
+        lambda s: s.sigmoid(),
+    "That is the logarithm of it: one exp too few, or one log too many.":
+        lambda s: s.log_softmax(1),
+})
+def softmax(scores):
+    """Write softmax as a function: scores (N, classes), one picture a row, to probabilities of the
+    same shape. It should also work for scores such as 1000. What does `exp` make of that number?
+    (Do not call torch's own softmax.)
+
+    - Section 3 does it for four pictures: the exponential of each score, divided by the sum of its
+      row.
+    - Taking the same number away from all scores of a row changes none of its probabilities. So
+      take the largest one away first; then no exponential is above 1.
+    - `scores.max(dim=1, keepdim=True).values` is the largest score of each row.
+    """
+    largest = scores.max(dim=1, keepdim=True).values
+    positive = (scores - largest).exp()
+    return positive / positive.sum(dim=1, keepdim=True)
 
 
-softmax = function(
-    _softmax,
-    [*SCORES, LARGE],
-    [
-        (_plain_softmax, "Right for small scores. But exp(1000) is infinite, and infinity divided "
-         "by infinity is no number: take the largest score of the row away from the row first, "
-         "which changes no probability."),
-        (lambda s: s.exp(), "They are positive now, but a row does not add up to 1: divide by its "
-         "sum."),
-        (lambda s: (s - s.amax(1, keepdim=True)).exp(), "They are positive now, but a row does not "
-         "add up to 1: divide by its sum."),
-        (lambda s: s.softmax(0), "The columns add up to 1, but each row is a picture: sum over "
-         "dim=1."),
-        (lambda s: s.exp() / s.exp().sum(0), "The columns add up to 1, but each row is a picture: "
-         "sum over dim=1."),
-        (lambda s: s.exp() / s.exp().sum(), "All pictures together add up to 1; each row has to "
-         "do so by itself: sum over dim=1, with keepdim=True."),
-        (lambda s: (s - s.max()).exp() / (s - s.max()).exp().sum(), "All pictures together add up "
-         "to 1; each row has to do so by itself: sum over dim=1, with keepdim=True."),
-        (lambda s: s / s.sum(1, keepdim=True), "The exponential is missing: without it a score "
-         "below zero would be a probability below zero."),
-        (lambda s: s.sigmoid(), "That is the sigmoid, a score by itself; softmax lets the scores "
-         "of a row share 1 among them."),
-        (lambda s: s.log_softmax(1), "That is the logarithm of it: one exp too few, or one log "
-         "too many."),
-    ],
-)  # fmt: skip
+@exercise("1.3", mistakes={
+    "The last mini-batch of each epoch is missing: its 16 pictures are learned from as well.": 93,
+    "The last mini-batch of each epoch is smaller than the others, but it is a step.": 93.75,
+    "Rounded up once, for all epochs; every epoch ends with a smaller mini-batch of its own.": 94,
+    "That is one epoch; it was three.": 32,
+    "That is how many pictures are shown; but the weights move once a mini-batch.": 6000,
+})
+def steps():
+    """There are 2,000 training pictures, and a mini-batch holds 64; those left over at the end of
+    an epoch make a smaller one. After each mini-batch the weights take one step. How many steps do
+    they take in three epochs?
+
+    - How many whole mini-batches does one epoch hold, and how many pictures are left over?
+    - 2,000 = 31 x 64 + 16: the 16 make a mini-batch of their own, a smaller one.
+    - Count the steps of one epoch, then take them three times.
+    """
+    return 3 * (31 + 1)  # in each epoch 31 full mini-batches, and one of 16 pictures
 
 
-# Gradient descent -----------------------------------------------------------------------------
+@exercise("1.4", cases=[(2.0, 3.0, 0.1), (-1.0, -4.0, 0.5), (0.5, 0.0, 0.3)], mistakes={
+    "That walks uphill: the step goes against the slope.": lambda w, s, r: w + r * s,
+    "The learning rate is missing: the step is rate times slope.": lambda w, s, r: w - s,
+    "The slope is missing: on steep ground the step is longer.": lambda w, s, r: w - r,
+    "That is the step alone; the new weight is the old one and the step.": lambda w, s, r: -r * s,
+    "Divided by the rate: a small one would make giant steps. Multiply.": lambda w, s, r: w - s / r,
+    "That shrinks the weight; the step is rate times slope.": lambda w, s, r: w - r * w,
+})
+def step(weight, slope, rate):
+    """One step of gradient descent: from the weight, the slope of the loss there and the learning
+    rate to the new weight.
 
-STEPS = [(2.0, 3.0, 0.1), (-1.0, -4.0, 0.5), (0.5, 0.0, 0.3)]
-step = function(
-    lambda weight, slope, rate: weight - rate * slope,
-    STEPS,
-    [
-        (lambda w, s, r: w + r * s, "That walks uphill: the step goes against the slope."),
-        (lambda w, s, r: w - s, "The learning rate is missing: the step is rate times slope."),
-        (lambda w, s, r: w - r, "The slope is missing: on steep ground the step is longer."),
-        (lambda w, s, r: -r * s, "That is the step alone; the new weight is the old one and the "
-         "step together."),
-        (lambda w, s, r: r * s, "That is the length of the step alone, and uphill; the new weight "
-         "is the old one minus it."),
-        (lambda w, s, r: w - s / r, "Divided by the rate: a small rate would make giant steps. "
-         "Multiply."),
-        (lambda w, s, r: w - r * w, "That shrinks the weight; the step is rate times slope."),
-        (lambda w, s, r: w * (1 - r * s), "That multiplies the weight; the step is taken away "
-         "from it."),
-    ],
-)  # fmt: skip
+    - It stands in `descend`, in section 7.
+    - Where the slope is positive, the loss grows to the right: so the step goes to the left.
+    - A step is the rate times the slope, and it is taken away from the weight.
+    """
+    return weight - rate * slope
 
 
-# A kernel for level edges ---------------------------------------------------------------------
-
-
-def _answers(kernel, picture):
-    windows = numpy.lib.stride_tricks.sliding_window_view(picture, (3, 3))
-    return (windows * kernel).sum((-2, -1))
-
-
-def _bright_below():
-    return numpy.repeat([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]], 6, axis=1)
-
-
-def level_kernel(answer):
-    """Judge a 3x3 kernel by what it makes of a level edge, an upright one and a bare wall."""
-    if callable(answer):
-        return "The answer is nine numbers, [[..., ..., ...], ...], and this is a function."
+def _edges_found(kernel):
+    """Whether a kernel is not zero, and what it answers to: a bare wall, level, upright edges."""
     try:
-        kernel = numpy.asarray(answer, float)
+        kernel = np.asarray(kernel, float)
     except (TypeError, ValueError):
-        dots = isinstance(answer, list | tuple) and "Ellipsis" in repr(answer)
-        return OPEN if dots else "The answer is three rows of three numbers."
+        raise UnreadableError("The answer is three rows of three numbers.") from None
     if kernel.shape != (3, 3):
-        return f"It has the shape {kernel.shape}; a kernel of this lesson has (3, 3)."
-    level, upright, bare = _bright_below(), _bright_below().T, numpy.ones((6, 6))
-    seen = {
-        name: numpy.abs(_answers(kernel, picture)).max()
-        for name, picture in (("level", level), ("upright", upright), ("bare", bare))
-    }
-    if not kernel.any():
-        return "A kernel of zeros answers to nothing at all."
-    if seen["level"] < 1e-6 < seen["upright"]:
-        return "It finds upright edges: turn it by a quarter, so that rows differ and not columns."
-    if seen["bare"] > 1e-6:
-        return (
-            f"It answers with {seen['bare']:.3g} to a bare white wall, where there is no edge: its "
-            "nine numbers have to add up to 0."
-        )
-    if seen["level"] < 1e-6:
-        return "It does not answer to a level edge: take what is above from what is below."
-    if seen["upright"] > 1e-6:
-        return (
-            f"It answers with {seen['upright']:.3g} to an upright edge too: let the numbers of "
-            "every column add up to 0."
-        )
-    return None
+        raise UnreadableError(f"It has the shape {kernel.shape}; the answer has (3, 3).")
+    level = np.repeat([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]], 6, axis=1)
+    windows = sliding_window_view(np.stack([level**0, level, level.T]), (3, 3), (1, 2))
+    return [kernel.any(), *(abs((windows * kernel).sum((3, 4))).max((1, 2)) > 1e-6)]
 
 
-# Top losses -----------------------------------------------------------------------------------
+@exercise("1.5", measure=_edges_found, mistakes={
+    "A kernel of zeros answers to nothing at all.": [[0, 0, 0]] * 3,
+    "It answers to a bare wall, where there is no edge: its nine numbers have to add up to 0.":
+        [[1, 1, 1]] * 3,
+    "It finds upright edges: turn it by a quarter, so that rows differ and not columns.":
+        [[-1, 0, 1]] * 3,
+    "It does not answer to a level edge: take what is above from what is below.":
+        [[1, -2, 1], [-2, 4, -2], [1, -2, 1]],
+    "It answers to an upright edge too: let the numbers of every column add up to 0.":
+        [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
+})
+def level_edges():
+    """Write a 3x3 kernel that answers to level edges (bright below, dark above, or the other way
+    round), and gives exactly 0 on upright edges and on a bare wall. There are many; the check moves
+    yours over three test pictures.
 
-LOSSES = [
-    (numpy.array([0.1, 2.5, 0.3, 4.0, 1.2]), 2),
-    (numpy.array([3.0, 0.2, 0.9]), 1),
-    (numpy.array([0.5, 0.1, 0.7, 0.2, 0.6, 0.4]), 3),
-]
-top_losses = function(
-    lambda losses, n: numpy.argsort(-losses)[:n],
-    LOSSES,
-    [
-        (lambda x, n: numpy.argsort(x)[:n], "Those are the n smallest losses, the pictures that "
-         "are no problem: turn the order round."),
-        (lambda x, n: numpy.sort(x)[::-1][:n], "Those are the losses themselves; the rows, where "
-         "they stand, are wanted: argsort instead of sort."),
-        (lambda x, n: numpy.sort(x)[:n], "Those are the smallest losses themselves; the rows of "
-         "the highest ones are wanted."),
-        (lambda x, n: numpy.argsort(x)[-n:], "The right rows, but the highest loss comes last: "
-         "turn them round."),
-        (lambda x, n: numpy.sort(numpy.argsort(-x)[:n]), "The right rows, but in the order of the "
-         "files: the highest loss comes first."),
-        (lambda x, n: numpy.argsort(-x), "The right order, but of all rows: the first n are "
-         "wanted."),
-        (lambda x, n: numpy.argsort(-x)[: n + 1], "That is one row too many."),
-        (lambda x, n: numpy.argsort(-x)[: n - 1], "That is one row too few."),
-        (lambda x, n: numpy.argsort(-x)[1 : n + 1], "The highest loss of all is missing: counting "
-         "begins at 0."),
-        (lambda x, n: numpy.argmax(x), "That is the highest one alone; n of them are wanted."),
-    ],
-)  # fmt: skip
+    - The kernel of section 7 takes the left column from the right one.
+    - Now take the upper row from the lower one.
+    - Zero on a bare wall: all nine numbers add up to 0. Zero on upright edges: each column too.
+    """
+    return [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
 
 
-EXERCISES = {
-    "1.1": number(
-        1.3863,
-        {
-            -1.3863: "The sign is the wrong way round: a loss is never below zero.",
-            0.6021: "That is the logarithm to base 10; the loss uses the natural one.",
-            0.75: "That is how much is missing to 1; the loss is a logarithm.",
-            2.0: "That is the logarithm to base 2, the loss in bits.",
-            0.2877: "That is -log(0.75), the loss if the other class were the true one.",
-        },
-        tolerance=2e-3,
-        otherwise="Take minus the natural logarithm of the probability.",
-    ),
-    "1.2": softmax,
-    "1.3": number(
-        96,
-        {
-            93: "The last mini-batch of each epoch is missing: 16 pictures are left over, and they "
-            "are learned from as well.",
-            93.75: "There is no three quarters of a step: in each epoch the last mini-batch is "
-            "smaller than the others, but it is a step.",
-            94: "Rounded up once, for all epochs together; but every epoch ends with a smaller "
-            "mini-batch of its own.",
-            32: "That is one epoch; it was three.",
-            31: "That is one epoch without its last mini-batch, and it was three.",
-            31.25: "That is one epoch, and there is no quarter of a step.",
-            6000: "So many pictures are shown; but the weights move once a mini-batch.",
-            2000: "That is the pictures; the weights move once a mini-batch.",
-            192: "That is 3 times 64; the pictures are divided among mini-batches of 64.",
-        },
-        otherwise="How many mini-batches of 64 do 2,000 pictures fill, and what of the rest?",
-    ),
-    "1.4": step,
-    "1.5": level_kernel,
-    "1.6": top_losses,
-}
+@exercise("1.6", cases=[
+    (np.array([0.1, 2.5, 0.3, 4.0, 1.2]), 2),
+    (np.array([3.0, 0.2, 0.9]), 1),
+    (np.array([0.5, 0.1, 0.7, 0.2, 0.6, 0.4]), 3),
+], mistakes={
+    "Those are the n smallest losses, the pictures that are no problem: turn the order round.":
+        lambda x, n: np.argsort(x)[:n],
+    "Those are the losses themselves; their places are wanted: argsort instead of sort.":
+        lambda x, n: np.sort(x)[::-1][:n],
+    "The right places, but the highest loss comes last: turn them round.":
+        lambda x, n: np.argsort(x)[-n:],
+    "The right places, but in the order of the files: the highest loss comes first.":
+        lambda x, n: np.sort(np.argsort(-x)[:n]),
+    "The right order, but of all: the first n are wanted.": lambda x, n: np.argsort(-x),
+    "The highest loss is missing: counting begins at 0.": lambda x, n: np.argsort(-x)[1 : n + 1],
+})
+def top_losses(losses, n):
+    """The pictures to look at first. `losses` is an array with the loss of each picture. Return the
+    places of its `n` highest losses (counted from 0; not the losses themselves), the highest first.
+
+    - `np.argsort(losses)` gives the rows from the lowest loss to the highest.
+    - Turn the order round, or sort the losses with a minus in front.
+    - `np.argsort(-losses)` has the highest first; take its first `n`.
+    """
+    return np.argsort(-losses)[:n]

@@ -1,291 +1,187 @@
 """The exercises of lesson 6."""
+# fmt: off
+# laid out by hand: what is said of a mistake, then the mistake
 
-import math
-
+import numpy as np
 import torch
+from torch import tensor
 
-from coursekit.exercises.checking import function, number
-
-# 6.2, clip a gradient ---------------------------------------------------------------------------
-
-
-def _clip(gradient, limit):
-    return gradient * min(1.0, limit / max(float(gradient.norm()), 1e-12))
+from coursekit.exercises.checking import exercise
 
 
-CLIP = function(
-    _clip,
-    [
-        (torch.tensor([3.0, -4.0]), 1.0),
-        (torch.tensor([0.3, 0.4]), 1.0),
-        (torch.tensor([6.0, 8.0, 0.0]), 5.0),
-        (torch.tensor([[1.0, 2.0], [2.0, 4.0]]), 2.0),
-    ],
-    [
-        (
-            lambda g, limit: g.clamp(-limit, limit),
-            "You cut each number by itself, and that turns the arrow; measure the length of the "
-            "whole, then shorten all its numbers by one factor.",
-        ),
-        (
-            lambda g, limit: g * limit / g.norm(),
-            "Long gradients are right, but short ones are made longer: those must stay as they "
-            "are.",
-        ),
-        (
-            lambda g, limit: g / g.norm() if g.norm() > limit else g,
-            "A long gradient comes out with length 1, whatever the limit: multiply by the limit.",
-        ),
-        (
-            lambda g, limit: g * min(1.0, limit / float(g.abs().max())),
-            "You measure by the largest number; the length is the root of the sum of squares.",
-        ),
-        (
-            lambda g, limit: g * min(1.0, limit / float(g.pow(2).sum())),
-            "You divide by the sum of the squares; the length is its square root.",
-        ),
-        (
-            lambda g, limit: g * min(1.0, limit / float(g.abs().sum())),
-            "You divide by the sum of the sizes; the length is the root of the sum of squares.",
-        ),
-        (
-            lambda g, limit: g if g.norm() > limit else g * limit / g.norm(),
-            "The condition is the wrong way round: the long ones are to be shortened.",
-        ),
-    ],
-    otherwise="The factor is limit / norm where the norm is above the limit, else 1.",
-)
+@exercise("6.1", tolerance=2e-3, mistakes={
+    "That is in bits, the logarithm to base 2; nats take the natural logarithm.": np.log2(64),
+    "The sign is the wrong way round: the loss is minus the logarithm of a probability, and that "
+    "is above zero.": np.log(1 / 64),
+    "That is the logarithm to base 10; nats take the natural one.": np.log10(64),
+    "That is the probability of each character; the loss is minus its logarithm.": 1 / 64,
+    "That is the number of choices, the perplexity; the loss is its logarithm.": 64,
+})
+def loss_of_64():
+    """A network gives each of 64 characters the same probability. What is its loss, in nats per
+    character? Three decimals. (And in bits? That one you can do in your head.)
+
+    - Section 2 has the same question, for 104 characters: the line "nothing known" of the ladder.
+    - Each character has the probability 1/64, whichever of them comes.
+    - Minus the natural logarithm of it, `np.log` in Python. In bits the logarithm is to base 2.
+    """
+    return -np.log(1 / 64)
 
 
-# 6.3, keep the most probable --------------------------------------------------------------------
+@exercise("6.2", cases=[
+    (tensor([3.0, -4.0]), 1.0), (tensor([0.3, 0.4]), 1.0), (tensor([6.0, 8.0, 0.0]), 5.0),
+    (tensor([[1.0, 2.0], [2.0, 4.0]]), 2.0),
+], mistakes={
+    "You cut each number by itself, and that turns the arrow; measure the length of the whole, "
+    "then shorten all its numbers by one factor.": lambda g, limit: g.clamp(-limit, limit),
+    "Long gradients are right, but short ones are made longer: those must stay as they are.":
+        lambda g, limit: g * limit / g.norm(),
+    "A long gradient comes out with length 1, whatever the limit: multiply by the limit.":
+        lambda g, limit: g / g.norm() if g.norm() > limit else g,
+    "You measure by the largest number; the length is the root of the sum of squares.":
+        lambda g, limit: g * min(1, limit / g.abs().max()),
+    "You divide by the sum of the squares; the length is its square root.":
+        lambda g, limit: g * min(1, limit / g.pow(2).sum()),
+    "The condition is the wrong way round: the long ones are to be shortened.":
+        lambda g, limit: g if g.norm() > limit else g * limit / g.norm(),
+})
+def clip(gradient, limit):
+    """Write `clip(gradient, limit)`: a tensor that is longer than `limit` is shortened to that
+    length, its direction unchanged; a shorter one is given back as it is.
+
+    - Section 5 does it in one line, for a limit of 1.
+    - The length is `gradient.norm()`. By which factor must all numbers be multiplied?
+    - By `limit / gradient.norm()` where that is below 1, else by 1.
+    """
+    return gradient * min(1, limit / gradient.norm())
 
 
-def _kept(p, k, largest=True):
-    places = p.topk(k, largest=largest).indices
+@exercise("6.3", cases=[
+    (tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 2), (tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 1),
+    (tensor([0.5, 0.3, 0.2]), 3), (tensor([0.02, 0.08, 0.6, 0.3]), 3),
+], mistakes={
+    "The right ones are kept, but they do not add up to 1: divide by their sum.":
+        lambda p, k: p * (p >= p.topk(k).values[-1]),
+    "You keep the smallest ones.": lambda p, k: p * (top_k(-p, k) > 0) / -(-p).topk(k).values.sum(),
+    "You give them back in sorted order; each probability must stay at its own place, or it "
+    "belongs to another character.": lambda p, k: top_k(p.sort(descending=True).values, k),
+    "You give back only the kept ones; the others must stand there as zeros, or nobody knows which "
+    "characters they belong to.": lambda p, k: p.topk(k).values / p.topk(k).values.sum(),
+    "They are probabilities already, and a softmax changes how they compare: divide by their sum.":
+        lambda p, k: p.masked_fill(top_k(p, k) == 0, -torch.inf).softmax(0),
+    "You keep one too many.": lambda p, k: top_k(p, min(k + 1, len(p))),
+})
+def top_k(p, k):
+    """Write `top_k(p, k)`: of the probabilities `p`, a tensor of one dimension, the `k` largest
+    stay at their places, the others become zero, and all add up to 1 again. What does `k=1` do?
+
+    - `p.topk(k)` gives the values and the places (`.indices`) of the `k` largest.
+    - Begin with `kept = torch.zeros_like(p)` and fill in those places.
+    - At last divide by `kept.sum()`.
+    """
+    places = p.topk(k).indices
     kept = torch.zeros_like(p)
     kept[places] = p[places]
-    return kept
-
-
-def _top_k(p, k):
-    kept = _kept(p, k)
     return kept / kept.sum()
 
 
-def _softmax_again(p, k):
-    kept = _kept(p, k)
-    return kept.masked_fill(kept == 0, -math.inf).softmax(0)
+def _first(text, is_period, longest=None):
+    """The shortest length for which a condition holds, or 0."""
+    lengths = range(1, (longest or len(text) // 3) + 1)
+    return next((length for length in lengths if is_period(text, length)), 0)
 
 
-def _sorted(p, k):
-    ranked = p.sort(descending=True).values
-    ranked[k:] = 0
-    return ranked / ranked.sum()
+@exercise("6.4", cases=[
+    ("the value of the value of the value of ",), ("well, so so so",), ("abab",),
+    ("abcabcabcabcabcabc",), ("hahahaha, he said",), ("nothing comes back",), ("xyzxyzxyz",),
+    ("oh noooo",),
+], mistakes={
+    "You ask for two times in a row; the end must repeat itself three times.":
+        lambda text: _first(text, lambda t, n: t.endswith(t[-n:] * 2), len(text) // 2),
+    "You ask for four times in a row; three are enough.":
+        lambda text: _first(text, lambda t, n: t.endswith(t[-n:] * 4)),
+    "You give a larger period where a smaller one is there: try the small ones first.":
+        lambda text:
+            max(n for n in range(len(text) // 3 + 1) if text.endswith(text[len(text) - n :] * 3)),
+    "You look anywhere in the text; it is its end that must repeat itself.":
+        lambda text:
+            _first(text, lambda t, n: any(t[at : at + n] * 3 in t for at in range(len(t) - n + 1))),
+    "You look at the beginning of the text; it is its end that counts.":
+        lambda text: _first(text, lambda t, n: t.startswith(t[:n] * 3)),
+    "Your periods are too small by one; count characters, not places from 0.":
+        lambda text: max(period(text) - 1, 0),
+    "A text that is nothing but three times its period is missed: the largest length to be tried "
+    "is len(text) // 3, and range ends one before its end.":
+        lambda text: period(text) if period(text) < len(text) // 3 else 0,
+    "Where nothing repeats itself the answer is 0; yours is None.":
+        lambda text: period(text) or None,
+})
+def period(text):
+    """Greedy writing walks in circles. Write `period(text)`: the length of the shortest piece that
+    stands three times in a row at the end of the text, or 0 if there is none. For "well, so so so"
+    it is 3 (a space counts). Then try `period(by_greedy)`, the text from section 10.
 
-
-TOP_K = function(
-    _top_k,
-    [
-        (torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 2),
-        (torch.tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 1),
-        (torch.tensor([0.5, 0.3, 0.2]), 3),
-        (torch.tensor([0.02, 0.08, 0.6, 0.3]), 3),
-    ],
-    [
-        (_kept, "The right ones are kept, but they do not add up to 1: divide by their sum."),
-        (
-            lambda p, k: _kept(p, k, largest=False) / _kept(p, k, largest=False).sum(),
-            "You keep the smallest ones.",
-        ),
-        (
-            _sorted,
-            "You give them back in sorted order; each probability must stay at its own place, or "
-            "it belongs to another character.",
-        ),
-        (
-            lambda p, k: p.topk(k).values / p.topk(k).values.sum(),
-            "You give back only the kept ones; the others must stand there as zeros, or nobody "
-            "knows which characters they belong to.",
-        ),
-        (
-            _softmax_again,
-            "A softmax of probabilities changes how they compare; divide by their sum.",
-        ),
-        (
-            lambda p, k: _top_k(p.softmax(0), k),
-            "These are probabilities already: no softmax is needed before.",
-        ),
-        (
-            lambda p, k: _top_k(p, min(k + 1, len(p))),
-            "You keep one too many.",
-        ),
-        (
-            lambda p, k: _top_k(p, 1),
-            "You keep only the largest one, whatever k is.",
-        ),
-    ],
-    otherwise="Keep the k largest where they are, set the others to 0, divide by the sum.",
-)
-
-
-# 6.4, the period of a circle --------------------------------------------------------------------
-
-
-def _period(text, times=3, lengths=None):
-    for length in lengths or range(1, len(text) // times + 1):
-        if text.endswith(text[len(text) - length :] * times):
-            return length
-    return 0
-
-
-def _largest(text):
-    return _period(text, lengths=range(len(text) // 3, 0, -1))
-
-
-def _anywhere(text):
+    - Try the lengths 1, 2, 3 and so on; the largest that can be is a third of the text.
+    - The last `n` characters are `text[-n:]`, and a text times 3 stands there three times.
+    - `text.endswith(text[-n:] * 3)` is the question to ask for each `n`.
+    """
     for length in range(1, len(text) // 3 + 1):
-        if any(text[at : at + length] * 3 in text for at in range(len(text) - length + 1)):
+        if text.endswith(text[-length:] * 3):
             return length
     return 0
 
 
-def _at_the_start(text):
-    for length in range(1, len(text) // 3 + 1):
-        if text.startswith(text[:length] * 3):
-            return length
-    return 0
+@exercise("6.5", mistakes={
+    "That is one list of `chunk(4)`; an LSTM has four of them, three gates and a proposal.":
+        96 * 32 + 96 * 96 + 2 * 96,
+    "That is with three lists, as in a GRU; an LSTM has four.": 3 * (96 * 32 + 96 * 96 + 2 * 96),
+    "Nearly: one bias is missing. torch has two of them, one for the character and one for the "
+    "memory.": 4 * (96 * 32 + 96 * 96 + 96),
+    "Nearly: the biases are missing; there are two in each of the four lists.":
+        4 * (96 * 32 + 96 * 96),
+    "Either the matrices for the character are missing, or there are three lists as in a GRU; and "
+    "the biases are missing.": 4 * 96 * 96,
+    "In each list the memory needs a matrix of 96 by 96; you have counted 96 numbers.":
+        4 * (96 * 32 + 96 + 2 * 96),
+})
+def weights_of_an_lstm():
+    """How many weights has an `nn.LSTM(32, 96)`: 32 numbers for each character, 96 in the memory?
+    Work it out from `lstm_step` in section 6, before you let Python count.
+
+    - `chunk(4)`: four lists of 96 come out, three gates and a proposal.
+    - Each list needs a matrix for the character, 96 by 32, and one for the memory, 96 by 96.
+    - And `F.linear` is called twice, each time with a bias of its own: 96 more, twice, in each
+      list.
+    """
+    return 4 * (96 * 32 + 96 * 96 + 96 + 96)
 
 
-PERIOD = function(
-    _period,
-    [
-        ("the value of the value of the value of ",),
-        ("well, so so so",),
-        ("abcabcabcabcabcabc",),
-        ("abab",),
-        ("hahahaha, he said",),
-        ("nothing comes back",),
-        ("xyzxyzxyz",),
-        ("oh noooo",),
-    ],
-    [
-        (
-            lambda text: _period(text, times=2),
-            "You ask for two times in a row; the end must repeat itself three times.",
-        ),
-        (
-            lambda text: _period(text, times=4),
-            "You ask for four times in a row; three are enough.",
-        ),
-        (
-            _largest,
-            "You give a larger period where a smaller one is there: try the small ones first.",
-        ),
-        (_anywhere, "You look anywhere in the text; it is its end that must repeat itself."),
-        (_at_the_start, "You look at the beginning of the text; it is its end that counts."),
-        (
-            lambda text: max(_period(text) - 1, 0),
-            "Your periods are too small by one; count characters, not places from 0.",
-        ),
-        (
-            lambda text: _period(text, lengths=range(1, len(text) // 3)),
-            "A text that is nothing but three times its period is missed: the largest length to "
-            "be tried is len(text) // 3, and range ends one before its end.",
-        ),
-        (
-            lambda text: _period(text) or None,
-            "Where nothing repeats itself the answer is 0; yours is None.",
-        ),
-    ],
-    otherwise="The last `length` characters, three times: text.endswith(text[-length:] * 3).",
-)
+@exercise("6.6", cases=[(5, 2), (6, 4), (3, 0), (4, 9)], mistakes={
+    "Rows and columns are exchanged: a row is the place that asks, a column the place that it "
+    "would look at. Yours look ahead.": lambda count, back: hidden_places(count, back).T,
+    "It is the wrong way round: True means hidden.":
+        lambda count, back: ~hidden_places(count, back),
+    "Your places see one too few: `back` places before them, and themselves besides.":
+        lambda count, back: hidden_places(count, back - 1),
+    "Your places see one too many before them.": lambda count, back: hidden_places(count, back + 1),
+    "What lies ahead is hidden, but what lies more than `back` places before is not.":
+        lambda count, back: torch.ones(count, count).triu(1) > 0,
+    "What lies far back is hidden, but what lies ahead is not: that gives the answer away.":
+        lambda count, back: torch.ones(count, count).tril(-back - 1) > 0,
+    "A place must see itself: the diagonal is False.":
+        lambda count, back: hidden_places(count, back) | torch.eye(count).bool(),
+})
+def hidden_places(count, back):
+    """Attention that looks only a little way back is cheaper. Write `hidden_places(count, back)`: a
+    table (count, count) of True and False. The row is the place that asks, the column the place
+    that it would look at; True where it must not: at what lies ahead, and at what lies more than
+    `back` places before. Itself it may always see. (Put it in the place of `ahead` in `attention`,
+    and give torch the same as `attn_mask=~hidden_places(10, 4)`: are they equal?)
 
-
-# 6.6, attention that sees a few places back -----------------------------------------------------
-
-
-def _hidden(count, back):
+    - `place = torch.arange(count)`; `place[:, None] - place` says how many places ago a column is.
+    - Ahead is where that number is below 0. And too far back?
+    - Two conditions on a tensor are joined by `|`, each in parentheses.
+    """
     place = torch.arange(count)
-    ago = place[:, None] - place  # (asking, looked at)
+    ago = place[:, None] - place
     return (ago < 0) | (ago > back)
-
-
-HIDDEN = function(
-    _hidden,
-    [(5, 2), (6, 4), (3, 0), (4, 9)],
-    [
-        (
-            lambda count, back: _hidden(count, back).T,
-            "Rows and columns are exchanged: a row is the place that asks, a column the place "
-            "that it would look at. Yours look ahead.",
-        ),
-        (
-            lambda count, back: ~_hidden(count, back),
-            "It is the wrong way round: True means hidden.",
-        ),
-        (
-            lambda count, back: _hidden(count, back - 1),
-            "Your places see one too few: `back` places before them, and themselves besides.",
-        ),
-        (
-            lambda count, back: _hidden(count, back + 1),
-            "Your places see one too many before them.",
-        ),
-        (
-            lambda count, back: torch.ones(count, count).triu(1) > 0,
-            "What lies ahead is hidden, but what lies more than `back` places before is not.",
-        ),
-        (
-            lambda count, back: torch.ones(count, count).tril(-back - 1) > 0,
-            "What lies far back is hidden, but what lies ahead is not: that gives the answer away.",
-        ),
-        (
-            lambda count, back: _hidden(count, back) | torch.eye(count).bool(),
-            "A place must see itself: the diagonal is False.",
-        ),
-    ],
-    otherwise="Hidden are the places ahead, and those more than `back` places before.",
-)
-
-
-EXERCISES = {
-    "6.1": number(
-        math.log(64),
-        {
-            6.0: "That is in bits, the logarithm to base 2; nats take the natural logarithm.",
-            -math.log(64): "The sign is the wrong way round: the loss is minus the logarithm of a "
-            "probability, and that is above zero.",
-            math.log10(64): "That is the logarithm to base 10; nats take the natural one.",
-            1 / 64: "That is the probability of each character; the loss is minus its logarithm.",
-            64: "That is the number of choices, the perplexity; the loss is its logarithm.",
-            math.log(64) / 64: "You have divided by 64: all 64 have the same loss, so the mean is "
-            "that of one.",
-        },
-        tolerance=2e-3,
-        otherwise="Every character has the probability 1/64; take minus its natural logarithm.",
-    ),
-    "6.2": CLIP,
-    "6.3": TOP_K,
-    "6.4": PERIOD,
-    "6.5": number(
-        49_920,
-        {
-            12_480: "That is one list of `chunk(4)`; an LSTM has four of them, three gates and a "
-            "proposal.",
-            37_440: "That is with three lists, as in a GRU; an LSTM has four.",
-            49_536: "Nearly: one bias is missing. torch has two of them, one for the character "
-            "and one for the memory.",
-            49_152: "Nearly: the biases are missing; there are two in each of the four lists.",
-            36_864: "Either the matrices for the character are missing, or there are three lists "
-            "as in a GRU; and the biases are missing.",
-            12_288: "That is 4 x 32 x 96, without the matrices for the memory, or one list only; "
-            "and the biases are missing.",
-            13_440: "In each list the memory needs a matrix of 96 by 96; you have counted 96 "
-            "numbers.",
-        },
-        tolerance=0.5,
-        otherwise="Four lists of 96; each needs a matrix for 32 inputs, one for 96 numbers of the "
-        "memory, and two biases.",
-    ),
-    "6.6": HIDDEN,
-}

@@ -1,0 +1,49 @@
+"""The picture of what the learner has done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coursekit.exercises import record
+from coursekit.exercises.checking import LESSONS, exercises
+from coursekit.exercises.quiz import questions
+from coursekit.visuals.style import COLORS, counted, panels, use_style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@use_style()
+def progress(*, axes: Axes | None = None) -> Axes:
+    """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it.
+
+    Args:
+        axes: the Axes to draw on; None for a new figure.
+    """
+    kept = record.read()
+    axis = panels(size=(8.5, 0.45 * len(LESSONS) + 0.9), axes=axes)[0, 0]
+    boxes = {
+        (2 + place, row): number in kept["exercises"]
+        for row, lesson in enumerate(LESSONS)
+        for place, number in enumerate(exercises(lesson))
+    }
+    dots = {
+        (11 + place, row): place + 1 in kept["quiz"].get(str(lesson), [])
+        for row, lesson in enumerate(LESSONS)
+        for place in range(len(questions(lesson)))
+    }
+    for marker, marks in (("s", boxes), ("o", dots)):
+        colors = [COLORS["blue"] if done else "white" for done in marks.values()]
+        axis.scatter(*zip(*marks, strict=True), 120, colors, marker=marker, edgecolors="#666666")
+    axis.set(xlim=(1, 21.5), ylim=(len(LESSONS) - 0.5, -0.6))
+    axis.set_yticks(range(len(LESSONS)), [f"lesson {lesson}" for lesson in LESSONS])
+    axis.set_xticks([2, 11], ["exercises", "quiz"], ha="left")
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    print(
+        f"{sum(boxes.values())} of {counted(len(boxes), 'exercise')} and {sum(dots.values())} of "
+        f"{counted(len(dots), 'question')} are done; filled marks are done ones."
+    )
+    return axis
