@@ -236,8 +236,8 @@ def test_addresses_agree():
     text = "\n".join([README, *(file.read_text("utf-8") for file in notebooks)])
     pages = set(re.findall(r"github(?:\.com)?/([\w.-]+/[\w.-]+)/blob/([\w.-]+)/notebooks/", text))
     pages |= set(re.findall(r"git\+https://github\.com/([\w.-]+/[\w.-]+)@([\w.-]+)", text))
-    set_up = r'"https://github\.com/([\w.-]+/[\w.-]+)", "([\w.-]+)"'
-    cells = set(re.findall(set_up, text.replace("\\", "")))
+    set_up = r"git clone -q --depth 1 -b ([\w.-]+) https://github\.com/([\w.-]+/[\w.-]+)"
+    cells = {found[::-1] for found in re.findall(set_up, text)}
     assert len(cells) == 1, "the lines that get the course stand in the README and in each lesson"
     pages |= cells
     where = PROJECT["tool"]["coursekit"]

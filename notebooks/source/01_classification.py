@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 1 · Is it a dog or a cat?
 #
 # {badges}
@@ -31,10 +31,8 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # In Colab and Kaggle the first lines fetch the course; elsewhere they do nothing. The line that begins
 # with `%` is a *magic*: a command to the notebook, not to Python. This one does three things that
 # many notebooks write out in full:
@@ -54,9 +52,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import coursekit as ck
+
 ck.doctor()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Help is one key away.** Put the cursor on a name in the cell below and try each of these:
 #
 # * `Tab` after a few letters completes a name;
@@ -68,7 +68,7 @@ ck.doctor()
 # %%
 help(ck.seed)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · Look at the data first
 #
 # Nobody should train a network on data they have not looked at. So where is it, and what is in it?
@@ -83,7 +83,7 @@ sorted(folder.name for folder in PATH.iterdir() if folder.name in ("train", "val
 # %% tags=["nbval-check-output"]
 sorted(folder.name for folder in (PATH / "valid").iterdir())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The name of the folder *is* the label: everything in `valid/cats` is a cat. This is the simplest
 # way to write down a data set, and your own pictures will go the same way at the end.
 #
@@ -97,7 +97,7 @@ print([file.name for file in files[:5]])
 name = files[3].name
 print(f"the fourth one: {PATH.name}/valid/cats/{name}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # An *f-string*, `f"..."`, puts values between braces into a text; we will use it all the time. Now
 # one picture:
 
@@ -105,7 +105,7 @@ print(f"the fourth one: {PATH.name}/valid/cats/{name}")
 picture = np.asarray(ck.read_picture(PATH / f"valid/cats/{name}"))
 ck.show_pictures([picture]);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # To a computer a picture is a block of numbers. What is its shape? How many numbers are there for
 # one dot? Guess before you run the next cell.
 
@@ -113,7 +113,7 @@ ck.show_pictures([picture]);
 print(picture.shape, picture.dtype)
 print(picture[:4, :4])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The shape is (height, width, 3): three whole numbers from 0 to 255 for every dot (a *pixel*), for red,
 # green and blue. The printed block is the upper left corner. Here it is enlarged, with its numbers, and
 # then the three colour planes apart:
@@ -124,7 +124,7 @@ ck.show_corner(picture);
 # %%
 ck.show_planes(picture);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **A baseline that needs no network.** How hard is the task? Before anything is trained, we want to
 # know how far one gets without effort. Two answers:
 #
@@ -158,12 +158,12 @@ baseline = {
 }
 {what: f"{accuracy:.1%}" for what, accuracy in baseline.items()}
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The two numbers are *accuracies*: the share of validation pictures that are named rightly. Colours
 # and rough shapes say little about whether an animal is a dog. Any network has to beat the second
 # number, and not by a little.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 2 · The whole game in four statements
 #
 # Now the real thing. The four statements are: get the pictures, turn them into batches of numbers,
@@ -182,7 +182,7 @@ data = ck.images(PATH, size=size, batch=batch)
 learn = ck.image_learner(data, architecture, precompute=True)
 history = learn.fit(3, lr=0.01, name="head")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That is a picture classifier. Read the table from left to right:
 #
 # * `train loss`: how wrong the network was on the training pictures, on average over the epoch. The
@@ -195,7 +195,7 @@ history = learn.fit(3, lr=0.01, name="head")
 # %%
 ck.show_history(history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Why is it so quick? A network is a long calculation with many numbers in it, its *weights*, and training
 # changes them. Ours did not start from nothing. Its *body* has learned to see on other
 # pictures: photographs of a thousand kinds of things for `resnet34`, drawings of some twenty kinds
@@ -211,7 +211,7 @@ ck.seed()
 scratch = ck.image_learner(data, architecture, pretrained=False)
 from_scratch = scratch.fit(3, lr=0.01, name="from scratch")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # One run proves little: another seed gives other numbers. So whenever this course claims a number,
 # it shows several runs. Training the head takes so little time that we can repeat it:
 
@@ -231,7 +231,7 @@ print(f"{'thumbnails, logistic regression':32} {list(baseline.values())[1]:.3f}"
 print(f"{'from random weights':32} {from_scratch[-1]['accuracy']:.3f}")
 print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(runs):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The number behind ± is the spread of the three runs: so much of a difference is luck. When two
 # methods differ by less than that, do not call one of them better. The last row stands above the others
 # by far more than luck. The network from random weights ran only once: whether it is better than the
@@ -247,14 +247,14 @@ print(f"{'from a pretrained body, 3 seeds':32} {np.mean(runs):.3f} ± {np.std(ru
 _, again = train_head(1)
 assert again[-1]["accuracy"] == runs[0]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `resume=False` in a fit trains it anew. A fit whose data, model or settings have changed trains anew
 # by itself and says what changed, and a fit without a `name` neither writes nor reads anything. In
 # Colab the disk dies with the runtime, so the checkpoints need another place: put
 # `kept = ck.keep_on_drive()` into a cell at the top of the lesson, before the first training, and
 # `kept.finish()` into one at the end.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Other architectures.** Any classifier of the torchvision library can stand in the one line that
 # names the architecture: how many are there?
 
@@ -263,7 +263,7 @@ names = ck.architectures()
 print(len(names), "architectures, for example", ", ".join(names[:6]))
 print([name for name in names if "resnet" in name])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 3 · What does the network say?
 #
 # Let it look at all validation pictures. For each of them it gives one *score* a class:
@@ -274,7 +274,7 @@ print(data.classes)
 print(predictions.scores.shape)
 print(predictions.scores[:4])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The scores may be any numbers; the larger one wins. To read them as probabilities they have to be
 # positive and add up to one. How would you do that? The usual way is called *softmax*: take the
 # exponential of each score (that makes it positive), then divide by their sum. Let us do it for the
@@ -288,7 +288,7 @@ probabilities = positive / positive.sum(dim=1, keepdim=True)
 print(probabilities)
 assert torch.allclose(probabilities, scores.softmax(dim=1))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The last line says: what we computed by hand equals what torch computes. If it did not, the cell
 # would stop with an error. You will meet `assert` after everything that we build ourselves.
 #
@@ -300,7 +300,7 @@ log_probabilities = predictions.log_probabilities
 print(log_probabilities[closest])
 assert torch.allclose(log_probabilities[closest].exp(), probabilities)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The loss.** How wrong is a probability? The network should give the true class a probability of
 # 1. If it gives 0.9, that is nearly right; 0.1 is bad; 0.001 is much worse still. The *cross-entropy*
 # says: take minus the logarithm of the probability of the true class. Four made-up pictures, all of
@@ -310,7 +310,7 @@ assert torch.allclose(log_probabilities[closest].exp(), probabilities)
 for p in (0.9, 0.5, 0.1, 0.001):
     print(f"probability of the truth {p:5}: loss {-np.log(p):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Why the logarithm and not the plain difference? Being sure and wrong has to cost far more than
 # being unsure: a network that says 0.001 where the truth is 1 should be changed a lot. Now for our
 # four real pictures, by hand, and then compared with the library:
@@ -324,7 +324,7 @@ print("losses:", losses, "mean:", losses.mean())
 assert torch.allclose(losses.mean(), F.cross_entropy(scores, truth))
 assert torch.allclose(losses, predictions.losses[closest])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # And the accuracy? The predicted class is the one with the highest score, `argmax`:
 
 # %%
@@ -333,7 +333,7 @@ right = guesses == predictions.targets
 print(f"{right.sum()} of {len(right)} right, {right.float().mean():.3f}")
 assert abs(right.float().mean().item() - learn.evaluate()["accuracy"]) < 1e-6
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · Five groups of pictures
 #
 # A number tells how often the network is wrong; only pictures tell *why*. Look at five groups each
@@ -346,7 +346,7 @@ assert abs(right.float().mean().item() - learn.evaluate()["accuracy"]) < 1e-6
 results = ck.results(learn)
 results.show_groups(3);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Take your time here. Would you have named the wrong ones rightly? Is an ear hidden, does the animal
 # look away, is it small or dark, is the label itself wrong? What you find out decides what to do
 # next: more pictures of that kind, another crop, or a cleaner data set.
@@ -360,7 +360,7 @@ results.show_confusion();
 print(results.most_confused())
 results.show_top_losses(n=6);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Cleaning.** The pictures with the highest loss are the hardest ones or the mislabelled ones, so
 # this is where to look for mistakes in the data. Go through them one by one: would you have given
 # each of them the label that it has? Guess first how many of the twelve are *mislabelled* and how
@@ -372,7 +372,7 @@ results.show_top_losses(n=6);
 corrections = ck.Corrections(PATH.parent.parent / "lesson1_corrections.csv", classes=data.classes)
 ck.explore.cleaner(results, corrections)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A picture that is merely *hard* should stay. Who drops what the network gets wrong makes the number
 # better and the network worse.
 #
@@ -390,7 +390,7 @@ print(f"{data.valid.examples} validation pictures before, {cleaned.valid.example
 corrections.undo()
 print(corrections)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Another thing to look for: the same picture twice. When a copy of a training picture lies in the
 # validation part, the network is asked what it already knows. Are there any?
 
@@ -404,7 +404,7 @@ shown = [everything[row] for pair in pairs[:4] for row in pair[:2]]
 if shown:
     ck.show_pictures(shown, columns=4);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 5 · The learning rate
 #
 # We wrote `lr=0.01`. Why that? The *learning rate* says how far the weights move at each step. Of
@@ -420,7 +420,7 @@ learn = ck.image_learner(data, architecture, precompute=True)
 sweep = learn.find_lr()
 ck.show_sweep(sweep);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # While the rate is tiny nothing moves. Then the loss falls, faster and faster. Then the steps become
 # so long that they jump over the valley, and the loss shoots up; the sweep stops as soon as the
 # smoothed loss is four times its best. (It counts mini-batches, not pictures, and it watches the
@@ -440,7 +440,7 @@ ck.explore.sweep(sweep)
 # %%
 print(f"suggestion: {sweep.suggestion}; the sweep ended {sweep.stopped}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `find_lr` leaves no trace: weights and random numbers are put back to where they were. So what
 # happens with a wrong rate? The same three epochs, once with a rate a hundred times as high, once
 # a hundred times as low. Which is worse?
@@ -453,7 +453,7 @@ tried = {label: train_head(0, lr=rate, name=label)[1] for label, rate in rates.i
 ck.show_histories(tried, value="valid_loss")
 print({label: f"{rows[-1]['accuracy']:.3f}" for label, rows in tried.items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Remember what the two look like. *Too high*: the loss is large, jumps about, or is no number at
 # all. *Too low*: it falls evenly and slowly, and has not arrived when you stop.
 #
@@ -461,7 +461,7 @@ print({label: f"{rows[-1]['accuracy']:.3f}" for label, rows in tried.items()})
 # has come down again, while the loss stays many times higher: the network is wildly sure of its
 # mistakes. The low rate does less harm: it costs only time.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 6 · Better: augmentation, schedules, fine-tuning
 #
 # **Too many epochs.** If three epochs are good, are sixty better? Let us take only a hundred
@@ -475,14 +475,14 @@ few_data = ck.Data(few, data.valid, classes=data.classes, path=PATH, options=dat
 # %%capture
 overfitted, long_history = train_head(0, epochs=60, data=few_data, lr=0.003, name="sixty")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (`%%capture` is a magic for a whole cell: it keeps what the cell prints, here sixty rows of the
 # table, from filling the page.) What do you expect of the two curves?
 
 # %%
 ck.show_history(long_history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The training loss goes to nothing: after so many rounds the network knows its hundred pictures by
 # heart. The validation loss stops falling, and rises or stays. That is *overfitting*: it learns the
 # pictures instead of the animals. The remedy that helps most is more data. The second best is:
@@ -496,7 +496,7 @@ ck.show_history(long_history);
 one = torch.as_tensor(np.asarray(data.train.inputs[0]))
 ck.show_versions(ck.side_on, one.numpy());
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # With augmentation the body must look at every picture anew, so `precompute` has to be off. The body
 # stays *frozen*: its weights do not move, only the head learns. This takes longer than before; why?
 
@@ -506,7 +506,7 @@ data = ck.images(PATH, size=size, batch=batch, augment=ck.side_on)
 learn = ck.image_learner(data, architecture)
 augmented = learn.fit(1, lr=0.01, name="augmented")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Schedules.** The rate need not stay the same all the time. Near the goal, small steps find the
 # bottom of the valley; so the rate should fall. Two ways of doing it:
 #
@@ -522,7 +522,7 @@ ways = {
 }
 ck.show_schedules(ways, epochs=7, lr=0.01);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A schedule is nothing but a function: from progress (0 at the start, 1 at the end) to a factor. So
 # you can write one yourself, and hand it to `fit`:
 
@@ -538,7 +538,7 @@ print([f"{ck.cosine(p):.2f}" for p in (0, 0.25, 0.5, 1)])
 # %%
 restarted = learn.fit(2, lr=0.005, schedule=ck.CosineRestarts(2), name="restarts")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Save the weights before you try something bold. They go into a *safetensors* file: numbers only, so
 # that opening one can never run somebody else's code. `learn.load(file)` brings them back.
 
@@ -547,7 +547,7 @@ models = PATH.parent.parent / "models"
 file = learn.save(models / "lesson1-frozen.safetensors")
 print(file.name, f"{file.stat().st_size / 1e6:.1f} MB")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Fine-tuning.** Now let the body learn as well: `unfreeze`. Its early layers see edges and colours,
 # which serve for any picture; they should change hardly at all. The later layers see ears and
 # snouts; they may change more. So each of the three *layer groups* gets a rate of its own, from the
@@ -557,7 +557,7 @@ print(file.name, f"{file.stat().st_size / 1e6:.1f} MB")
 learn.unfreeze()
 fine = learn.fit(2, lr=[0.00005, 0.0005, 0.002], name="fine-tuning")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Test-time augmentation.** One more step, without any training: show the network each validation
 # picture as it is and in four augmented versions, and average what it says. Why could that help?
 
@@ -568,7 +568,7 @@ for label, found in {"as they are": plain, "with 4 versions": averaged}.items():
     right = (found.scores.argmax(1) == found.targets).float().mean()
     print(f"{label:16} accuracy {right:.4f}, loss {found.losses.mean():.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # All steps in one table, each a single run. Compare the differences with the spread that you saw above
 # (±), and with what one picture is worth: which of them are more than luck?
 
@@ -583,7 +583,7 @@ for label, row in table.items():
     print(f"{label:12} accuracy {row['accuracy']:.4f}, valid loss {row['valid_loss']:.4f}")
 print(f"one picture more or less: {1 / data.valid.examples:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On an easy task like this the first step brings almost everything, and the rest moves a handful of
 # pictures up or down: nobody should claim an order from one run of each. On a harder task the later
 # steps bring more.
@@ -601,7 +601,7 @@ learner, _ = train_head(0, epochs=10, data=leaky, name="leak")
 for label, part in {"seen in training": seen, "never seen": unseen}.items():
     print(f"{label:18} {learner.evaluate(part)['accuracy']:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A number measured on pictures from the training is worth nothing, however good it looks.
 #
 # ## 7 · Why does it work?
@@ -626,7 +626,7 @@ def descend(w, rate, steps):
 for rate in (0.05, 0.3, 0.95, 1.05):
     print(f"rate {rate:4}: w after 10 steps is {descend(-2.0, rate, 10)[-1][0]:8.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which of the four is too small, which is too large, and which one leaves the valley for good? The
 # same as pictures. These are the three shapes of the curve in section 5.
 
@@ -634,7 +634,7 @@ for rate in (0.05, 0.3, 0.95, 1.05):
 paths = {f"rate {rate}": descend(-2.0, rate, 10) for rate in (0.05, 0.3, 0.95, 1.05)}
 ck.show_descent(lambda w: w**2, paths);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Now you. Predict first: which is the largest rate that still arrives? Does the start change it? In the
 # *long bowl* there are two weights, and it is steep across and flat along: why must the rate be small
 # there, and what does *momentum* (a part of the last step is added to the next one) change?
@@ -645,7 +645,7 @@ ck.show_descent(lambda w: w**2, paths);
 # %%
 ck.explore.descent()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Does torch do the same? Its optimizer takes the slope from the loss by itself:
 
 # %%
@@ -657,7 +657,7 @@ for _ in range(10):
     optimizer.step()
 assert abs(w.item() - descend(-2.0, 0.3, 10)[-1][0]) < 1e-6
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Idea 2: a small window that moves.** How does a network look at a picture? It lays a small square
 # of numbers, a *kernel*, over a spot, multiplies number by number, and adds up. Then it moves on by
 # one dot. That is a *convolution*. One step of it:
@@ -668,7 +668,7 @@ grey = np.asarray(small.convert("L")).astype(float) / 255
 kernel = np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]])
 ck.show_kernel_step(grey, kernel, row=30, column=30);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # This kernel subtracts what is on the left from what is on the right. Where in the picture will the
 # result be large? Here is the whole convolution, two loops and one line:
 
@@ -691,7 +691,7 @@ assert np.allclose(edges, F.conv2d(*as_batch)[0, 0].numpy())
 # %%
 ck.show_kernel(grey, kernel, edges);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It finds upright edges. In a network nobody writes the kernels: their numbers are weights, and
 # gradient descent finds them. But here you may. Below are the nine numbers, to be typed, or moved with
 # the arrow keys. What do you expect of nine times 1/9? Which numbers find level edges? Which leave the
@@ -701,7 +701,7 @@ ck.show_kernel(grey, kernel, edges);
 # %%
 ck.explore.kernel(grey)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Idea 3: bends add up to any curve.** Between the convolutions stands a function that looks too
 # simple to be of use, the *ReLU*: keep what is positive, make the rest zero. But with enough of them,
 # each with its own bend and slope, any curve can be followed. Here they follow a sine, bend by bend:
@@ -725,14 +725,14 @@ for bends in (2, 4, 8, 16, 32):
 pieces, total = follow(np.sin, x, 6)
 ck.show_relus(x, pieces, total, np.sin(x));
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Add bends one by one. Which of the four curves needs the most of them, and where does the sum stay
 # behind the longest? (Without sliders: `ck.explore.relus(curve="step", bends=12)`.)
 
 # %%
 ck.explore.relus()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # For the sine, twice as many bends make about a quarter of the error, and that can go on as long as you
 # like. Networks do it in thousands of dimensions, where the "curve" goes from the dots of a picture to
 # "dog" or "cat". This is called *universal approximation*. It promises that good weights exist. That
@@ -746,7 +746,7 @@ ck.explore.relus()
 # %%
 ck.show_layers(learn.model, data.valid, channels=2);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Go from top to bottom. Early units answer to an edge or a colour; later ones to textures, then to
 # things like eyes, ears and snouts. Nobody told them to: it was the quickest way to a small loss.
 # This is also why a body that was trained on other things was of so much use here.
@@ -759,7 +759,7 @@ ck.show_layers(learn.model, data.valid, channels=2);
 # %%
 ck.explore.layers(learn.model, data.valid)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 8 · The recipe
 #
 # What you have done, in eight steps. They serve for any picture classifier:
@@ -783,7 +783,7 @@ ck.explore.layers(learn.model, data.valid)
 # later. This one begins with the whole game, as one learns football by playing: first on a small
 # field, then the rules, then each move. What was a box in this lesson, you open in later ones.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 9 · Your own pictures
 #
 # Put pictures into one folder a class, a few dozen each, and name the folder in the next cell. In
@@ -804,7 +804,7 @@ my_data = ck.images(mine, size=size, batch=16)  # your folder here
 my_learn = ck.image_learner(my_data, architecture, precompute=True)
 my_learn.fit(3, lr=0.01, name="mine");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # There was no `valid` folder, so a fifth of the pictures was set aside at random. With so few of them
 # the accuracy is rough: one picture more or less changes it by several points.
 #
@@ -822,7 +822,7 @@ answer = classify(new)
 ck.show_pictures([new], titles=[f"{k} {v:.3f}" for k, v in list(answer.items())[:1]])
 print({label: f"{share:.4f}" for label, share in answer.items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A picture of your own goes the same way: `classify("my_cat.jpg")`, or with the button below, which
 # takes a file from your computer. The map in the middle shows which places speak for the answer; how
 # it is made is the subject of lesson 7. Before you look: where should it be bright, on the animal or on
@@ -831,7 +831,7 @@ print({label: f"{share:.4f}" for label, share in answer.items()})
 # %%
 ck.explore.classify(classify, new)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # What will it say of a picture that shows neither? Try a car, or your own face. Here is an empty grey
 # square. How sure of it will the network be?
 
@@ -841,7 +841,7 @@ from PIL import Image
 
 print({label: f"{share:.4f}" for label, share in classify(Image.fromarray(nothing)).items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It can only answer "cats" or "dogs": it was never taught to say "I do not know". A probability says
 # which of the classes it would rather be, not whether it is one of them.
 #
@@ -850,188 +850,28 @@ print({label: f"{share:.4f}" for label, share in classify(Image.fromarray(nothin
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("1.1")` gives a hint, `ck.solution("1.1")` a solution. Some answers
 # are numbers; others are functions, in which you replace the dots behind `return`.
-#
-# **1.1** A network gives the true class a probability of 0.25. What is its cross-entropy? Three
-# decimals.
-
-# %% [markdown] lang="en" hints="1.1"
-# - Section 3 computes it for four other probabilities.
-# - Minus the natural logarithm of the probability of the truth.
-# - In Python: `-np.log(0.25)`.
 
 # %% exercise="1.1"
-# shown: answer = ...
-answer = -np.log(0.25)
-# end
-ck.check("1.1", answer)
-
-# %% [markdown] lang="en"
-# **1.2** Write softmax as a function: scores (N, classes), one picture a row, to probabilities of the
-# same shape. It should also work for scores such as 1000. What does `exp` make of that number? (Do
-# not call torch's own softmax.)
-
-# %% [markdown] lang="en" hints="1.2"
-# - Section 3 does it for four pictures: the exponential of each score, divided by the sum of its row.
-# - Taking the same number away from all scores of a row changes none of its probabilities. So take
-#   the largest one away first; then no exponential is above 1.
-# - `scores.max(dim=1, keepdim=True).values` is the largest score of each row.
-
 
 # %% exercise="1.2"
-def softmax(scores):
-    # shown: return ...
-    largest = scores.max(dim=1, keepdim=True).values
-    positive = (scores - largest).exp()
-    return positive / positive.sum(dim=1, keepdim=True)
-    # end
-
-
-ck.check("1.2", softmax)
-
-# %% [markdown] lang="en"
-# **1.3** There are 2,000 training pictures, and a mini-batch holds 64; those left over at the end of an
-# epoch make a smaller one. After each mini-batch the weights take one step. How many steps do they
-# take in three epochs?
-
-# %% [markdown] lang="en" hints="1.3"
-# - How many whole mini-batches does one epoch hold, and how many pictures are left over?
-# - 2,000 = 31 x 64 + 16: the 16 make a mini-batch of their own, a smaller one.
-# - Count the steps of one epoch, then take them three times.
 
 # %% exercise="1.3"
-# shown: answer = ...
-answer = 3 * (31 + 1)  # in each epoch 31 full mini-batches, and one of 16 pictures
-# end
-ck.check("1.3", answer)
-
-# %% [markdown] lang="en"
-# **1.4** One step of gradient descent: from the weight, the slope of the loss there and the learning
-# rate to the new weight.
-
-# %% [markdown] lang="en" hints="1.4"
-# - It stands in `descend`, in section 7.
-# - Where the slope is positive, the loss grows to the right: so the step goes to the left.
-# - A step is the rate times the slope, and it is taken away from the weight.
-
 
 # %% exercise="1.4"
-def step(weight, slope, rate):
-    # shown: return ...
-    return weight - rate * slope
-    # end
-
-
-ck.check("1.4", step)
-
-# %% [markdown] lang="en"
-# **1.5** Write a 3x3 kernel that answers to level edges (bright below, dark above, or the other way
-# round), and gives exactly 0 on upright edges and on a bare wall. There are many; the check moves
-# yours over three test pictures.
-
-# %% [markdown] lang="en" hints="1.5"
-# - The kernel of section 7 takes the left column from the right one.
-# - Now take the upper row from the lower one.
-# - Zero on a bare wall: all nine numbers add up to 0. Zero on upright edges: so does every column.
 
 # %% exercise="1.5"
-# shown: answer = [[..., ..., ...], [..., ..., ...], [..., ..., ...]]
-answer = [[-1, -1, -1], [0, 0, 0], [1, 1, 1]]
-# end
-ck.check("1.5", answer)
-
-# %% [markdown] lang="en"
-# **1.6** The pictures to look at first. `losses` is an array with the loss of each picture. Return the
-# places of its `n` highest losses (counted from 0; not the losses themselves), the highest first.
-
-# %% [markdown] lang="en" hints="1.6"
-# - `np.argsort(losses)` gives the rows from the lowest loss to the highest.
-# - Turn the order round, or sort the losses with a minus in front.
-# - `np.argsort(-losses)` has the highest first; take its first `n`.
-
 
 # %% exercise="1.6"
-def top_losses(losses, n):
-    # shown: return ...
-    return np.argsort(-losses)[:n]
-    # end
 
-
-ck.check("1.6", top_losses)
-
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(1)
-
-# %% [markdown] lang="en" quiz="1"
-# Why is there a validation part?
-# - To have more pictures to train on. :: They are never trained on; that would spoil them.
-# + To measure what holds for pictures that the network has not learned from. :: On the training part
-#   even a network that knows everything by heart looks perfect.
-# - To choose the prettiest pictures. :: It is set aside before anybody looks, by folder or at random.
-#
-# The training loss goes on falling; the validation loss fell at first and now rises. Why?
-# + The network learns the training pictures by heart. :: That is overfitting; more data, augmentation
-#   or fewer epochs help.
-# - The learning rate is too low. :: Then both losses would fall, evenly and slowly.
-# - The validation part is too large. :: Its size changes how exactly the loss is measured, not whether
-#   it falls or rises.
-# - Everything is fine, the network is not done yet. :: What counts is the loss on pictures it has not
-#   seen, and that one gets worse.
-#
-# After a few mini-batches the loss is not a number any more. What do you change first?
-# - The number of epochs. :: Once the loss is no number, more steps never bring it back.
-# - The classes. :: They have nothing to do with it.
-# + The learning rate: ten times lower, after a look at the sweep. :: Steps that are too long jump over
-#   the valley, higher each time, until the numbers overflow.
-#
-# Where on the curve of a sweep does one pick the learning rate?
-# - At the lowest point. :: There progress and damage are in balance already; a little more, and the
-#   loss shoots up.
-# - At the far left, to be safe. :: There nothing moves; training would take forever.
-# - At the right end, to be quick. :: There the loss climbs: the steps are too long.
-# + Before the lowest point, where the loss still falls steeply. :: A tenth of the rate at the lowest
-#   point is a good rule.
-#
-# Why do the early layers get a lower rate than the head when all of them train?
-# - They are smaller. :: Size is no reason; a small layer may change a lot.
-# + They see edges and colours, which serve for any picture. :: There is little to improve in them and
-#   much to lose, while the head is new.
-# - They are never changed at all. :: They are, after unfreeze, but only by small steps.
-#
-# A network says 0.99 for each of 100 pictures. Is it right on about 99 of them?
-# + Only if it is right as often as it says (*calibrated*), which has to be measured. :: Networks tend to
-#   be too sure: count how many of the pictures that get 0.99 are named rightly.
-# - Yes, that is what a probability means. :: It is what it should mean; nothing in the training makes
-#   sure of it for new pictures.
-# - No, a network is never right so often. :: It may well be; but its own word is no proof.
-#
-# Why can precompute=True not be used together with augmentation?
-# - Augmented pictures take too much memory. :: They are made batch by batch and forgotten again.
-# - The head cannot read augmented pictures. :: The head reads what the body writes, whatever the
-#   picture.
-# + The body looks at every picture once, and augmentation shows a new version each time. :: What the
-#   body wrote down belongs to one version only.
-#
-# Eight pictures have a high loss. Seven are hard to tell, one is a dog labelled cat. What do you do?
-# - Drop all eight. :: The number gets better and the network worse: hard pictures are what it has to
-#   learn from, and what it will meet.
-# + Relabel the one and keep the seven. :: A wrong label teaches a mistake; a hard picture with a right
-#   label teaches something.
-# - Keep all eight as they are. :: The wrong label would go on teaching that this dog is a cat.
-#
-# Why does the loss use a logarithm?
-# - It makes the numbers prettier. :: It changes what is learned, not only how it looks.
-# - A computer multiplies faster that way. :: The reason is another one.
-# - So that the loss can be below zero. :: It cannot: minus the logarithm of a probability is 0 or more.
-# + Being sure and wrong has to cost far more than being unsure. :: 0.5 for the truth costs 0.69, 0.001
-#   costs 6.9, ten times as much.
+# %% quiz="1"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **On your own.** Each of these is a small change to a cell above. Predict first, then run.
 #
 # * Train the head for 1, 3 and 10 epochs with three seeds each (`train_head(seed, epochs=10)`). From
@@ -1045,7 +885,7 @@ ck.progress();
 # * Take thirty pictures each of two things that you can photograph yourself, and go through the eight
 #   steps with them.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Sources.** One-cycle: arXiv 1708.07120. Cosine with restarts: 1608.03983. The learning-rate sweep:
 # 1506.01186. ResNet: 1512.03385. How transferable features are: 1411.1792. Looking at layers:
 # 1311.2901. The cats and dogs: Elson, Douceur, Howell and Saul, Asirra, CCS 2007. The course whose

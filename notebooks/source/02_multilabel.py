@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 2 · What lies on this tile?
 #
 # {badges}
@@ -28,10 +28,8 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · One picture, several labels
 #
 # A satellite flies over a forest and cuts what it sees into square *tiles*. Somebody has written down
@@ -44,11 +42,13 @@ import torch
 import torch.nn.functional as F
 from matplotlib import pyplot as plt
 
+import coursekit as ck
+
 PATH = ck.fetch("planet")
 table = pd.read_csv(PATH / "train_v2.csv")
 table.head()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # In lesson 1 the folder was the label, so each picture had exactly one. Here `tags` holds several
 # words. How many? Let us look at one tile for each of the first six numbers of labels:
 
@@ -60,7 +60,7 @@ titles = ["\n".join(row.tags.split()) for row in some]  # a line for each label
 ck.show_pictures(files, titles, columns=3, height=3.2)
 print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of labels")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Two kinds of question are mixed here. One is what lies on the ground, the other what the air is like.
 # (*primary* is untouched rain forest, *habitation* houses; *slash_burn* is forest burnt down for fields,
 # *blow_down* trees felled by wind, *selective_logging* single trees cut out, *blooming* trees in flower;
@@ -90,7 +90,7 @@ learn = ck.image_learner(data, architecture, precompute=True)
 history = learn.fit(5, lr=0.01, name="whole-game")
 data
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That is a network that labels tiles. The column `f2` is new: a score between 0 and 1 that asks
 # whether the labels of a tile were found, all of them, without many wrong ones. You will compute it
 # by hand in section 4. Here are a few tiles as the network gets them:
@@ -98,7 +98,7 @@ data
 # %%
 ck.show_batch(data.train, data.classes, 8);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 2 · Which labels, how often, which together?
 #
 # Some labels are on nearly every tile and some on nearly none. Which do you expect at the top, and by
@@ -109,7 +109,7 @@ marks = table["tags"].str.get_dummies(sep=" ")  # a column for each label, of ze
 counts = marks.sum().sort_values(ascending=False)
 print(pd.DataFrame({"tiles": counts, "share": (counts / len(marks)).round(3)}))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Keep the last rows in mind: a label with a handful of tiles is hard to learn, and hard to *measure*.
 #
 # Labels also come together. In the next figure each row is a label, and the shade says how many of
@@ -139,11 +139,11 @@ print(f"most faithful, common labels aside: {off.max():.0%} of {order[row]} has 
 never = [(a, b) for a in order[:6] for b in order[:6] if a < b and together.loc[a, b] == 0]
 print("frequent labels that never meet:", never)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # So labels are no independent coins. Some exclude each other, others point at each other: where there
 # are houses there are roads. A network may use that, and so may we when we look for mistakes.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 3 · Why not softmax?
 #
 # In lesson 1 the scores went through softmax, which makes probabilities that add up to one. What would
@@ -160,7 +160,7 @@ frame = {"true": y.int(), "score": scores, "softmax": softmax, "sigmoid": sigmoi
 print(pd.DataFrame(frame, index=classes).round(3).sort_values("score", ascending=False).head(9))
 print(f"sums: softmax {softmax.sum():.2f}, sigmoid {sigmoid.sum():.2f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Softmax makes the labels compete: the one with the highest score takes the lion's share, and labels
 # that are just as true get next to nothing. The *sigmoid*, $1 / (1 + e^{-s})$, asks each label by
 # itself. Its values need not add up to anything: their sum is the number of labels that the network
@@ -174,7 +174,7 @@ assert torch.allclose(pairs.softmax(1)[:, 0], sigmoid, atol=1e-6)
 assert torch.allclose(sigmoid, torch.sigmoid(scores), atol=1e-6)
 assert torch.allclose(sigmoid, predictions.probabilities[busiest].double(), atol=1e-6)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The loss.** Each label is a yes-or-no question. Where the truth is yes, the loss is $-\log p$, as
 # in lesson 1. Where it is no, the probability of the truth is $1 - p$, so the loss is
 # $-\log(1 - p)$. The *binary cross-entropy* is the mean over all labels. Mind the minus sign: without
@@ -188,7 +188,7 @@ assert torch.allclose(losses.mean(), F.binary_cross_entropy_with_logits(scores, 
 assert torch.allclose(losses.mean(), predictions.losses[busiest].double(), atol=1e-5)
 assert abs(predictions.losses.mean().item() - learn.evaluate()["loss"]) < 1e-5
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Why do libraries prefer the scores to the probabilities? (A score is also called a *logit*; the function
 # `..._with_logits` above takes these.) Try a network that is very sure and wrong: a score of 200 where
 # the truth is no. What will the formula above say?
@@ -200,12 +200,12 @@ careful = sure.clamp(min=0) - sure * no + (1 + (-sure.abs()).exp()).log()
 print(f"from the probability: {naive:.0f}; from the score: {careful:.0f}")
 assert torch.allclose(careful, F.binary_cross_entropy_with_logits(sure, no))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The sigmoid of 200 is rounded to exactly 1, and the logarithm of zero is minus infinity: training
 # would be over. The second formula is the same one, written so that nothing overflows. That is all
 # that "with logits" means.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · F2: a score for sets of labels
 #
 # The network gives probabilities; an answer is a *set* of labels, those above a threshold. For one
@@ -217,7 +217,7 @@ hits = (chosen & wanted).sum().item()
 precision, recall = hits / max(chosen.sum().item(), 1), hits / wanted.sum().item()
 print(f"{hits} hits; of what it says {precision:.2f} is true, of what is there {recall:.2f} is said")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # *Precision*: how much of what it says is true. *Recall*: how much of what is there it says. Saying
 # everything gives full recall and poor precision, saying only the surest label the reverse. $F_2$
 # joins the two and counts recall twice as much. Written with hits, it becomes simple:
@@ -250,7 +250,7 @@ print(f"by hand {ours:.5f}, scikit-learn {theirs:.5f}, table {history[-1]['f2']:
 assert abs(ours - theirs) < 1e-5
 assert abs(ours - learn.evaluate()["f2"]) < 1e-5
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Baselines.** A number needs something to stand beside. Two answers that need no network:
 #
 # 1. Give *every* tile the same labels, the frequent ones. How frequent a label has to be is chosen on
@@ -304,11 +304,11 @@ baseline = {
 }
 print(pd.Series(baseline).round(4).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Both baselines chose their threshold; the network's 0.5 came from nowhere. Before we compare, it has
 # to have the same chance.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 5 · The threshold
 #
 # F2 punishes a missed label more than a wrong one. So should the threshold be above or below one half?
@@ -319,7 +319,7 @@ print(pd.Series(baseline).round(4).to_string())
 # %%
 ck.explore.threshold(predictions, classes, threshold=0.5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Every label has a threshold that would suit it best, and one number for all is a compromise between
 # them. Now a second question. If we choose the threshold by trying many and keeping the best, on which
 # tiles may we then report the score? We cut the validation part into two halves: one to choose on, one
@@ -343,7 +343,7 @@ with use_style():
 print(f"chosen {threshold:.2f}: {curves[0][at]:.4f} where it was chosen,", end=" ")
 print(f"{curves[1][at]:.4f} on the other half, which is the number to report")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The best threshold lies well below one half, and the top of the curve is flat: it matters that you
 # choose one, not so much which. Was the number on the first half too good? On a single cut, luck
 # decides which half is the easier one. So cut a hundred times and take the mean. With one threshold
@@ -378,7 +378,7 @@ for label, choose in {"one for all": best_threshold, "one a label": own_threshol
     claimed, true = tuned.mean(0)
     print(f"{label}: claimed {claimed:.4f}, true {true:.4f}, too good by {claimed - true:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That is the *optimism* of a number reported on the tiles that it was tuned on. The more there is to
 # tune and the fewer tiles there are, the larger it grows. On a single cut luck may hide it; on average
 # it flatters. Many a published score holds such a gift. From here on, the scores that we compare come
@@ -396,7 +396,7 @@ def report(p, wanted=wanted):
 baseline["network, threshold chosen"] = report(probabilities)
 print(pd.Series(baseline).round(4).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # And over seeds? The body of the network is frozen; what it says of each tile was computed once and
 # kept. So training another head takes a second. `features` is a data set like any other, and the head
 # a model like any other:
@@ -425,7 +425,7 @@ for label, choose in {"one for all": best_threshold, "one a label": own_threshol
     gifts = [-np.diff(halves(p, wanted, choose, 100)).mean() for p in of_heads]
     print(f"optimism, {label}: {np.mean(gifts):.4f} ± {np.std(gifts):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Softmax once more.** Could one train with softmax after all, share the probability out among the
 # true labels, and leave the rest to the threshold? Predict, then see: the same head, the same
 # epochs.
@@ -445,12 +445,12 @@ softs = [report(head.predict().scores.softmax(1)) for head in soft]
 print(f"trained with softmax: {np.mean(softs):.4f} ± {np.std(softs):.4f}")
 print(f"trained with sigmoid: {np.mean(runs):.4f} ± {np.std(runs):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Compare the difference with the spread. The threshold rescues much of it. What it cannot rescue: a
 # share of 0.3 means one thing on a tile with three labels and another on a tile with seven, and
 # nothing says how many labels there are. A sigmoid means the same on every tile.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 6 · Turned tiles
 #
 # In lesson 1 we mirrored left and right, and never upside down: cats do not walk on ceilings. A
@@ -467,7 +467,7 @@ turns = [f"turned {angle}°" for angle in (0, 90, 180, 270)]
 titles = turns + [f"{turn}, mirrored" for turn in turns]
 ck.show_pictures([version[0] for version in mine], titles, columns=4);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Eight: the *symmetries of a square*. Any further turn or mirroring leads back to one of them.
 # `ck.top_down` draws one for each tile, and changes light, angle and zoom a little as well:
 
@@ -476,7 +476,7 @@ theirs = [one, *(version(one) for version in ck.top_down.versions(7))]
 assert all(any(t.equal(m) for m in mine) for t in theirs)
 ck.show_versions(ck.top_down, one[0]);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How far may one go? An augmentation is a promise to the network: such pictures occur, and the label
 # stays true. Mix your own, and look for the point at which the promise breaks. What would a much
 # stronger change of the light do to a label like *haze*? And which of these settings would be wrong
@@ -486,7 +486,7 @@ ck.show_versions(ck.top_down, one[0]);
 # %%
 ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.1)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 7 · Small pictures first, and how fast each layer may learn
 #
 # Half the side means a quarter of the dots, and about a quarter of the time. So we try things out on
@@ -529,7 +529,7 @@ for label, learner in {"careful rates": gentle, "bold rates": learn}.items():
     steps[f"{small} px, {label}"] = report(learner.predict().probabilities)
 print(pd.Series(steps).round(4).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The further your pictures are from those the body knows, the more its layers have to change, and
 # the higher their rate may be. The more alike they are, the more there is to lose. (Here the rate of the
 # head differs as well, and each is a single run: a hint, not a proof.) This is something to try, not to
@@ -542,7 +542,7 @@ learn.set_data(tiles(middle, augment=ck.top_down))
 learn.fit(2, lr=bold, name="middle")
 steps[f"{middle} px"] = report(learn.predict().probabilities)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # For the largest size we use cosine with restarts: the rate falls to nothing three times, and at the
 # end of each fall the network sits in a valley of its own. We keep the weights of all three, for
 # the next section. A *callback* of a few lines does it: methods with the names of events, called
@@ -580,7 +580,7 @@ steps[f"{large} px"] = report(single.probabilities)
 print(pd.Series(steps).round(4).to_string())
 ck.show_history(cycles);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read the curves aloud. Does the training loss still fall, does the validation loss? While both do, the
 # network learns what holds for other tiles as well, and more epochs would bring more.
 #
@@ -595,7 +595,7 @@ averaged = learn.predict(tta=7)
 steps["eight symmetries"] = report(averaged.probabilities)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Snapshots.** Three valleys, three networks, for the price of one training (arXiv 1704.00109). The
 # last of them has trained the longest. Will the mean of all three beat it?
 
@@ -612,7 +612,7 @@ steps["snapshots averaged"] = report(of_snapshots.mean(0).sigmoid())
 print("each snapshot alone:", [f"{score:.4f}" for score in alone])
 print(pd.Series(steps).round(4).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A mean helps where its members are about equally good and make *different* mistakes. The eight
 # versions of a tile fulfil the first condition by design. The first snapshots of so short a training
 # may lag behind, and then they pull the mean down; with longer cycles they come closer together. So
@@ -645,7 +645,7 @@ ones = [report(vote.sigmoid()) for vote in votes]
 print(f"on the validation part: one head {np.mean(ones):.4f} ± {np.std(ones):.4f}", end=", ")
 print(f"mean of five {report(votes.mean(0).sigmoid()):.4f}, all data {np.mean(runs):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Set the spread over the folds beside the steps of the table above: which of them are larger?
 # Remember it when somebody shows you a gain in the third decimal, measured once.
 #
@@ -671,7 +671,7 @@ hits = (chosen[:, 0] & wanted[:, 0]).sum().item()
 assert abs(per_label["recall"].iloc[0] * wanted[:, 0].sum().item() - hits) < 1e-5
 print(per_label.round(3).sort_values("tiles", ascending=False))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `NaN` means *not a number*: a label that was never said has no precision, for there is nothing of which
 # a part could be true. In the figure it has no diamond.
 
@@ -689,7 +689,7 @@ rare = per_label["tiles"] < len(wanted) / 20
 print(f"mean recall of the rare labels {per_label['recall'][rare].mean():.2f},", end=" ")
 print(f"of the others {per_label['recall'][~rare].mean():.2f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A label that was on three validation tiles can have a recall of 0, 1/3, 2/3 or 1 and nothing in
 # between. Whoever needs the rare ones (an illegal mine, say) collects more tiles of them first.
 #
@@ -710,7 +710,7 @@ titles = [
 ]
 ck.show_pictures([data.valid.inputs[row] for row in worst], titles, columns=3, height=3);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The ceiling.** No one can name what lies under a cloud. So how good could the *best* answer be? In
 # the drawn tiles we know the truth: what lies where, and what can be seen. Imagine a reader who names
 # without fail whatever can be seen, and who knows how often each label hides, given all that is in
@@ -751,7 +751,7 @@ else:
     print("Of photographs nobody knows the whole truth, so there is no ceiling to compute.")
 print(f"our network: {steps['eight symmetries']:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Between the network and the ceiling lies what more training, more tiles or a better network could
 # still bring. Above the ceiling there is nothing left to be seen. Luck may lift a score a little beyond
 # it; whoever reports much more has a leak.
@@ -777,7 +777,7 @@ print({label: f"F2 {report(head.predict().probabilities):.3f}" for label, head i
 print(f"F2 of the same labels for every tile: {baseline['always the same labels']:.3f};", end=" ")
 print(f"loss of always saying one half: {np.log(2):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The too low rate has hardly left the start: its loss is near that of saying one half to everything,
 # and its F2 near that of the same labels for every tile.
 #
@@ -798,7 +798,7 @@ overfitted = train_head(0, "sixty", few, epochs=60, lr=0.01)
 # %%
 ck.show_history(overfitted.history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The training loss goes on falling while the validation loss has turned: overfitting, as in lesson 1.
 # F2 hardly notices, for the reason that we just met: the network does not make many more mistakes, but
 # grows surer of those that it makes.
@@ -830,7 +830,7 @@ for label, head in {"without copies": without, "with copies": with_leak}.items()
     scores = [f2(p[half], wanted[half]) for half in (first, second)]
     print(f"{label:15} copied half {scores[0]:.4f}, unknown half {scores[1]:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (All four at the threshold of section 9. The halves differ a little by luck, and the threshold was
 # chosen on the copied one, so compare downwards, not across.) The head never saw those very
 # tiles, and yet it knew them. Of its gain on the copied half little or nothing is there on the
@@ -865,7 +865,7 @@ assert again["image_name"].is_unique
 assert set(" ".join(again["tags"]).split()) <= set(classes)
 print(f"{file.name}: {len(again)} rows, {(again['tags'] == '').sum()} of them without a label")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How good is it? Whoever runs a competition keeps the labels of the test tiles to himself. Only where
 # we drew the tiles ourselves can we look them up:
 
@@ -873,7 +873,7 @@ print(f"{file.name}: {len(again)} rows, {(again['tags'] == '').sum()} of them wi
 if ceiling is not None and data.test is not None:
     print(f"F2 on the test tiles: {f2(answer, flags('tags', part)):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **One new tile.** Keep the model, load it as a stranger would, and show it a file, the one with the most
 # labels in our answer:
 
@@ -888,7 +888,7 @@ ck.show_pictures([new])
 chances = classify(new)
 print({label: f"{p:.2f}" for label, p in chances.items() if p > threshold})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Is it right? Look at the tile yourself, first at the ground and then at the air, and note what you
 # would say. Then look the truth up, where it is known:
 
@@ -904,186 +904,39 @@ if true is not None:
     print(f"missed: {names(true & ~said)}; added: {names(said & ~true)}")
     print(f"true: {names(true)}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Do not be surprised if a tile with this many labels holds a wrong one: we chose the tile by the number
 # of its labels, and each label that is said is one more that may be wrong. The chances tell how sure
 # the network was of each. Whoever uses such an answer shows them as well, and does not hide them behind
 # a list of words.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 12 · Before you go on
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("2.1")` gives a hint, `ck.solution("2.1")` a solution.
-#
-# **2.1** A tile has the labels *clear, primary, road*, and the network says *clear, primary, water,
-# agriculture*. What is its F2? Three decimals.
-
-# %% [markdown] lang="en" hints="2.1"
-# - Three counts are all you need: the hits, what is wanted, what is said.
-# - Two hits, three labels wanted, four said.
-# - Section 4: 5 times the hits, divided by 4 times the wanted plus the said.
 
 # %% exercise="2.1"
-# shown: answer = ...
-answer = 5 * 2 / (4 * 3 + 4)
-# end
-ck.check("2.1", answer)
-
-# %% [markdown] lang="en"
-# **2.2** Which answer is better for that tile: *clear* and *primary* alone, or those two with *road*
-# and five wrong labels? Guess first. Then give the higher of the two values of F2.
-
-# %% [markdown] lang="en" hints="2.2"
-# - Work out both; one of them names a label more that is true, and pays for it with five wrong ones.
-# - The short answer has 2 hits and says 2 labels, the long one has 3 hits and says 8.
-# - F2 forgives a lot of wrong labels for one that would have been missed.
 
 # %% exercise="2.2"
-# shown: answer = ...
-answer = max(5 * 2 / (4 * 3 + 2), 5 * 3 / (4 * 3 + 8))
-# end
-ck.check("2.2", answer)
-
-# %% [markdown] lang="en"
-# **2.3** Write F-beta for any `beta`: a large one makes recall count more, a small one precision.
-# `chosen` and `wanted` are tables of True and False, a row a tile and a column a label. Give the mean
-# over the tiles; one on which nothing is wanted and nothing is said counts as 0. (With precision and recall it is $(1 + \beta^2) P R / (\beta^2 P + R)$.)
-
-# %% [markdown] lang="en" hints="2.3"
-# - Begin with `f2` of section 4; two of its numbers stand for beta.
-# - In F2 the 4 is beta squared, and the 5 is one more than that.
-# - Keep the `clamp(min=1)`: on a tile where nothing is wanted and nothing is said you would divide by
-#   zero.
 
 # %% exercise="2.3"
-def f_beta(chosen, wanted, beta):
-    # shown: return ...
-    hits = (chosen & wanted).sum(1)
-    below = (beta**2 * wanted.sum(1) + chosen.sum(1)).clamp(min=1)
-    return ((1 + beta**2) * hits / below).mean()
-    # end
-
-
-ck.check("2.3", f_beta)
-
-# %% [markdown] lang="en"
-# **2.4** Write the binary cross-entropy of one tile from its *scores*, so that it also holds when the
-# network is very sure: the mean over the labels. `scores` and `y` are tensors, a number a label.
-
-# %% [markdown] lang="en" hints="2.4"
-# - The formula called careful in section 3 does it for one label.
-# - `clamp(min=0)`, `abs()`, `exp()` and `log()` work on a whole tensor at once.
-# - Why it is the same formula: for a positive score s, log(1 + e^s) is s + log(1 + e^-s).
 
 # %% exercise="2.4"
-def stable_loss(scores, y):
-    # shown: return ...
-    each = scores.clamp(min=0) - scores * y + (1 + (-scores.abs()).exp()).log()
-    return each.mean()
-    # end
-
-
-ck.check("2.4", stable_loss)
-
-# %% [markdown] lang="en"
-# **2.5** We measure by F1 in place of F2, with the same network. Will the best threshold be `"higher"`,
-# `"lower"` or `"the same"`?
-
-# %% [markdown] lang="en" hints="2.5"
-# - F2 counts recall twice as much as precision, F1 counts both alike.
-# - So under F1 a wrong label costs more, compared with a missed one.
-# - Whoever pays more for a wrong label says fewer of them.
 
 # %% exercise="2.5"
-# shown: answer = ...
-answer = "higher"
-# end
-ck.check("2.5", answer)
-
-# %% [markdown] lang="en"
-# **2.6** How many *different* pictures do the eight symmetries make of (a) a plain grey tile, (b) a
-# tile with one upright road through its middle, (c) a tile with one square house in a corner? Give
-# three numbers, such as `(8, 8, 8)`.
-
-# %% [markdown] lang="en" hints="2.6"
-# - Draw each on a square of paper and turn it; turn the paper over for the mirrored ones.
-# - Two versions that look alike count once.
-# - A road can stand or lie. A house can be in how many corners?
 
 # %% exercise="2.6"
-# shown: answer = ..., ..., ...
-answer = 1, 2, 4
-# end
-ck.check("2.6", answer)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(2)
-
-# %% [markdown] lang="en" quiz="2"
-# Why does softmax not suit a tile with several labels?
-# - It cannot be computed for 17 labels. :: It can, for any number of them.
-# + Its probabilities add up to one, so labels that are all true take the share from each other. ::
-#   Four true labels cannot all be near one, and no threshold suits tiles with few and tiles with many.
-# - It is slower than the sigmoid. :: Both cost next to nothing beside the network.
-#
-# A network says 0.5 for each label of every tile. What is its binary cross-entropy?
-# + About 0.693, whatever the truth is. :: Minus the logarithm of one half, for yes and for no alike.
-# - 0.5 :: The loss is minus a logarithm of the probability, not the probability.
-# - It depends on how many labels are true. :: With one half, a yes costs as much as a no.
-# - 0, since it makes no mistake. :: A loss of zero needs a probability of one for the truth.
-#
-# Why is the best threshold for F2 below one half?
-# - The probabilities of a network are always too low. :: They need not be; with perfect
-#   probabilities the best threshold would still lie low.
-# - Most labels are rare. :: That plays a part for a single label, but with F1 the same labels want a
-#   higher threshold.
-# + A missed label costs more than a wrong one, so it pays to name labels that are less likely than
-#   not. :: F2 counts recall twice as much as precision.
-#
-# Somebody tunes a threshold for each of 17 labels on 200 validation tiles and reports F2 on the same
-# tiles. What is wrong?
-# - Nothing, since the network was not trained on them. :: The thresholds were, and they are part of
-#   the answer.
-# - One threshold for all labels is always better. :: With many tiles thresholds of their own may win.
-# + The number is too good: the thresholds are fitted to the luck of these very tiles. :: It belongs on
-#   tiles that were not used for the tuning; the more there is to tune, the more it flatters.
-#
-# May pictures be turned upside down while training?
-# + Tiles from a satellite yes, photographs of cats no. :: An augmentation may make only what could
-#   have been photographed: seen from above there is no up and down.
-# - Always, since more pictures are better. :: A network that expects cats on ceilings wastes what it
-#   could learn.
-# - Never, since the labels would change. :: A river seen from above is a river whichever way it is turned.
-#
-# Why did the early layers get a higher rate here than in lesson 1?
-# - Small tiles need higher rates. :: It is not the size; the same holds for the large ones.
-# + Tiles from above are unlike what the body was trained on, so its layers have more to change. :: Where
-#   the pictures are alike there is more to lose, and the rates should be low.
-# - Binary cross-entropy has smaller gradients. :: It has, as a mean over the labels; but the optimizer
-#   used here, AdamW, evens out the size of gradients.
-#
-# A label was on 3 validation tiles and 2 of them were found. How well does the network know it?
-# - It finds 67 % of them, give or take a percent. :: With three tiles, one more or less changes the
-#   recall by 33 points.
-# + Nobody can tell from three tiles. :: Recall can be only 0, 1/3, 2/3 or 1 there. More tiles with
-#   this label have to be collected first.
-# - As well as any label, since F2 of all tiles is high. :: The mean hardly feels so rare a label.
-#
-# A strip of pictures is cut into overlapping tiles, which are split at random into training and
-# validation. What follows?
-# - The score is too low, since there is less training data. :: Nothing is lost by it.
-# - Nothing, since no tile is in both parts. :: No tile is, but most of its ground is.
-# + The score is too good: most of each validation tile was seen in training. :: That is a leak. Split
-#   by place first, and cut afterwards.
+# %% quiz="2"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **On your own data.** All that it needs is a folder of pictures and a table with two columns, file
 # name and labels separated by spaces: `ck.images(folder, labels=table, many=True)`. Rooms and what
 # stands in them, songs and their moods as spectrograms, X-ray pictures and their findings. Ask before

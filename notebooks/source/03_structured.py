@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 3 · What will the shop sell tomorrow?
 #
 # {badges}
@@ -29,10 +29,8 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · The whole game
 #
 # One row is one shop on one day. We want to know `Sales`. Guess first: if you knew which shop and
@@ -46,6 +44,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+import coursekit as ck
 from coursekit.visuals.style import COLORS, use_style
 
 PATH = ck.fetch("rossmann")
@@ -67,7 +66,7 @@ data = ck.table(first, "Sales", log=True, valid=held_out, categories=categories,
 learn = ck.table_learner(data)
 history = learn.fit(2, lr=0.01, weight_decay=1.0, name="first")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That is a forecast. `rmspe` is the *root mean square percentage error*: 0.1 means that a usual error
 # is a tenth of the day's sales. `valid` names the rows that are held out, seven weeks of August and
 # September 2014; the network has not learned from them. You will compute that number by hand, find
@@ -83,7 +82,7 @@ for name, table in tables.items():
     holes = ", ".join(f"{c} {n:,}" for c, n in gaps[gaps > 0].items())
     print(f"{name:12} {len(table):9,} rows x {table.shape[1]:2}; gaps: {holes or 'none'}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Gaps have reasons, and the reasons differ. A shop without coupons (`Promo2` is 0) has no first week
 # of coupons, and a day without fog or rain has no `Events`: here a gap says "none". A rival whose
 # opening or whose distance nobody wrote down, a weather station that did not report clouds, gusts or
@@ -98,7 +97,7 @@ for name in names[1:]:
     ranges = table.describe().T.filter(["mean", "min", "max"]).round(1)
     print(f"\n{name}\n{look.join(ranges).to_string(na_rep='', max_colwidth=24)}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `test` has no `Sales`: that is to be predicted. What else is missing there?
 
 # %% tags=["nbval-check-output"]
@@ -113,7 +112,7 @@ print(
 )
 print(tables["train"].StateHoliday.value_counts().to_dict())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Closed days sell nothing, which needs no model; we learn from days with sales only. Among the state
 # holidays, `a` is a public holiday, `b` Easter, `c` Christmas, and `0`, a text, is none.
 #
@@ -129,7 +128,7 @@ with use_style():
     axis.set(ylabel="sales of shop 3", title="orange: promotion, blue: none")
 print(one[one.Sales > 0].groupby("Promo").Sales.mean().round().to_dict(), "on average, by promotion")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A rhythm of weeks: here a week of promotion follows each week without one, from Monday to Friday, and
 # the promotion lifts every day of its week. On Sundays the shop is shut, and where a bar is missing
 # within a week, it was shut for a public holiday.
@@ -155,7 +154,7 @@ both["Date"] = pd.to_datetime(both.Date)
 joined, _ = join(both, tables["store"], ["Store"])
 joined, _ = join(joined, tables["store_states"], ["Store"])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # We put both parts below each other, since promotions and holidays of the test weeks are known in
 # advance. `validate="many_to_one"` makes a doubled key an error. Now the weather: its table knows
 # regions by name, `state_names` translates them. Will every row find its weather?
@@ -169,7 +168,7 @@ wanted = ["Max_TemperatureC", "Mean_Humidity", "Precipitationmm", "CloudCover", 
 _, lost = join(joined, weather[["State", "Date", *wanted]], ["State", "Date"])
 print(lost.State.value_counts().to_dict())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # All the rows that found nothing come from one code: the table of shops says `HB,NI`, two states at
 # once, where the weather has `HB` and `NI`. Without the count we would have had gaps, filled them
 # with medians, and never known. We call these shops `NI`, the larger of the two:
@@ -180,7 +179,7 @@ joined, lost = join(joined, weather[["State", "Date", *wanted]], ["State", "Date
 assert len(lost) == 0
 assert len(joined) == len(both)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The last table says how much people searched for the chain, on a scale that ends at 100: a week a row,
 # a region in the file name. A week begins on a Sunday, so each day needs the Sunday before it:
 
@@ -194,7 +193,7 @@ assert len(lost) == 0
 country = searches[searches.State == ""].rename(columns={"trend": "trend_DE"})
 joined, lost = join(joined, country[["Sunday", "trend_DE"]], ["Sunday"])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · What a day knows
 #
 # A date is one number to a computer, and what matters lies in its parts: the month, the weekday, how
@@ -206,7 +205,7 @@ frame = joined.join(parts)
 assert (frame.Weekday + 1 == frame.DayOfWeek).all()
 frame[["Date", *parts.columns]].iloc[0].astype(str).to_dict()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On the Saturday before a promotion, people may wait with their shopping. No column says so: `Promo` is
 # 0 on that day as on any other Saturday. What is missing is *how many days until the next one*. By
 # hand, for one shop, walking backwards through its days:
@@ -225,7 +224,7 @@ shop = frame[frame.Store == 3].sort_values("Date")
 by_hand = days_until(list(shop.Date), list(shop.Promo == 1))
 print([int(days) for days in by_hand[:21]])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `ck.elapsed` does it for all shops at once, forwards and backwards, without a loop. We let it stop
 # at 30 days: whether the last holiday was 40 or 60 days ago should make no difference.
 
@@ -237,7 +236,7 @@ np.testing.assert_array_equal(since.BeforePromo[shop.index], np.minimum(by_hand,
 frame = frame.join(since.fillna(30))
 print(list(since.columns))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # May we look ahead? At promotions and holidays, yes: they are planned months before. At sales or
 # customers, never.
 #
@@ -260,7 +259,7 @@ for event in ["Promo", "Holiday"]:
     frame.loc[mirrored.index, f"{event}Next7"] = past_week(mirrored, event)
 print(frame.query("Store == 3")[["Date", "Promo", "PromoPast7", "PromoNext7"]].iloc[4:9])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Last, the rival. What matters is how many months ago it opened, and after two years people are
 # used to it: we *cap* at 24. Before its opening it is -1, however long before. And some shops send
 # coupons four times a year, from some week on, in months that `PromoInterval` names: is this one?
@@ -277,7 +276,7 @@ for number, month in enumerate(months, 1):
 print(f"before the rival opened: {(frame.RivalMonths == -1).mean():.1%} of all rows")
 print(f"in a month of coupons: {frame.Coupons.mean():.1%}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 5 · Gaps, scales and unknown values
 #
 # A network needs numbers of similar size, and no gaps. The rules, all of them fitted on the training
@@ -316,7 +315,7 @@ theirs = np.asarray(data.train.inputs[1])[:, place]
 assert np.allclose(by_hand, theirs, atol=1e-5)
 print([name for name in data.numbers if name.endswith("is missing")])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **A category never seen before.** Categories become codes from 1 on, in order; a gap among them gets a
 # code of its own. Code 0 is kept for whatever the training rows do not have: a shop that opens
 # tomorrow, a kind of weather that never was. What will the network make of it? It looks up the mean of all that it knows.
@@ -328,7 +327,7 @@ row = dict(zip(data.categories, codes[0].tolist()))
 print(row)
 assert row["Store"] == row["Events"] == 0
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 6 · The right error, the right split
 #
 # A hundred euros too much is a lot for a small shop. So errors count in *percent*, and RMSPE squares
@@ -348,7 +347,7 @@ print(f"root of the mean squared logarithm: {np.sqrt(np.mean(np.log(1.1) ** 2)):
 guess = torch.tensor(1.1 * truth)
 assert abs(rmspe(truth, 1.1 * truth) - ck.rmspe(guess, torch.tensor(truth))) < 1e-6
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Which rows to hold out?** The test weeks are 1 August to 17 September 2015. Three ways:
 #
 # * the same dates a *year earlier*;
@@ -389,7 +388,7 @@ for name, held_out in splits.items():
     claims[name] = claim(held_out)
     print(f"{name:13} RMSPE {claims[name]:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # One model, three numbers. Which of them may be believed? With random rows, those of the same region
 # on the same day, or of the same shop on the day before, are in the training part: whatever was going
 # on there that week (a fair, road works), the model has seen it in the neighbours' sales. For a
@@ -422,7 +421,7 @@ for name, mask in splits.items():
     share = f", that is {claims[name] / best:.3f} of it" if has_truth else ""
     print(f"{name:13} claimed {claims[name]:.4f}{possible}{share}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On the sample, read the last column. Both splits by time claim several percent more than what is
 # possible, as a model must that had to learn its effects from noisy sales. The random rows claim
 # what is possible to within a percent, now and then less: no model gets there without peeping. The
@@ -449,7 +448,7 @@ assert torch.allclose(product, looked_up)
 assert torch.allclose(product, library)
 print(looked_up)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Three ways to the same numbers, and looking up needs no multiplication. So an **embedding** is a
 # matrix whose rows are learned: gradient descent moves the row of Friday until it says what matters
 # about Fridays. How many numbers for each? A rule of thumb: half as many as there are codes, code 0
@@ -461,7 +460,7 @@ widths = [min(8, ck.embedding_dim(len(values))) for values in data.categories.va
 for (name, values), width in zip(data.categories.items(), widths):
     print(f"{name:14} {len(values):5} codes -> {width} numbers")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 8 · The network, box by box
 #
 # Look the categories up (dropout blanks a few of the looked-up numbers), put the numbers, after a
@@ -483,7 +482,7 @@ learn = new_learner(data, 1)
 print(learn.model.layers)
 print("range of the logarithm:", [round(end, 2) for end in learn.model.y_range])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # By hand, for one batch, from the learner's own weights (a network that is not training uses the means
 # and spreads that its batch norms noted down while training, and drops nothing):
 
@@ -511,13 +510,13 @@ with torch.no_grad():
     assert torch.allclose(by_hand(model, codes, values), model(codes, values), atol=1e-5)
 print("equal for", len(codes), "rows;", sum(p.numel() for p in model.parameters()), "weights")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which learning rate? You know the sweep from lesson 1.
 
 # %%
 sweep = learn.find_lr()
 ck.show_sweep(sweep);
-# %% [markdown] lang="en"
+# %% [markdown]
 # Then the training, three times with other seeds. The weight decay is high: it pulls weights towards
 # zero, and a shop that is like the others needs no row that is far from theirs. Each step shrinks
 # every weight by the rate times the decay: where the rate is highest, 0.01 times 1.0, a hundredth. The
@@ -535,7 +534,7 @@ learn = learners[0]
 
 # %%
 ck.show_history(histories["seed 1"]);
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read it aloud: the training loss of the first epoch is high, for it is the mean over an epoch in which
 # the network began by knowing nothing; from the second one on it falls slowly. The validation loss
 # falls to the end, does not turn upwards, and ends close to the training loss: little is learned by
@@ -562,7 +561,7 @@ if has_truth:
     print(f"correlation of error and luck: {np.corrcoef(held.error, luck)[0, 1]:.2f}")
 worst[["Store", "Date", "StateHoliday", "Promo", "Sales", "error"]].head(6)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Look at the worst days: is there a column that would have told? Most of them sold less than was
 # predicted. That is in the nature of percent: the same hundred euros are a larger share of a bad day
 # than of a good one. On the sample, mood and noise, of which no column tells, explain most of the
@@ -623,7 +622,7 @@ print("first:", min(table, key=table.get))
 passed = [name for name, error in table.items() if error < table["... and promotion"]]
 print("better than means of shop, weekday and promotion:", ", ".join(passed))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read it honestly. A table of means, which needs no learning, is the bar that everything should pass;
 # the last line says who does. On the sample the linear model, with all its columns, does not pass
 # the means of shop, weekday and promotion: it adds effects up, so every shop gets the same weekdays
@@ -645,7 +644,7 @@ table["networks and boosted trees"] = rmspe(truth, np.sqrt(together * boost))
 for label in list(table)[-3:]:
     print(f"{label:26} {table[label]:.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Embeddings for the forest.** A forest sees the code of a shop, a number without meaning. Give it
 # the rows that the network has learned instead:
 
@@ -663,7 +662,7 @@ learn.model.to(learn.device)
 table["forest on embeddings"] = rmspe(truth, better)
 print(f"forest on codes {table['random forest']:.4f}, on embeddings {rmspe(truth, better):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 11 · What has it learned?
 #
 # **Maps of categories.** Each weekday is a short list of numbers now, and so is each state and each
@@ -687,7 +686,7 @@ kinds = tables["store"].set_index("Store").StoreType
 maps["shops"] = embedding("Store"), [f"{n}, type {kinds[n]}" for n in data.categories["Store"][1:]]
 ck.explore.embedding_map(maps)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Without the controls, `ck.explore.embedding_map(maps, which="shops", find="17,")` draws the same.
 #
 # What is the first direction of the states? On the sample we know what was planted: some states sell
@@ -703,7 +702,7 @@ if has_truth:
         first = ck.principal_components(rows)[0][:, 0]
         print(f"seed {seed}: correlation {abs(np.corrcoef(first, summer)[0, 1]):.2f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It has found the summer business by itself, from sales alone, and with each seed again. (Left or right
 # is arbitrary, so the sign of the correlation says nothing and is left out.)
 #
@@ -726,7 +725,7 @@ assert np.allclose(by_hand, promotion)
 print(f"a promotion adds {promotion[1].mean() / promotion[0].mean() - 1:.0%}")
 rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
 ck.show_partial_dependence(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which other effects has it found? Predict for each: temperature, the months since the rival opened,
 # the distance of the rival. Then choose the column. (Where Tab has led you to a list, the space bar
 # opens it.) And does every kind of shop have the same week? The figure begins with that question, a
@@ -738,7 +737,7 @@ columns += ["RivalMonths", "StoreType", "Month", "StateHoliday", "AfterPromo", "
 words = {"DayOfWeek": dict(enumerate(days, 1)), "Promo": {0: "none", 1: "promotion"}}
 ck.explore.partial_dependence(learn, few, columns=columns, by="StoreType", words=words)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `ck.explore.partial_dependence(learn, few, column="Month", by="Promo")` draws another one without the controls.
 # Lines that run apart say that one effect depends on another column: an *interaction*. On the
 # sample, the Saturdays differ most; a model that only adds effects up cannot say that.
@@ -756,7 +755,7 @@ columns += ["Max_TemperatureC", "Precipitationmm", "CompetitionDistance", "Rival
 shown = ck.explore.what_if(learn, day, columns=columns, names=("Store", "Date"), words=words)
 shown.set(DayOfWeek=6, Precipitationmm=15.0)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Without the controls, `.set` moves them: `shown.set(row=5, Promo=True)`. Two warnings. A slider moves one column only: a promotion with `AfterPromo` at 5 is a day
 # that never was, and of what it has never seen a network speaks as freely as of what it knows. And
 # the answer is what the *model* says: that shops far from a rival sell more does not prove that moving
@@ -777,7 +776,7 @@ for value in theirs["grid_values"][0]:
     ours.append(woods.predict(changed).mean())
 assert np.allclose(ours, theirs["average"][0], atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Importance.** Which columns does it lean on? Shuffle one column of the validation rows, so that it
 # says nothing any more, and see how much worse the error gets. Columns that tell the same (three
 # kinds of weather) have to be shuffled together, or each hides behind the others.
@@ -812,7 +811,7 @@ with use_style():
     axis.set(xlabel="RMSPE added by shuffling")
 print(", ".join(f"{name} {gain:.3f}" for name, gain in reversed(ranked)))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The figure and the line say the same: how much the error grows where each group of columns is
 # shuffled. Shop, promotion and weekday carry the forecast. The weather adds next to nothing, though
 # the curve of the rain above falls, and rightly so on the sample: on most days there is little rain,
@@ -835,7 +834,7 @@ agreement = np.corrcoef(ours, theirs.importances_mean)[0, 1]
 assert agreement > 0.98
 print(f"correlation of both: {agreement:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 12 · Leaks and drift
 #
 # **A column that knows too much.** `Customers` says how many people came. Give it to the boosted trees.
@@ -848,7 +847,7 @@ peeking = ck.table(
 predicted = np.exp(boosted(peeking).predict(matrix(peeking.valid)))
 print(f"without Customers {table['boosted trees']:.4f}, with {rmspe(truth, predicted):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Nobody knows tomorrow's customers today: the test table has no such column. When a result is too
 # good, look for the column that could not be known.
 #
@@ -881,7 +880,7 @@ tell_apart.fit(both[:, timeless], label)
 top = np.argsort(-tell_apart.feature_importances_)[:5]
 print("now it goes by", columns[timeless][top].tolist())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That the calendar tells the rows apart is no wonder: the test weeks are late summer of 2015. Without
 # it the classifier is nearly as sure, and the last line says by what: what people searched for, how
 # warm it was, how far the next holiday is, each of them a calendar in disguise. So it is fair to hold
@@ -903,7 +902,7 @@ for name, rate in {"too high": 10.0, "right": 0.01, "too low": 0.0001}.items():
 ck.show_histories(wrong, "rmspe")
 print({name: round(history[-1]["rmspe"], 4) for name, history in wrong.items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # And many epochs on a thousand rows, in batches of 64, so that there are many steps:
 
 # %%
@@ -914,7 +913,7 @@ long = new_learner(tiny, 1, dropout=0.0).fit(
     20, 0.01, weight_decay=0.0, schedule=ck.constant, name="too long"
 )
 ck.show_history(long);
-# %% [markdown] lang="en"
+# %% [markdown]
 # With the rate far too high the weights jump out of every valley; far too low, they hardly leave the
 # start. With few rows and many epochs the training loss goes on falling to the end, while the
 # validation loss stopped falling long before and only sways: the gap between the two is what the
@@ -937,7 +936,7 @@ print(f"{len(answer):,} rows, {int(future.Open.isna().sum())} without a word on 
 print("written to", file.name)  # print(file) says where: two folders above PATH
 answer.sort_values("Id").head(3)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `print(file)` shows the whole path of the file, for you to download or to hand in.
 #
 # On the sample the future is known as well. Which of the splits has told the truth about it? To be
@@ -961,7 +960,7 @@ if has_truth:
         best = floor(past[mask])
         print(f"{name:18} {claims[name]:.4f}, possible {best:.4f}: {claims[name] / best:.3f} of it")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (`Sales` are our three networks.) None of the plain claims is the error of the test weeks to the
 # last digit, and none could be: the moods of single weeks move the level, and some weeks are harder.
 # Compare the last column instead. The truth for the trees lies between the two splits by time, the
@@ -981,179 +980,37 @@ with_and_without = ck.what_if(fresh, day, "Promo", [0, 1])[:, 0]
 assert np.allclose(with_and_without, ck.what_if(learn, day, "Promo", [0, 1])[:, 0])
 print(f"without: {with_and_without[0]:,.0f}, with a promotion: {with_and_without[1]:,.0f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 15 · Before you go on
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("3.1")` gives a hint, `ck.solution("3.1")` a solution.
-#
-# **3.1** Write `days_since`, the twin of `days_until`: for each day of one shop, in order, the days since
-# the last event, 0 on the day of an event itself, `np.nan` before the first. Some days may be missing.
-
-# %% [markdown] lang="en" hints="3.1"
-# - Section 4 walks backwards and keeps the date that it met last; here you walk forwards.
-# - First look whether there is an event today, then write the answer down.
-# - The answer is `(date - last).days`, or `np.nan` as long as `last` is None.
 
 # %% exercise="3.1"
-def days_since(dates, happens):
-    # shown: return ...
-    answer, last = [], None
-    for date, event in zip(dates, happens):
-        last = date if event else last
-        answer.append(np.nan if last is None else (date - last).days)
-    return answer
-    # end
-
-
-ck.check("3.1", days_since)
-
-# %% [markdown] lang="en"
-# **3.2** Write `fill`: the numbers `other` (an array) with their gaps filled as section 5 does it, by what
-# the array `train` says.
-
-# %% [markdown] lang="en" hints="3.2"
-# - The median, and not of the numbers that are to be filled.
-# - `np.nanmedian` leaves gaps out; `np.isnan` says where they are.
-# - `np.where(where, this, else_that)`.
 
 # %% exercise="3.2"
-def fill(train, other):
-    # shown: return ...
-    return np.where(np.isnan(other), np.nanmedian(train), other)
-    # end
-
-
-ck.check("3.2", fill)
-
-# %% [markdown] lang="en"
-# **3.3** Write `hold_out`: a mask that is True for the rows of the last `days` days of the calendar.
-# `dates` is a NumPy array of days, many rows a day, in no order; some days may be missing.
-
-# %% [markdown] lang="en" hints="3.3"
-# - The last day is `dates.max()`.
-# - `np.timedelta64(days, "D")` is so many days; it can be taken away from a date.
-# - With `days` of 1 only the last day itself is held out: larger than, or at least?
 
 # %% exercise="3.3"
-def hold_out(dates, days):
-    # shown: return ...
-    return dates > dates.max() - np.timedelta64(days, "D")
-    # end
-
-
-ck.check("3.3", hold_out)
-
-# %% [markdown] lang="en"
-# **3.4** What is the RMSPE of a model that says 0 for every open day, whatever the data?
-
-# %% [markdown] lang="en" hints="3.4"
-# - Put 0 for `predicted` into the function of section 6.
-# - Each share is (truth - 0) / truth.
 
 # %% exercise="3.4"
-# shown: answer = ...
-answer = 1.0
-# end
-ck.check("3.4", answer)
-
-# %% [markdown] lang="en"
-# **3.5** A category has 40 codes, code 0 among them, and an embedding of 8 numbers. How many weights is
-# that? And how many weights, without biases, would a first layer of 100 units have for the same
-# category as one-hot? Give both as `(embedding, layer)`.
-
-# %% [markdown] lang="en" hints="3.5"
-# - An embedding is a matrix with a row for each code.
-# - One-hot makes 40 inputs of it; a linear layer has a weight for each pair of an input and a unit.
 
 # %% exercise="3.5"
-# shown: answer = ...
-answer = (40 * 8, 40 * 100)
-# end
-ck.check("3.5", answer)
-
-# %% [markdown] lang="en"
-# **3.6** One network says 4,000, another one 9,000. We average as section 10 does. What comes out?
-
-# %% [markdown] lang="en" hints="3.6"
-# - It averages the logarithms.
-# - `np.exp` of the mean of both logarithms; or the root of their product.
 
 # %% exercise="3.6"
-# shown: answer = ...
-answer = np.exp((np.log(4000) + np.log(9000)) / 2)
-# end
-ck.check("3.6", answer)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **To go further**, without a check: take `BeforePromo`, `AfterPromo`, `PromoPast7` and `PromoNext7` out of
 # the lists and train again; on which weekday does the error grow most? And train with the rate that
 # the sweep suggests, with three seeds: is the difference larger than that between the seeds?
 #
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(3)
-
-# %% [markdown] lang="en" quiz="3"
-# Why does the network learn the logarithm of the sales?
-# - Because a network cannot give out large numbers. :: It can; any range can be scaled.
-# + Because errors count in percent, and a difference of logarithms is nearly an error in percent. ::
-#   So the usual squared loss fits the error that we care about.
-# - Because some days have sales of 0. :: These have no logarithm at all; they are left out.
-# - To make the training faster. :: It costs and saves nothing; it changes which errors count.
-#
-# After a left join, 990 rows found nothing on the right side. What now?
-# - Nothing: a left join keeps all rows. :: It keeps them with gaps, which are then filled with medians
-#   and never noticed.
-# - Drop these rows. :: They are all days of some shop; first find out why.
-# - Fill their gaps with the median. :: The right values exist, under a key that is spelled differently.
-# + Look which keys they have; a code may be spelled differently in the two tables. :: Here all of them
-#   came from one code for two states.
-#
-# Why do random validation rows claim too much here?
-# + Rows of the same region and week stand in the training part, and tell how that week went. :: In a
-#   future week there are no such neighbours.
-# - There are too few of them. :: They are as many as in the other splits.
-# - The model has seen the very same rows in training. :: It has not; each row is in one part only.
-# - Random numbers favour good days. :: Three draws say the same.
-#
-# What is an embedding?
-# - A list of zeros with a single 1. :: That is one-hot; it is fixed, and nothing in it is learned.
-# - The number of the category, scaled. :: Then Friday would be five times Monday.
-# + A matrix of learned numbers, of which each category looks up its row. :: The same as one-hot times the
-#   matrix, without the multiplication.
-# - A picture of the categories on a plane. :: That is drawn from it; the embedding has more numbers.
-#
-# Which of these may a forecast for next month not use?
-# - The days until the next promotion. :: Promotions are planned and known beforehand.
-# + How many customers came on that day. :: Nobody knows that before the day is over; it is a leak.
-# - Whether the day is a public holiday. :: The calendar is known for years ahead.
-# - The mean sales of the shop last year. :: The past is known.
-#
-# A shop opens tomorrow that no training row has. What does the network look up for it?
-# - Nothing: it stops with an error. :: Code 0 is kept for just this case.
-# - The row of the shop with the next number. :: Neighbouring numbers say nothing about shops.
-# - A row of random numbers. :: It would be, if nothing had been done about it.
-# + The mean of all shops that it knows. :: The best guess about a shop of which nothing is known.
-#
-# A classifier tells training rows from test rows perfectly. Is the model lost?
-# - Yes, it has to be trained anew. :: On what? There are no other rows.
-# + Not yet: look by which columns it does so. :: That the calendar differs is certain; a price that has
-#   doubled would be serious.
-# - No, that always means that both parts are alike. :: The other way round: alike means an AUC near 0.5.
-#
-# Shuffling the weather hardly changes the error, and yet more rain lowers the prediction. How can that
-# be?
-# - One of the two must be computed wrongly. :: Both are right; they ask different questions.
-# - Shuffling does not change anything. :: It does for the shop: there the error grows a lot.
-# + The effect is real, but small, and on most days there is little rain. :: Importance measures what is
-#   lost over all rows, the curve what one change does.
+# %% quiz="3"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **On your own data.** Any table with a date and something to predict will do: electricity, visits, bike
 # rides. First put the date's parts in its place (`ck.date_parts`): as text it would become a category,
 # and the days held out would all be unknown. `ck.table(frame, "target", valid=mask)` tells words from

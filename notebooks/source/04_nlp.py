@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 4 · Did they like the film?
 #
 # {badges}
@@ -28,8 +28,6 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
 # %%
 import numpy as np
@@ -37,9 +35,11 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
+import coursekit as ck
+
 PATH = ck.fetch("aclImdb")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · Read first
 #
 # The reviews lie in folders, one file each: `train` and `test`, and in each of them `pos` and `neg`.
@@ -50,7 +50,7 @@ for part in ("train/pos", "train/neg", "train/unsup", "test/pos", "test/neg"):
     files = sorted((PATH / part).glob("*.txt"))
     print(f"{part:12} {len(files):6,} files, such as {files[5].name}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The number behind the underscore is the rating that the writer gave, 1 to 10; 0 means that it is not
 # told. Read a few, slowly. Which words would you go by?
 
@@ -60,7 +60,7 @@ for file in sorted((PATH / "train/pos").glob("*.txt"))[3:5]:
 for file in sorted((PATH / "train/neg").glob("*.txt"))[3:5]:
     print("NEGATIVE", file.name, "\n", file.read_text("utf-8")[:500], "\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # People praise what they then reject, deny what they then affirm, quote others to disagree. In the
 # small reviews of the sample about every second opinion comes in such a way; real reviews do it more
 # rarely, and at greater length. So: can one tell praise from blame by counting words? A guess, please, before
@@ -87,7 +87,7 @@ stream = ck.language(PATH, batch=rows, length=steps)
 language = ck.language_learner(stream, **sizes)
 told = language.fit(3, lr=rate, name="language")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `perplexity` is the number to look at: as if the model had to guess among so many words that are
 # all equally likely. `accuracy` is the share of words that it names exactly. Now the classifier. Its
 # body has learned to read; first only its new head is trained, then one layer below it, then all:
@@ -109,7 +109,7 @@ data = ck.text(PATH, vocabulary=stream, batch=batch)
 learn = ck.text_learner(data, language, dropout=0.2)
 history = fine_tune(learn, "classifier")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A tenth of the labelled reviews was set aside for the column `accuracy`. They are few here, so that
 # column jumps; and we looked at it while we chose sizes and rates. The number that counts comes from
 # the reviews in `test`, which neither model has read:
@@ -118,7 +118,7 @@ history = fine_tune(learn, "classifier")
 table = {"after reading": [learn.evaluate(data.test)["accuracy"]]}  # a list: more runs will follow
 print(f"{data.test.examples:,} test reviews, {table['after reading'][0]:.1%} right")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Everything else in this lesson opens this box: what went in, what the two models are made of, and
 # how much of the number is due to which part.
 #
@@ -153,14 +153,14 @@ def tokens(text):
     ]
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # What will become of this sentence? Count the tokens before you run it.
 
 # %% tags=["nbval-check-output"]
 sentence = "I WAS soooo bored!!! It isn't Anna's film, really."
 print(tokens(sentence))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A capital letter became a mark, `<cap>` for one and `<up>` for a whole word of them (a word of one
 # letter, such as `I`, gets none), so that `It` and `it` share what is learned about them, and little is
 # lost: which letters inside a word are large, as in `McDonald`, and how often a sign was repeated.
@@ -180,7 +180,7 @@ same = [tokens(text) == vocabulary.split(text) for text in list(texts.values())[
 print(f"{sum(same):,} of {len(same):,} reviews are cut alike")
 assert np.mean(same) > 0.99
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Without the line of `tokens` that turns `<br />` into a space and the curly ’ into a straight one, more
 # than half of the real reviews would be cut in another way: real text is never as clean as an example.
 # What may still differ is a ’ that stands alone. Now from a text to numbers, and back:
@@ -190,7 +190,7 @@ numbers = vocabulary.encode("The acting was superb, but the zeppelin was not.")
 print(numbers)
 print(vocabulary.decode(numbers))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Pieces of words.** Names, typing errors and languages with long words fill a vocabulary quickly. So
 # most models of today use *byte pair encoding* (arXiv:1508.07909): begin with single letters, find
 # the pair that stands side by side most often, make it one token, and go on. By hand, on four words
@@ -211,7 +211,7 @@ for _ in range(6):
         words[word] = text.split("\0")
 print(merges, words, sep="\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # After a few steps `est` is one token, though nobody told it about endings. Does the library find the
 # same? (Where two pairs are equally frequent, each may take either.)
 
@@ -224,7 +224,7 @@ lines = [" ".join([word] * count) for word, count in counts.items()]
 library.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=16, show_progress=False))
 print([library.encode(word).tokens for word in counts])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How long does a review become? The same sentence with vocabularies of three sizes (below some 260
 # there are only single letters, since every byte must be written somehow):
 
@@ -236,7 +236,7 @@ for most in (270, 400, 1000):
     print(f"{most:5} tokens: {len(pieces.number(some)[0]) / len(some):5.0f} a review", end=" ")
     print("|".join(pieces.split(long_word)))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A larger vocabulary gives shorter texts, and rarer tokens. Anything can be written, even a word that
 # was never seen; so there is no `<unk>`. We stay with words here, because you can read them.
 #
@@ -251,7 +251,7 @@ for start in (0, 4):
     print(pd.DataFrame(grid[:, start : start + 4]).to_string(header=False))
     print("   told to say", targets[:, start : start + 4].tolist(), "\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The target of each word is the word after it. And row by row, the second batch goes on where the
 # first one ended: the network can remember what it has read. Nothing is filled up with padding.
 # Our real batches, as a table:
@@ -267,7 +267,7 @@ batches = iter(stream.train)
 assert torch.equal(x[:, 1:], y[:, :-1])  # the target is the text, one word later
 assert torch.equal(y[:, -1], x2[:, 0])  # each row goes on
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · What counting words can do
 #
 # **Naive Bayes.** For each word: how large is its share of all words in good reviews, and in bad ones?
@@ -306,7 +306,7 @@ words = counter.get_feature_names_out()
 print("most for it    ", list(words[np.argsort(-votes)[:8]]))
 print("most against it", list(words[np.argsort(votes)[:8]]))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Are these the words that you would have chosen? Now with pairs of neighbours as well ("not good" is
 # one of them), with *logistic regression*, which learns the votes; and once with the columns
 # multiplied by naive Bayes' votes before (Wang and Manning, 2012). Which one will be the best?
@@ -333,7 +333,7 @@ for name, (one, two) in ways.items():
     table[f"logistic, {name}"] = [model.score(two, test_labels)]
 pd.Series({name: f"{runs[0]:.1%}" for name, runs in table.items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On real reviews counting goes far: the weighted version is a classic that is hard to beat. On the
 # sample it cannot, by construction. Here is why. Two reviews of the very same words:
 
@@ -342,7 +342,7 @@ one = "The opening was dull, but the ending was superb."
 other = "The ending was superb, but the opening was dull."
 print(sorted(tokens(one)) == sorted(tokens(other)))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Whoever counts single words must give them the same verdict, and is wrong once. Pairs of neighbours
 # see a little order: "superb ." tells that the praise comes last. But put "all the way" behind both
 # adjectives, and the two texts have the very same pairs as well. Order carries meaning. So we need a
@@ -364,7 +364,7 @@ measured = language.evaluate()
 print(f"our model: {measured['perplexity']:.2f} = exp({measured['loss']:.4f})")
 assert abs(np.exp(measured["loss"]) - measured["perplexity"]) < 1e-3 * measured["perplexity"]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # What does it expect after the beginning of a sentence? Say your own next word first.
 
 
@@ -382,7 +382,7 @@ for text in ("The acting", "There is nothing", "The ending was", "My brother cal
     shown = [f"{vocabulary.itos[i]} {p:.2f}" for p, i in zip(best.values, best.indices)]
     print(f"{text:22}", ", ".join(shown))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # To continue a sentence, draw one of the words by its probability, put it behind, and ask again.
 # `temperature` below 1 makes likely words likelier still. (The numbers go round, not the text: a mark
 # such as `<cap>` is no text until the word after it has been drawn, and would be lost.)
@@ -401,7 +401,7 @@ def go_on(text, words=40, temperature=0.8, seed=0):
 
 print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Now you. After `There is nothing`, will the most probable word be praise or blame, or neither? Type
 # beginnings of your own, take words by the buttons, and watch how sure it is: where the grammar leaves
 # one word only, one bar stands out; where a name or an adjective may come, the bars are many and small.
@@ -410,7 +410,7 @@ print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
 # %%
 ck.explore.next_words(next_words, vocabulary, text="There is nothing")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Nobody told it what a sentence is. It learned grammar, phrases and what goes with what, because all
 # of that helps to tell the next word. How does it do it?
 #
@@ -438,7 +438,7 @@ with torch.no_grad():
     by_hand = lstm_by_hand(vectors, *layer.parameters())
     assert torch.allclose(by_hand, layer(vectors)[0], atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Five dropouts.** A network with a good memory learns its texts by heart. The AWD-LSTM
 # (arXiv:1708.02182) drops something in five places, at random, while it trains:
 #
@@ -464,7 +464,7 @@ print(dropped[0])
 torch.manual_seed(0)
 assert torch.equal(dropped, variational_dropout(ones, 0.5))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The kept ones are doubled, so that sums stay the same on average. The weights from state to state,
 # in training, with the same dice:
 
@@ -481,7 +481,7 @@ assert torch.allclose(by_hand, trained, atol=1e-5)
 layer.eval()
 print(f"{weight_drop:.0%} of {w_state.numel():,} weights are left out in each batch")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Tied weights.** The first layer turns a word into a vector, the last one turns a vector into a score
 # for each word. One and the same matrix can do both (arXiv:1608.05859). How many weights does that
 # save?
@@ -497,7 +497,7 @@ with torch.no_grad():
         said @ encoder.embedding.weight.T + decoder.bias, decoder(said), atol=1e-4
     )
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Two penalties and a brake.** Large vectors, and vectors that jump from word to word, are taxed
 # (arXiv:1708.01009); `ck.language_learner` adds both to the loss. And a gradient that is longer than
 # a limit is shortened, because one bad batch could otherwise throw the weights far away:
@@ -514,7 +514,7 @@ weight.grad = gradient.clone()
 torch.nn.utils.clip_grad_norm_([weight], 0.4)
 assert torch.allclose(shortened, weight.grad, atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Which rate?** The sweep of lesson 1 works here as well. Look in the picture for the rate that we used
 # (`rate` in section 2): is it below or above the suggestion?
 
@@ -523,7 +523,7 @@ ck.seed()
 sweep = ck.language_learner(stream, **sizes).find_lr(steps=60, lowest=1e-4, highest=3.0)
 ck.show_sweep(sweep);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Ours is lower, to be on the safe side: the encoder will be needed later, and it has to train for three
 # epochs without a batch that throws it off. Try the suggestion as an experiment.
 #
@@ -550,7 +550,7 @@ with torch.no_grad():
 assert torch.allclose(pool(vectors, lengths), ck.concat_pool(vectors, lengths), atol=1e-5)
 print(tuple(vectors.shape), "->", tuple(ck.concat_pool(vectors, lengths).shape))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Gradual unfreezing.** The head starts from random weights. If everything trained at once, its first
 # wild gradients would spoil what the encoder has learned. So `fine_tune` above trains the head alone,
 # then one layer more, then all; and the embedding, which holds what is known of each single word, gets
@@ -562,7 +562,7 @@ for group, name in ((-1, "head"), (-2, "and the last layer"), (0, "all")):
     trained = sum(part.numel() for part in learn.model.parameters() if part.requires_grad)
     print(f"{name:20} {trained:10,} weights")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 7 · What was reading worth?
 #
 # The same network, the same reviews, the same `fine_tune` with its three steps and its rates; but from
@@ -591,7 +591,7 @@ for name, learners in {"from nothing": scratch, "after reading": read}.items():
     mean, spread = np.mean(table[name]), np.std(table[name])
     print(f"{name:14} {mean:.3f} ± {spread:.3f}", np.round(table[name], 3))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The only difference is what the encoder had read before, without any label. Look at the single runs
 # and not at the means alone: from nothing one run may do as well as those that had read, and another
 # one falls far behind; after reading all of them do well. (All three share one language model, so their
@@ -609,7 +609,7 @@ ck.show_histories(
     {"from nothing": scratch[0].history, "after reading": read[1].history}, value="valid_loss"
 );
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (Both curves begin after the two short fits of head and last layer.)
 #
 # ## 8 · Backwards as well
@@ -639,13 +639,13 @@ for name, shares in {"backward": backward.probabilities, "both averaged": both}.
 differ = (forward.probabilities.argmax(1) != backward.probabilities.argmax(1)).sum().item()
 print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Averaging two models helps where they make different mistakes and are about equally good. Compare the
 # average with the *better* of the two, not with the first one. On the sample it does not have to win:
 # these are single runs, a few of a thousand reviews make a difference of some thousandths, and above
 # you saw how far three seeds lie apart.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 9 · A small transformer
 #
 # An LSTM carries what it has read along, word by word. A *transformer* (arXiv:1706.03762) lets every
@@ -662,7 +662,7 @@ attentive.fit(8, rate / 5, name="transformer")
 table["transformer, from nothing"] = [attentive.evaluate(cut.test)["accuracy"]]
 print(f"{table['transformer, from nothing'][0]:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It is compared with the LSTM that also started from nothing: neither had read before. Transformers
 # know nothing of order by themselves and have to learn even that from the labelled reviews, of which
 # there are few; that is why they are nearly always trained on large unlabelled texts first.
@@ -690,7 +690,7 @@ def contributions(text, learner=learn):
 mixed = "The opening was hopelessly dull, but the ending was superb and took my breath away."
 ck.show_tokens(*contributions(mixed), title="gradient times input: blue speaks for a good film");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Leave one out.** A second way, slower and easier to believe: remove one word, and see how much the
 # verdict changes.
 
@@ -709,7 +709,7 @@ def without_each(text, learner=learn):
 
 ck.show_tokens(*without_each(mixed), title="leave one out: blue speaks for a good film");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Do the two agree? They ask different questions, so they need not; where both point at a word, you may
 # trust it more. What does the verdict hang on, single strong words, or also on `but`? And do commas and
 # full stops light up? An LSTM carries along what it has read, and the sign that ends a clause is where
@@ -754,7 +754,7 @@ for frame in frames:
         both_right[frame, name] = right.mean()
 pd.Series(both_right).unstack().map("{:.0%}".format)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Each line says in what share of sixteen pairs both were right. Naive Bayes adds the votes of all words,
 # so a negation would have to outvote the word itself. For the network the phrases are not alike: some it
 # reads rightly in most pairs. A share near one half means something else: the plain reviews are all
@@ -780,7 +780,7 @@ if known.is_file():
     shares = by_turn[["our model", "naive Bayes"]].mean().astype(float)
     print(shares.assign(opinions=by_turn.size()).sort_values("our model").round(2).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Where the words say the opposite of what is meant, counting falls close to a coin; the network loses far
 # less.
 # What is quoted, negated or meant as irony is still harder for it than what is said plainly.
@@ -798,7 +798,7 @@ hardest = forward.losses.argsort(descending=True).tolist()
 short = next(data.test.names[row] for row in hardest if len(texts[data.test.names[row]]) < 900)
 ck.show_tokens(*contributions(texts[short]), title=short);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read them in full before you blame the model. Would you have known?
 #
 # ## 11 · Type a review
@@ -830,7 +830,7 @@ for review in (
     word = "unsure" if abs(share - 0.5) < 0.1 else "good" if share > 0.5 else "bad"
     print(f"{share:.3f} {word:6} {review}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Do not round a probability near a half to "good" or "bad": the model is telling you that it does not
 # know. The first two have the same words, and a person tells them apart at once. A single sentence is
 # not what it was trained on; put a second opinion into the same review and it grows surer.
@@ -851,7 +851,7 @@ first = "I saw it at a small cinema in town. "
 one, other = "The story was superb from beginning to end.", "Nobody could call the story superb."
 ck.explore.review(with_colours, text=first + one, beside=first + other)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A model knows the negations that it has read, and the reviews of the sample never put `not` right before
 # the word. Which other phrases turn the verdict, and which do not?
 #
@@ -871,7 +871,7 @@ for label, lr in {"far too high": 50 * rate, "as above": rate, "far too low": ra
 # %%
 ck.show_histories(tried, value="train_loss");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Far too high: the loss jumps, and what was read is thrown away. Far too low: in three epochs next to
 # nothing has changed.
 #
@@ -891,7 +891,7 @@ ck.show_history(crammed)
 for name, part in {"the 150 it has learned from": few.train, "test": data.test}.items():
     print(f"{name:28} {crammer.evaluate(part)['accuracy']:.1%} right")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It has learned its reviews by heart, down to a loss of nearly nothing, and knows little of others. More
 # epochs make it surer of itself, also where it is wrong: that is why the validation *loss* can climb
 # while the accuracy beside it does not fall. Fewer epochs, more dropout, more reviews, or an encoder that has read.
@@ -911,7 +911,7 @@ with torch.no_grad():
             right[name] += (learn.model(ids, given).argmax(1) == targets).sum().item()
 print({name: f"{count / wide.examples:.1%}" for name, count in right.items()})
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Nothing crashed, no message appeared; only the number is lower. Mistakes of this kind are found by
 # checks like the `assert` under `pool`.
 #
@@ -932,7 +932,7 @@ for name, given in {"with": with_rating(data.test), "without": test_reviews[:200
     reached = leaking.score(leaky.transform(given), test_labels[:2000])
     print(f"test reviews {name:8} a rating: {reached:.1%} right")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The number explains everything, so the other words hardly got a vote. A result that is too good
 # is a reason to look at the data: which words have the largest weights?
 #
@@ -952,7 +952,7 @@ result = pd.DataFrame(
 )
 result.sort_values("mean").round(3).fillna("-")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `mean` is the share of the test reviews that are judged rightly. A dash means: one run, so no spread is
 # known, or no language model. Single runs that lie closer than a spread of the others cannot be told
 # apart.
@@ -965,160 +965,25 @@ result.sort_values("mean").round(3).fillna("-")
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("4.1")` gives a hint, `ck.solution("4.1")` a solution.
-#
-# **4.1** Write down the tokens of `WOOOW, it's GREAT!!` on paper. How many are there, marks included?
-# (Afterwards let `tokens` say them.)
-
-# %% [markdown] lang="en" hints="4.1"
-# - Five pieces: `WOOOW`, the comma, `it's`, `GREAT`, and `!!`.
-# - `WOOOW` becomes `<rep>`, `<up>`, `wow`: drawn out, and in capitals.
-# - `!!` becomes `<rep>` and one `!`; `it's` becomes two words.
 
 # %% exercise="4.1"
-# shown: answer = ...
-answer = len(tokens("WOOOW, it's GREAT!!"))
-# end
-ck.check("4.1", answer)
-
-# %% [markdown] lang="en"
-# **4.2** A text of 1,001 tokens is cut into 10 rows, with windows of 30. How many batches does an epoch
-# have, and how long is the last window? Two numbers, as `answer = batches, last`.
-
-# %% [markdown] lang="en" hints="4.2"
-# - Every word but the last one has a word after it to be told.
-# - 1,000 words in 10 rows: how long is a row?
-# - A row of 100, in windows of 30: three whole ones, and what is left.
 
 # %% exercise="4.2"
-# shown: answer = ...
-answer = 4, 10
-# end
-ck.check("4.2", answer)
-
-# %% [markdown] lang="en"
-# **4.3** Write `perplexity(losses)`: it takes a list of the losses of single words, by the natural
-# logarithm as everywhere here (in *nats*), and gives back the perplexity of the text.
-
-# %% [markdown] lang="en" hints="4.3"
-# - Section 5 does it for the loss of the whole text.
-# - The mean of the losses comes first.
-# - `np.exp(...)` of it.
 
 # %% exercise="4.3"
-def perplexity(losses):
-    # shown: return ...
-    return np.exp(np.mean(losses))
-    # end
-
-
-ck.check("4.3", perplexity)
-
-# %% [markdown] lang="en"
-# **4.4** Two good reviews are "fine fine film" and "fine", one bad review is "dull film". With 1 added to
-# each count, what is naive Bayes' vote of `fine`, good against bad? Three decimals.
-
-# %% [markdown] lang="en" hints="4.4"
-# - There are three different words, so each total grows by three.
-# - Good: `fine` 3 + 1 of 4 + 3 words. Bad: 0 + 1 of 2 + 3.
-# - The natural logarithm of the one share divided by the other.
 
 # %% exercise="4.4"
-# shown: answer = ...
-answer = np.log((4 / 7) / (1 / 5))
-# end
-ck.check("4.4", answer)
-
-# %% [markdown] lang="en"
-# **4.5** Write `mean_inside`: from vectors (B, T, C) and lengths (B,), both tensors, the mean vector of each
-# text (B, C), in which padding does not count. A loop is fine.
-
-# %% [markdown] lang="en" hints="4.5"
-# - `pool` in section 6 contains it, beside two other things.
-# - For one text: `row[:length].mean(0)`.
-# - `torch.stack` makes one tensor of the list of all texts.
 
 # %% exercise="4.5"
-def mean_inside(vectors, lengths):
-    # shown: return ...
-    rows = zip(vectors, lengths.tolist())
-    return torch.stack([row[:length].mean(0) for row, length in rows])
-    # end
-
-
-ck.check("4.5", mean_inside)
-
-# %% [markdown] lang="en"
-# **4.6** Vectors of width 400, a vocabulary of 20,000 words: how many weights does tying the first and the
-# last layer save?
-
-# %% [markdown] lang="en" hints="4.6"
-# - How large is the matrix that turns a word's number into a vector?
-# - The last layer's matrix has the same shape, and it is the same one.
 
 # %% exercise="4.6"
-# shown: answer = ...
-answer = 20_000 * 400
-# end
-ck.check("4.6", answer)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(4)
+# %% quiz="4"
 
-# %% [markdown] lang="en" quiz="4"
-# Why may the language model read reviews that have no label?
-# - It guesses the labels first. :: It never sees or needs a label.
-# + Its targets are the next words, which are in the text itself. :: Every text brings its own
-#   answers; that is why reading is cheap.
-# - Unlabelled reviews are shorter. :: They are as long as the others.
-#
-# Why must the vocabulary come from the training part only?
-# - Test reviews have the same words anyway. :: Then it would not matter; but they do have others.
-# - A larger vocabulary would not fit into memory. :: It would fit well.
-# + Otherwise something of the test texts is known beforehand, and unknown words never appear in the
-#   measurement. :: In practice unknown words do come, and the measurement should contain them.
-#
-# Two reviews hold the same words in another order. What can naive Bayes on single words do?
-# + Give both the same verdict. :: It adds up the votes of the words, and a sum has no order.
-# - Tell them apart by the pairs of neighbours. :: Single words are counted here; pairs would need
-#   columns of their own.
-# - Tell them apart after more training. :: There is no training loop, and no weight could help.
-#
-# A language model has a perplexity of 8 on new text. What does that mean?
-# - It is right in 8 of 100 words. :: That would be an accuracy.
-# - Its loss is 8 nats. :: The loss is the logarithm of it, about 2.08 nats.
-# - It knows 8 words. :: It knows its whole vocabulary, and is unsure among some.
-# + It is as unsure as if it had to guess among 8 equally likely words each time. :: Perplexity is
-#   exp of the mean loss.
-#
-# Why are the classifier's reviews sorted by length, and the language model's text is not?
-# + Reviews of a batch are filled up to the longest one; the language model reads one long text that has
-#   to stay in order. :: Sorted, there is little to fill up; a long text needs no padding.
-# - Short reviews are easier. :: Whether they are is not asked; all of them are learned from.
-# - The language model does not have batches. :: It has: a window over all rows at once.
-#
-# Why is the head trained alone first?
-# - The encoder's weights cannot change. :: They can, and two steps later they do.
-# + It starts from random weights, and its first wild gradients would spoil what the encoder knows.
-#   :: That is the point of gradual unfreezing.
-# - It has the most weights. :: It has the fewest.
-#
-# A word is coloured strongly. Is it the cause of the verdict?
-# - Yes, colours show causes. :: They show how the score would change with that word's vector; at
-#   commas and full stops that is often where the network decides, not why.
-# - No, the colours mean nothing. :: They are a hint; the second way, leaving the word out, tests it.
-# + Not surely: leave it out and look. :: Where both ways point at the same word, trust it more.
-#
-# Counting words and pairs is right in 90 % of your mails. Is a network worth it?
-# - Always: networks are better. :: Where topics tell the classes apart, counting may win, as it may on
-#   a few thousand real reviews.
-# - Never: counting is faster. :: If order and negation decide, no count will do.
-# + Measure it on the same rows, and look at the errors that are left. :: If they are about order,
-#   negation or irony, a network may help; if they are wrong labels, nothing will.
-
-# %% [markdown] lang="en"
+# %% [markdown]
 # **On your own data.** `ck.text(my_texts, labels=my_labels)` takes a list of texts and a list of their
 # labels: mails and their folders, tickets and their teams. If you have many texts without a label,
 # start with `ck.language(all_my_texts)`. Here our encoder reads a few sentences that are new to it:
@@ -1133,7 +998,7 @@ fine_tune(my_learn, "mine");
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## Sources
 #
 # * The reviews: Maas, Daly, Pham, Huang, Ng and Potts (2011), *Learning Word Vectors for Sentiment

@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 5 · Which film would you like?
 #
 # {badges}
@@ -27,8 +27,6 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
 # %%
 import json
@@ -40,9 +38,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import coursekit as ck
 from coursekit.visuals.style import COLORS, use_style
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · Look at the data first
 #
 # People have given films between half a star and five stars. One table holds the ratings, another
@@ -61,7 +60,7 @@ print(f"titles with two numbers: {films.title.duplicated().sum()}; ", end="")
 print(f"second votes on one title, left out: {len(votes) - len(table)}")
 print(table.drop(columns="genres").head().to_string(index=False))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A film's *title* serves as its name here. Even published tables have blemishes: in the full edition
 # a few titles stand in the list under two numbers, and a few people have rated both. We count them as
 # one film and keep one vote of each person. Why that matters, section 13 shows.
@@ -81,7 +80,7 @@ def short(title):
 
 short("Matrix, The (1999)"), short("Oh, Brother (2001)")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How does the table look from the raters' side? Here are the ten busiest raters and the eight most
 # rated films. A dot is a film that this person has not rated. Who has a taste like whose?
 
@@ -92,7 +91,7 @@ some = table[table.userId.isin(busy_raters) & table.title.isin(busy_films)]
 crossed = some.pivot_table("rating", "title", "userId").rename(index=lambda t: short(t)[:30])
 print(crossed.to_string(na_rep="·", float_format="%.1f"))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The task of *collaborative filtering* is: fill in the dots. Nobody tells the model what a film is
 # about, who plays in it, or how old the rater is. All it gets is this table. Among the busiest there
 # are few dots, if any. What share of the whole table is filled? Guess a percentage.
@@ -115,7 +114,7 @@ with use_style():
     right.set(xlabel="films, the busiest first", ylabel="ratings (log scale)", yscale="log")
 print(f"{stars.idxmax():g} stars are given most often, in {stars.max() / stars.sum():.0%} of the cases")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On the left: people mostly rate what they expect to like, so there are more high ratings than low
 # ones. On the right: a *long tail*. A few films have very many ratings, and the further to the right, the
 # fewer. What we learn about a film in the tail rests on a handful of votes; keep that in mind.
@@ -136,7 +135,7 @@ data = ck.ratings(table, user="userId", item="title")
 learn = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
 history = learn.fit(5, lr=lr, weight_decay=decay, name="whole-game")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The loss is the *mean squared error*: the mean of (prediction - rating)². `rmse` is its square root,
 # the *root mean squared error*, which is in stars and therefore easier to read: it is about how far
 # off the model typically is. The same as a picture:
@@ -145,7 +144,7 @@ history = learn.fit(5, lr=lr, weight_decay=decay, name="whole-game")
 print(data)
 ck.show_history(history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read the two curves. Both fall at first. The training loss goes on falling while the validation loss
 # comes to rest: from there on the model learns votes by heart rather than tastes.
 #
@@ -167,7 +166,7 @@ def rmse(predicted, truth=truth):
 
 errors = {"mean of all ratings": rmse(np.full(len(valid), train.rating.mean()))}
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # For the second one, a film with one rating of five stars should not count as a five-star film. So
 # we divide by the number of ratings *plus five*, which pulls films with few ratings towards the mean:
 
@@ -187,7 +186,7 @@ def means(train, valid, extra=5):
 expected = means(train, valid)
 errors["means of rater and film"] = rmse(expected(valid))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # For the third, take what is left over when the means are subtracted, one row a rater. Two raters are
 # alike where their rows point the same way; that is the *cosine* of the angle between them. Then
 # forty neighbours vote, the more alike the louder:
@@ -204,7 +203,7 @@ votes = torch.where(alike >= fortieth, alike, 0).clamp(min=0)
 neighbours = (votes @ rest) / (votes @ seen + 1)
 errors["nearest neighbours"] = rmse(torch.tensor(expected(valid)) + neighbours[data.valid.inputs])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # And the model, over three seeds. Each seed draws another validation part and other starting values,
 # so the spread holds both kinds of luck:
 
@@ -228,7 +227,7 @@ for what, error in errors.items():
     print(f"{what:26} {error:.3f}")
 print(f"{'our model, three seeds':26} {np.mean(runs):.3f} ± {np.std(runs):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (`%%capture` keeps the tables of the three fits from filling the page.) The means do a good part of
 # the work: some people are generous and some films are good, and that needs no network. What the
 # model finds beyond that is *taste*: this person, this film.
@@ -251,7 +250,7 @@ with torch.no_grad():
     guess = on_cpu(learn)(*x).item()
 print(f"rater {row.userId} on {short(row.title)}: predicted {guess:.2f}, given {row.rating}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 3 · By hand: from two tastes to a network
 #
 # **A dot product.** Suppose that all there is to a film is how funny it is and how exciting, and all
@@ -267,7 +266,7 @@ for rater in range(2):
 print(by_hand)
 assert torch.equal(by_hand, raters_2 @ films_2.T)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Multiply taste by taste and add up: that is a *dot product*. The first rater, who loves to laugh,
 # gets a large number for the funny film. The second dislikes comedies, and the two parts cancel out.
 # All four numbers at once are a product of two matrices, as the last line asserts.
@@ -286,7 +285,7 @@ codes = valid.title.map(code_of).fillna(0).to_numpy()
 assert (codes == data.valid.inputs[1].numpy()).all()
 print(f"{len(names):,} films have a code; {(codes == 0).sum()} validation ratings are of others")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **A look-up is a product, too.** Picking row 2 (counted from 0) of a table of factors is the same as
 # multiplying the table by a list that is 1 at place 2 and 0 elsewhere (*one-hot*). Looking up is just quicker. Such a
 # table with a gradient is called an *embedding*:
@@ -298,7 +297,7 @@ assert torch.equal(one_hot @ table_of_factors, table_of_factors[[2, 0]])
 assert torch.equal(F.embedding(torch.tensor([2, 0]), table_of_factors), table_of_factors[[2, 0]])
 print(one_hot @ table_of_factors)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Your own model.** A model in torch is a class with two methods: `__init__` makes the weights, and
 # `forward` computes. This is the whole of it:
 
@@ -326,7 +325,7 @@ def train_net(kind, name, *more, decay=decay, data=data, lr=lr, epochs=5):
 dot = train_net(DotProduct, "dot")
 errors["1 dot product"] = dot.history[-1]["rmse"]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Compare it with the table above. The error fell from epoch to epoch, so it learns. But is it better
 # than the means of rater and film? Is it even better than always saying the mean? A dot product that
 # starts near zero has to build up the mean of all ratings out of products, while the weight decay pulls
@@ -351,7 +350,7 @@ class Biased(DotProduct):
 
 errors["2 with biases"] = train_net(Biased, "biased").history[-1]["rmse"]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **A range.** Nothing keeps this model from predicting six stars. The *sigmoid* is a curve that
 # flattens out at 0 and 1; stretched, it runs from `low` to `high`. Since it never quite reaches its
 # ends, the range goes half a star further than the ratings at the top:
@@ -371,7 +370,7 @@ class Squeezed(Biased):
 squeezed = train_net(Squeezed, "squeezed")
 errors["3 with a range"] = squeezed.history[-1]["rmse"]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # This is what `ck.ratings_learner` trains. To be sure, copy our weights into its net; both must say
 # the same of every validation rating whose rater and film are known. (For an unknown one, code 0,
 # its net uses the mean of all others.)
@@ -387,7 +386,7 @@ with torch.no_grad():
     pairs = [codes[known] for codes in data.valid.inputs]
     assert torch.allclose(theirs(*pairs), ours(*pairs), atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Two things differ in training: `ck.ratings_learner` starts its factors nearer to zero, and lets the
 # weight decay pull ten times less at the biases than at the factors. Section 4 measures whether the
 # second is wise.
@@ -419,7 +418,7 @@ errors["5 ck.ratings_learner"] = history[-1]["rmse"]
 for what, error in errors.items():
     print(f"{what:26} {error:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Each line is one step of this lesson, all on the same validation ratings. Which step brought most?
 # And the network, does it beat step 3, which multiplies instead? It got more epochs and less decay, which
 # suits it better. But more freedom is no gain by itself: a product is a very good guess at how tastes work,
@@ -442,7 +441,7 @@ by_hand = 2.0 * (1 - 0.1 * 0.3)
 print(f"by hand {by_hand:.4f}, by torch {weight.item():.4f}")
 assert abs(weight.item() - by_hand) < 1e-6
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How much is right? Train with hardly any, a little, and a lot. Which curve will have a lowest point,
 # that of the training error or that of the validation error?
 
@@ -468,7 +467,7 @@ with use_style():
 best = min(range(len(decays)), key=lambda n: ends[n][1])
 print(f"lowest validation error {ends[best][1]:.3f} at a weight decay of {decays[best]:g}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The training error only ever grows with the decay: it holds the model back. The validation error is
 # higher on the left, where votes are learned by heart, and on the right, where the factors are held so
 # short that little of the tastes is learned. The best value lies between.
@@ -488,7 +487,7 @@ with use_style():
         print(f"weight decay {decays[number]:g}: mean length {lengths.mean():.2f}")
     panels[0].set_ylabel("length of its factors")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Each point is a film. With little decay even films with few ratings have strong opinions attached to
 # them; with much, a film has to earn its factors by many ratings.
 #
@@ -514,7 +513,7 @@ alike_runs = [alike_game(game, seed) for seed, game in enumerate(games, start=1)
 for what, some in {"biases pulled less": runs, "all pulled alike": alike_runs}.items():
     print(f"{what:20} {np.mean(some):.4f} ± {np.std(some):.4f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Sparing the biases lowers the error by a little, and by more than the spread. It costs nothing, so we
 # keep it.
 #
@@ -550,7 +549,7 @@ for name, three in timed.items():
     print(f"{name:20} rmse {np.mean(error):.3f} ± {np.std(error):.3f}, means {plain:.3f}, ", end="")
     print(f"{new:.0%} by new raters")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The same model, the same table, and the last error is far from the first. Two things are behind it.
 # There are *new raters*, about whom nothing is known yet: for them no model has more to say than the
 # means of the films, and section 9 takes care of them. And there is *drift*: people change, and so
@@ -561,7 +560,7 @@ for name, three in timed.items():
 # When somebody reports an error, ask how they split. Whoever wants to know how a recommender will do
 # next month should hold out the last month.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 6 · Prediction against truth
 #
 # A number hides where the errors are. Draw all validation ratings: what was predicted against what was
@@ -589,7 +588,7 @@ ends.append(((predicted >= 4.75).float().mean(), (truth >= 4.75).float().mean())
 for what, (said, was) in zip(("below 1 star", "4.75 stars or more"), ends):
     print(f"{what}: {said:.1%} of the predictions, {was:.1%} of the ratings")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The red line is flatter than the dashed one: the model is careful. It says extreme things far less
 # often than people do, because to be wrong there costs most. That is no mistake; it is what the
 # squared error asks for when one cannot be sure. Now the worst ones:
@@ -599,13 +598,13 @@ off = valid.assign(predicted=predicted.numpy().round(2), miss=(predicted - truth
 worst = off.sort_values("miss", ascending=False).head(8)
 print(worst[["userId", "title", "rating", "predicted"]].to_string(index=False))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Would you have known better? A favourite film that suddenly gets the lowest mark may be a slip of the
 # mouse, another person at the keyboard, or a bad evening. Nobody can predict these, so no model
 # reaches zero. How low one could get at all is usually unknown; section 11 will show it for the
 # sample, where we made the noise ourselves.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 7 · Which films are good?
 #
 # The simplest list of best films goes by the mean of the ratings. What will be wrong with it?
@@ -617,7 +616,7 @@ by_title["bias"] = bias
 by_mean = by_title.sort_values("mean", ascending=False)
 print(by_mean.head(15).round(2).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Look at the counts. A mean of very few ratings is mostly luck, and the luckiest stand on top. The *bias*
 # of a film is better in two ways. It has to earn its height by its ratings, since weight decay pulls it
 # back; and it is what remains after the raters' generosity and their tastes are accounted for. A film
@@ -632,12 +631,12 @@ print(f"median count of the fifteen best: {middle[0]:.0f} by mean, {middle[1]:.0
 # %%
 print(by_bias.tail(15)[::-1].round(2).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # These last fifteen are films that people dislike *even though* their taste should suit them. Find one
 # whose mean is higher than that of its neighbours in the list: those who rated it were generous, or it
 # was their kind of film. The bias takes out both.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 8 · A map of the films
 #
 # Each film is a list of factors, a point in a space of many dimensions. To see it we need two.
@@ -656,7 +655,7 @@ places = centred @ directions.T  # (300, 2)
 theirs = PCA(2, svd_solver="full").fit_transform(vectors.double().numpy())
 assert np.allclose(places.abs().numpy(), np.abs(theirs), atol=1e-4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Before you look: which two kinds of films will lie furthest from each other? Rest the mouse on a point
 # to read its name, or type a name into the field: the film turns red, and those nearest to it by
 # cosine, which we come to below, get a ring. (Without the field: `find="..."` in the call.)
@@ -665,7 +664,7 @@ assert np.allclose(places.abs().numpy(), np.abs(theirs), atol=1e-4)
 labels = [short(data.items[code]) for code in busy]
 ck.explore.embedding_map(vectors, labels, counts=data.counts[busy], labels=45)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Nobody told the model what the films are about. Look at both ends of each direction: what do the films
 # on one side have in common? (In the sample, the titles give a hint of the kind of film.) A film's ringed
 # ones need not lie close to it here: the map has two directions, and the factors have more. The genres
@@ -679,7 +678,7 @@ by_genre = located.explode("genre").groupby("genre")
 summary = by_genre.mean().assign(films=by_genre.size()).query("films >= 10")
 print(summary.sort_values("first").round(2).to_string())
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # If the factors were noise, all genres would lie at about the same place. Do they?
 #
 # **Nearest films.** Two films are alike where their lists point the same way, whatever their length.
@@ -696,14 +695,14 @@ for row in (0, 1, 2):
     likes = ck.most_similar(vectors, labels, labels[row], count=4)
     print(f"{labels[row]}: " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in likes))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # "People who liked this also liked": you know it from every shop. Choose a film that you know, or one
 # whose title promises something, and guess its neighbours. (Without the field: `name="..."`.)
 
 # %%
 ck.explore.nearest(vectors, labels, name=labels[0])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Do the neighbours share a genre with the film? Count it, for all three hundred, and compare it with
 # all other pairs:
 
@@ -714,7 +713,7 @@ shared = np.mean([bool(kinds[row] & kinds[other]) for row, other in enumerate(ne
 chance = np.mean([bool(one & other) for one in kinds for other in kinds if one is not other])
 print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other in {chance:.0%}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 9 · A new rater
 #
 # The model knows nothing about somebody who came today: a *cold start*. Training it again for
@@ -742,7 +741,7 @@ def new_rater(model, codes, stars, noise):
         return C @ A.T @ inverse @ (stars - start)  # (1 + K,)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Is it the same as scikit-learn's ridge regression? That one knows a plain penalty only, so the
 # covariance goes into the inputs (its *Cholesky* root):
 
@@ -763,7 +762,7 @@ ridge = Ridge(alpha=noise, fit_intercept=False, solver="svd")
 ridge.fit((A @ root).numpy(), (stars - start).numpy())
 assert np.allclose(root.numpy() @ ridge.coef_, w.numpy(), atol=1e-4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which films should one ask about? These five are well known and have as little to do with each other as
 # possible (the exact opposite of a film would tell the same as the film itself), so that each answer
 # tells something new:
@@ -797,7 +796,7 @@ yours = [5.0, 1.0, 4.0, 2.0, 3.0]  # your stars here, in the order of the five f
 for film, expected_stars in recommend(yours, 3):
     print(f"{expected_stars:.2f}  {film}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Now with sliders, ten films, and with a reason for each: the one of your ratings that speaks most for
 # it. The regression is the same. The orange mark is what the mean rater would give. First guess: if you
 # turn a single film from five stars to one, how many of the ten will change? Then choose films that you
@@ -812,7 +811,7 @@ tastes = model.item_factors.weight[famous], usual, [data.items[code] for code in
 these = [data.items[code] for code in five]
 ck.explore.recommend(*tastes, noise=noise, films=these, stars=yours)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # And the opposite taste (there is a button for it)? How many of the ten will be in both lists? How many
 # of the first hundred?
 
@@ -822,10 +821,10 @@ for count in (10, 100):
     print(f"of the first {count}, {len(mine.keys() & opposite.keys())} are in both lists")
 print("first for the opposite taste:", ", ".join(list(opposite)[:3]))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A film in both lists is simply good; the others are a matter of taste.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Does it work?** The split after a day has raters that the model has never seen. Give it `n` ratings
 # of each, drawn at random, and let it predict others, the same ones for every `n`. How fast will the
 # error fall?
@@ -858,7 +857,7 @@ print(f"{len(fresh)} new raters with 40 ratings or more; the error on all but 20
 for n in (0, 1, 2, 5, 10, 20) if fresh else ():
     print(f"{n:3} films rated: rmse {error_after(n):.3f}, by their bias alone {error_after(n, 0):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The first few ratings help most. Compare the two columns: the second one knows only how generous
 # somebody is, the first one also their taste. What lies between them is what the taste is worth; does
 # it grow with the number of films? That is why a service asks you to rate a few films when you sign up.
@@ -891,7 +890,7 @@ def rank_measures(scores, k=10):
     return (hits.sum(1) / count).mean().item(), ((hits * worth).sum(1) / ideal).mean().item()
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Equal to scikit-learn's? And who ranks best: chance, the most watched films, or our model, which
 # knows everybody's taste? Predict the order of the three first.
 
@@ -913,7 +912,7 @@ ranks = {name: rank_measures(scores) for name, scores in ranks.items()}
 for name, (recall, ndcg) in ranks.items():
     print(f"{name:14} recall at 10: {recall:.3f}   NDCG at 10: {ndcg:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Surprised? The model predicts how much somebody *would like* a film *if* they watched it. The
 # measure asks what they *will watch*, and people watch what is known. Two different questions; a
 # good error in stars says little about the second.
@@ -948,7 +947,7 @@ def bpr(difference, _):
 check = torch.tensor([0.3, -1.2, 2.0])
 assert torch.allclose(bpr(check, None), F.binary_cross_entropy_with_logits(check, torch.ones(3)))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # (The line with `check` says: this is the binary cross-entropy of lesson 2, with "the first one is
 # preferred" as the answer that is always right.) The other film is drawn afresh for every batch:
 
@@ -977,11 +976,11 @@ with torch.no_grad():
 for name, (recall, ndcg) in ranks.items():
     print(f"{name:14} recall at 10: {recall:.3f}   NDCG at 10: {ndcg:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It has never seen a star, and of all four it is the best at ranking what people will watch. Ask what a
 # model was trained *for* before you use it.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 11 · A world whose tastes are known
 #
 # Has the model found real tastes, or numbers that merely fit? With real people nobody can say. So we
@@ -1010,7 +1009,7 @@ def world_game(seed):
 # %%capture
 found = [world_game(seed) for seed in (1, 2, 3)]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **How low could the error get?** Somebody who knew everything, tastes, moods and drift, would still
 # not know the noise of the single vote. For each rating, the truth holds the best prediction there is.
 
@@ -1021,7 +1020,7 @@ for learner in found:
     error = learner.history[-1]["rmse"]
     print(f"model {error:.3f}, best possible {lowest:.3f}: {error / lowest - 1:.1%} above it")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Are the factors the tastes?** Not one to one: the model may turn and stretch its space as it likes.
 # But if it has found the tastes, then each of the four scales must be a weighted sum of the learned
 # factors. So fit a linear regression from the ten factors to the four scales, for films with twenty
@@ -1056,7 +1055,7 @@ with use_style():
         axis.set(title=scale, xlabel="true place")
     panels[0].set_ylabel("read from the factors");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Each point is a film: to the right its true place, upwards the place read from the learned factors. From
 # nothing but stars the model has worked out how fast and how light each film is, without a word
 # for it. What about films with fewer ratings?
@@ -1069,7 +1068,7 @@ for low, high in ((1, 9), (10, 29), (30, 99), (100, 10_000)):
     missed = ((true - learned) ** 2).sum() / (true**2).sum() if len(true) else np.nan
     print(f"{low:4} to {high:6,} ratings: {len(true):3} films, R² {1 - missed:.2f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The more ratings, the better a film is known; read the last line against the first. That is what a
 # long tail does: for most films of a catalogue there are few votes, and their factors are a guess.
 #
@@ -1101,7 +1100,7 @@ begin = world.groupby("userId").sample(15, random_state=0)
 begin = begin.userId.to_numpy() - 1, number_of[begin.movieId].to_numpy()
 begin = torch.tensor(begin[0]), torch.tensor(begin[1])  # who, what
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # One model of the service, trained on the ratings so far; it scores every film for every rater. A film
 # that nobody has rated yet has code 0, the mean film:
 
@@ -1138,7 +1137,7 @@ def play(policy, rounds=6):
     return pd.DataFrame(told)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Three ways to choose: the ten with the highest prediction; the ten that most people have seen; seven by
 # prediction and three by chance. And four numbers a round: how much people like what they get; how
 # many different films anybody gets at all; which share goes to the tenth of the films that was
@@ -1184,7 +1183,7 @@ for policy, told in played.items():
     print(policy)
     print(told.iloc[[0, -1]].round(2).to_string(index=False))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Read the four panels one by one.
 #
 # * *Liking*: people like what is predicted for them better than what everybody else has seen. Does it
@@ -1209,7 +1208,7 @@ given = played["predicted best"]["to the busiest"]
 print(f"the busiest tenth deserves {deserved:.0%} of the places, and gets {given[0]:.0%} at first")
 print(f"the truly best films of everybody are {len(truly.unique())} different ones")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The model begins by preferring films that it knows well, because weight decay keeps it from being
 # enthusiastic about the others. That is careful, and unfair to films in the tail: who is not shown gets
 # no ratings, and who gets no ratings is not shown. Here it passes, since every rater takes ten new films
@@ -1237,7 +1236,7 @@ for label, rate in {"too high": 100 * lr, "right": lr, "too low": lr / 100}.item
 # %%
 ck.show_histories(tried, value="rmse");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Too low: after five epochs it has hardly left the mean of all ratings. Too high: the scores shoot so
 # far out that the sigmoid is flat there, its slope nearly zero, and little can be learned until the
 # schedule has brought the rate down. No error is shown, the loss is a number; only the comparison
@@ -1254,7 +1253,7 @@ by_heart = long.fit(20, 0.01, weight_decay=0, name="twenty")
 # %%
 ck.show_history(by_heart);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # With fifty numbers for each film and nothing to hold them back, the training error goes on falling, and
 # the validation error turns and rises: the model knows the votes by heart.
 #
@@ -1276,7 +1275,7 @@ for label, learner in {"with the copies": leaky, "without them": clean}.items():
     row = learner.history[-1]
     print(f"{label:16} training {row['train_loss'] ** 0.5:.3f}, validation {row['rmse']:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The number with the copies looks better, and the model is none the better for it. Always count the
 # pairs of rater and item before you split: `table.duplicated(["userId", "title"]).sum()`.
 #
@@ -1295,7 +1294,7 @@ with torch.no_grad():
     assert stars == model(*pair).item()
 print(f"{short(film)}: a rater of whom nothing is known is expected to give {stars:.2f} stars")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Your own table** needs three columns: who, what, how much. Stars of recipes, scores of wines, grades of
 # pupils in exercises. Replace `mine` below by `pd.read_csv("...")`, name your columns, and set
 # `y_range` a little wider than your marks. To show that it works, here is a made-up class of thirty pupils,
@@ -1311,183 +1310,33 @@ my_data = ck.ratings(mine, user="pupil", item="exercise", rating="mark", batch=6
 my_learn = ck.ratings_learner(my_data, n_factors=2, y_range=(-0.5, 10.5))
 my_learn.fit(10, 0.1, weight_decay=0.1, name="mine");
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 15 · Before you go on
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("5.1")` gives a hint, `ck.solution("5.1")` a solution.
-#
-# **5.1** Write the model of section 3 with its biases, but without a range, in plain Python. `rater` and
-# `film` are lists of as many factors each; `generous` and `good` are the two biases.
-
-# %% [markdown] lang="en" hints="5.1"
-# - The class `Biased` in section 3 does it for many pairs at once.
-# - The mean, plus both biases, plus the dot product of the two lists.
-# - `sum(a * b for a, b in zip(rater, film))` is the dot product.
-
 
 # %% exercise="5.1"
-def predict(rater, film, generous, good, mean):
-    # shown: return ...
-    return mean + generous + good + sum(a * b for a, b in zip(rater, film))
-    # end
-
-
-ck.check("5.1", predict)
-
-# %% [markdown] lang="en"
-# **5.2** Call *score* all that goes into the sigmoid. With `y_range=(0.5, 5.5)`, a score of 0 gives the
-# middle of the span, 3 stars. Which score gives exactly 5 stars? Three decimals.
-
-# %% [markdown] lang="en" hints="5.2"
-# - How far along the span do 5 stars lie, as a share from 0 to 1?
-# - The share is 0.9. Which number has 0.9 as its sigmoid?
-# - The logarithm of share / (1 - share), the *log-odds*.
 
 # %% exercise="5.2"
-# shown: answer = ...
-share = (5 - 0.5) / (5.5 - 0.5)
-answer = np.log(share / (1 - share))
-# end
-ck.check("5.2", answer)
-
-# %% [markdown] lang="en"
-# **5.3** A weight is 1. After 100 steps of AdamW with `lr=0.01`, `weight_decay=0.5` and a gradient that
-# is always zero, how large is it? Four decimals.
-
-# %% [markdown] lang="en" hints="5.3"
-# - Section 4 does one such step by hand.
-# - Each step multiplies the weight by the same number, a bit below 1.
-# - That number is 1 - 0.01 * 0.5.
 
 # %% exercise="5.3"
-# shown: answer = ...
-answer = (1 - 0.01 * 0.5) ** 100
-# end
-ck.check("5.3", answer)
-
-# %% [markdown] lang="en"
-# **5.4** A film with two votes of five stars is no five-star film yet. Write what our second baseline
-# predicts for it: the film's votes are pulled to the `mean` of all as if there were `extra` more votes
-# that say just that mean. (All raters are equally generous here.)
-
-# %% [markdown] lang="en" hints="5.4"
-# - Look at the function `means` in section 2.
-# - How far does each vote lie above the mean? Add that up, and divide by count plus extra.
-# - For `[5, 5]`, a mean of 3.5 and 5 extra votes: 3.5 + (1.5 + 1.5) / (2 + 5).
-
 
 # %% exercise="5.4"
-def pulled_mean(ratings, mean, extra):
-    # shown: return ...
-    return mean + sum(rating - mean for rating in ratings) / (len(ratings) + extra)
-    # end
-
-
-ck.check("5.4", pulled_mean)
-
-# %% [markdown] lang="en"
-# **5.5** `hits` tells for each place of a ranked list, the first place first, whether that film was
-# watched: `[1, 0, 0, 1]` is a list with watched films on places 1 and 4. No other film was watched. Write
-# the NDCG at `k`.
-
-# %% [markdown] lang="en" hints="5.5"
-# - A hit at rank r, counted from 1, is worth 1 / log2(r + 1). Only the first k ranks count.
-# - Divide by what the best order of the same list is worth, cut after k as well.
-# - The best order has all hits in front: `sorted(hits, reverse=True)`.
-
 
 # %% exercise="5.5"
-def ndcg(hits, k):
-    # shown: return ...
-    worth = 1 / np.log2(np.arange(len(hits)) + 2)
-    gained, best = (np.array(order) * worth for order in (hits, sorted(hits, reverse=True)))
-    return gained[:k].sum() / best[:k].sum()
-    # end
-
-
-ck.check("5.5", ndcg)
-
-# %% [markdown] lang="en"
-# **5.6** BPR draws a pair: the film that was watched has a score of 1.2, the other one of -0.8. What is
-# the loss? Four decimals.
-
-# %% [markdown] lang="en" hints="5.6"
-# - Only the difference of the two scores counts.
-# - The sigmoid of the difference is the probability that the order is right.
-# - Minus the natural logarithm of the sigmoid of 2.
 
 # %% exercise="5.6"
-# shown: answer = ...
-answer = np.log(1 + np.exp(-(1.2 - -0.8)))
-# end
-ck.check("5.6", answer)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(5)
-
-# %% [markdown] lang="en" quiz="5"
-# What does the model know about a film before it has seen a rating of it?
-# - Its genre and its title. :: Neither is used for training; the genres served as a check only.
-# - What similar films got. :: Which films are similar, it learns from ratings, and there are none.
-# + Nothing: such a film has code 0, and is scored as the mean of all films. :: All that it ever learns
-#   about a film comes from its ratings.
-#
-# A film has a mean of 5.0 stars from two ratings, and a small bias. Why?
-# + Weight decay pulls the bias to zero, and two ratings cannot hold against it. :: A bias has to be
-#   earned by many ratings, so that the luckiest do not stand on top.
-# - The model has made a mistake: mean and bias should rank films alike. :: They differ on purpose; the
-#   mean of very few ratings is mostly luck.
-# - Biases are for raters, not for films. :: There is one for each rater and one for each film.
-#
-# You raise the weight decay step by step. What happens to the training error?
-# - It falls, then rises. :: That is what the validation error does, whose lowest point one looks for.
-# - It falls and falls. :: Then the model would fit the votes better the more it is held back.
-# + It only rises. :: The decay holds the model back from fitting the votes; whether that helps on others
-#   is seen in the validation error.
-#
-# Somebody reports an error that is much lower than yours, on the same ratings. What do you ask first?
-# - How many factors they used. :: That rarely makes a large difference, as long as the decay suits it.
-# + How they split: at random or in time, and whether a pair could be in both parts. :: A split at
-#   random or copies of votes make the number look better than any model is in use.
-# - Which graphics card they have. :: It changes how long it takes, not how well it predicts.
-#
-# Two models: one has the lower error in stars, the other the higher recall at 10. Which one is better?
-# - The first: the error looks at all ratings. :: It says little about the ten films at the top, which
-#   are all that a list shows.
-# - The second: people only see the list. :: Where stars are shown under each film, they had better be
-#   right.
-# - They cannot differ; a lower error means a better order. :: Section 10 showed the opposite.
-# + It depends on what it is for. :: Stars under a film need the first, a list of ten the second; they are
-#   different questions.
-#
-# Why does a new rater not need a new training?
-# + The factors of the films are known, and the rater's few numbers follow from a ridge regression. ::
-#   With the films held fixed it is a small problem that has a solution in one line.
-# - The rater gets the factors of the nearest known rater. :: Nobody is looked up; the numbers are worked
-#   out from the ratings that were given.
-# - Nothing can be said about somebody new. :: The mean rater is a start, and a few ratings help a lot.
-#
-# The learned factors of the films do not equal the true scales of the sample. Have they missed the tastes?
-# - Yes: each factor should be one of the scales. :: The model may turn and stretch its space without any
-#   change in its predictions.
-# + No: each scale can be a weighted sum of the factors, and that is what we tested. :: The regression
-#   from factors to scales, tried on other films, found them again.
-# - It cannot be known. :: With invented raters the truth is known; that is what they are for.
-#
-# A service shows only what its model predicts to be best. What will it never learn?
-# - What the people who use it like. :: Their ratings of what they are shown tell that.
-# - Which films are popular. :: It makes some of them popular itself, and sees it.
-# + Whether it was wrong about the films that it does not show. :: No rating ever comes in for them;
-#   a few places left to chance would change that.
+# %% quiz="5"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Sources.** Matrix factorisation with biases: Koren, Bell and Volinsky, IEEE Computer 42 (8), 2009.
 # Weight decay apart from the gradient: arXiv 1711.05101. Dot product against network: 2005.09683. BPR:
 # 1205.2618. NDCG: Järvelin and Kekäläinen, doi 10.1145/582415.582418. Feedback loops: 1710.11214 and

@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 6 · A text that writes itself, one character at a time
 #
 # {badges}
@@ -29,10 +29,8 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · The whole game
 #
 # Look at the data first: one long text. Nothing is labelled here. Which character comes next? The
@@ -48,6 +46,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import coursekit as ck
 from coursekit.runtime import device
 from coursekit.visuals.style import use_style
 
@@ -58,7 +57,7 @@ text = book.read_text("utf-8")
 print(f"{len(text):,} characters, {len(set(text))} different ones\n")
 print(text[:700])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `ck.language` turns the characters into numbers and cuts the text in two: the first nine tenths are
 # for training, the last tenth is for checking. Then it deals out batches of several rows. You will do
 # all this by hand in section 2.
@@ -71,7 +70,7 @@ vocabulary = data.options["vocabulary"]
 size = len(vocabulary)
 print(data, vocabulary, sep="\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Now the network. It *looks up* a list of numbers for each character, hands them to a *recurrent
 # layer*, which reads from left to right and remembers, and gives at each place a score for every
 # character that could come next. Never mind the details: each line gets its own section.
@@ -114,7 +113,7 @@ if gpu:  # wider layers want smaller steps
 ck.seed(1)
 learn = train(Reader(nn.LSTM), "LSTM 1", rates[nn.LSTM])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The network has read the training part a few times. Does it write? It gets a beginning, gives a
 # probability to each character, and we draw one of them at random, as with a loaded die. That one is
 # handed back to it, and so on. The text streams: each character is printed as soon as it is there.
@@ -148,7 +147,7 @@ ck.seed()
 start = ck.by_edition(PATH, full="The philosopher ", sample="The value of ")
 stream(start, letters(learn.model, start, draw))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Within a minute it has found out, from nothing but characters, how long words are, which letters
 # follow each other, where a line ends, and what a page of this book looks like. Whether the text
 # *means* anything is another matter.
@@ -156,7 +155,7 @@ stream(start, letters(learn.model, start, draw))
 # How good is it? "It looks nice" is no measure. And is a recurrent layer needed for this? From here
 # on we build it up, step by step, and measure every step.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 2 · Characters to numbers, and a baseline
 #
 # **Numbers.** List all different characters of the training part in order, put a sign for "never
@@ -172,7 +171,7 @@ assert characters == vocabulary.itos
 assert [number[c] for c in train_text] == train_ids.tolist()
 print([(c, number[c]) for c in train_text[:12]])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The split.** The validation part is the *last* piece of the text, in one go. Why not pick every
 # tenth place at random? Wait for section 9.
 #
@@ -227,7 +226,7 @@ def show_ladder(last=20):
 
 show_ladder()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # "Choices" is the perplexity. On the sample the table of pairs leaves about fourteen characters open,
 # where there were about a hundred. That is the baseline that every network has to beat. The
 # table itself, for the most frequent characters: dark means often. Which row is nearly all in one
@@ -255,7 +254,7 @@ for row in best.values.argsort(descending=True)[:3]:
     follows = characters[best.indices[row]]
     print(f"after {names[row]!r} comes {follows!r} in {best.values[row]:.0%} of all cases")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 3 · Three characters in, one out
 #
 # Two characters back would help, three even more. But a table for three characters has about a
@@ -304,7 +303,7 @@ class Three(nn.Module):
         return self.out(h)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `tanh` bends every number into the range from -1 to 1, so that it cannot grow without end. The
 # network looks at every third window, once. Will that be enough to beat the table of pairs, which
 # has counted all of them?
@@ -332,7 +331,7 @@ ck.seed(1)
 enter_net("three in, one out", train(Three(), "three", 0.01, 1, window_data(3)))
 show_ladder(last=2)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # `measure` adds up the loss over all characters of the validation part and divides once, at the end. A
 # mean of the batches' means would count the characters of a short last batch for more than the
 # others.
@@ -369,7 +368,7 @@ for joined, name in ((False, "loop over eight, added"), (True, "loop over eight,
 # %%
 show_ladder(last=3)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # On the sample, the loop that adds is no better with eight characters than `Three` was with three. Side
 # by side, the five characters more are of use (one run each).
 #
@@ -401,7 +400,7 @@ both = torch.cat([h, e], 1) @ side_by_side.T
 assert torch.allclose(both, h @ layer.weight_hh_l0.T + e @ layer.weight_ih_l0.T, atol=1e-5)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The two assertions hold: the same numbers. From now on torch's layer does the loop. It is
 # faster, and on a graphics card it runs as one piece (cuDNN).
 
@@ -417,7 +416,7 @@ ck.seed(1)
 enter_net("nn.RNN over eight", train(LastOnly(nn.RNN), "RNN eight", 0.01, 1, eight))
 show_ladder(last=4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · Many outputs, and a memory that is kept
 #
 # **Many outputs.** So far the network reads eight characters to predict one, and then reads seven of
@@ -437,7 +436,7 @@ for place, (x, y) in enumerate(batches):
 for place in (0, 1):
     print([vocabulary.decode(row)[:32] for row in batches[place][0][:2]])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The text is cut into as many long rows as a batch has, and a window moves over all rows together.
 # Look at the printed pieces: the first row of the second batch goes on where the first row of the
 # first batch ended. We will need this in a minute. First without it: the memory begins empty in each
@@ -455,7 +454,7 @@ ck.seed(1)
 learn = train(Forgetful(nn.RNN), "many outputs", rates[nn.RNN])
 enter_net("nn.RNN, many outputs", learn)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Identity start.** At the beginning the onward matrix is random: after a few characters nothing of
 # the first one is left. What if it starts as the *identity*, which passes everything on unchanged?
 # Then "remember" is the habit, and "forget" must be learned (arXiv 1504.00941). It is used with ReLU
@@ -470,7 +469,7 @@ with torch.no_grad():
     model.layer.bias_ih_l0.zero_()
 enter_net("  identity start, ReLU", train(model, "identity", rates[nn.RNN]))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The state is kept.** Why begin each batch with an empty memory, when each row goes on where it
 # ended? `Reader` keeps the last state and begins with it the next time. Reading in two halves must
 # then give the same as reading at once:
@@ -482,7 +481,7 @@ model.eval()  # forgets
 halves = [model(half) for half in x.chunk(2, dim=1)]
 assert torch.allclose(torch.cat(halves, 1), at_once, atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # What does `detach` in `cut_off` do? Without it the state would drag along how it was computed, back
 # to the first character of the book, and `backward` would want to go all that way. Here is what
 # happens without it:
@@ -496,7 +495,7 @@ try:
 except RuntimeError as error:
     print(str(error).split(".")[0])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # So the memory goes on, and the blame for an error is passed back through one batch only. This is called
 # *truncated backpropagation through time*. Does a memory that is kept pay?
 
@@ -506,7 +505,7 @@ learn = train(Reader(nn.RNN), "RNN 1", rates[nn.RNN])
 enter_net("nn.RNN, state kept", learn)
 show_ladder(last=4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Before you compare the first two lines: were they trained alike? Let us count how many characters each
 # has read, one step of the loop each, and how many questions it has answered on the way.
 
@@ -518,7 +517,7 @@ for name, questions, steps in (
 ):
     print(f"{name:21} {steps:9,} characters read, {questions:9,} questions answered")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # With many outputs every character that is read asks a question as well: on the sample fewer steps, and
 # six times as many questions. But the two networks also had different learning rates and numbers of
 # passes, so this table does not say which change brought how much. And each line is one run: without
@@ -533,7 +532,7 @@ for name, questions, steps in (
 for factor in (0.5, 0.9, 1.0, 1.1, 1.5):
     print(f"{factor} to the power 32: {factor**32:12.6f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Below one it vanishes: the network cannot learn from what lies far back. Above one it explodes. With
 # matrices it is the same. Let us start a recurrent layer with several multiples of the identity, and
 # ask how strongly the last output depends on each of the characters before it:
@@ -566,7 +565,7 @@ draw_lines(curves, "characters back", "size of the gradient")
 for name, curve in curves.items():
     print(f"{name}: the gradient is {curve[0]:.2g} at the last character, {curve[-1]:.2g} at the first")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A straight line on this scale means: the same factor at each step. Only close to 1 do errors travel
 # far. Now in a real training, on a piece of the text. A callback notes the size of the whole
 # gradient at every step. The optimizer is plain gradient descent here, because Adam divides each
@@ -614,7 +613,7 @@ for name, loss, norms in (("not clipped", wild, wild_norms), ("clipped", tame, t
     there = f"a number in {norms.isfinite().sum()} of {len(norms)} steps"
     print(f"{name + ':':12} at first {norms[0]:.3g}, {there}, train loss {loss:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Both begin with the same gradient. Without clipping, one step along it throws the weights out of the
 # valley; the next gradient is larger still, and soon it is no number any more (nan), nor are the weights.
 # The other one takes short steps in the same direction, and its gradients shrink on the way.
@@ -630,7 +629,7 @@ by_hand = weight.grad * min(1, 1.0 / weight.grad.norm())
 torch.nn.utils.clip_grad_norm_([weight], 1.0)
 assert torch.allclose(weight.grad, by_hand, atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Whatever goes through `train` (section 1) is clipped. Clipping helps against
 # exploding. Against vanishing one needs another kind of cell.
 #
@@ -654,7 +653,7 @@ def gru_step(layer, e, h):
     return (1 - keep) * new + keep * h
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The LSTM** (Hochreiter and Schmidhuber, 1997; its `keep` gate: Gers and others, 2000) has two memories,
 # a *cell* that is only added to and faded, and `h`, what it shows of it. Four lists come out of the matrices: three gates and a proposal.
 
@@ -681,7 +680,7 @@ def by_hand(layer, x):  # (B, T, in) -> (B, T, hidden)
     return torch.stack(all_h, 1)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Are they right? Not only the outputs must be equal but the gradients as well, for then every
 # training would be the same.
 
@@ -695,7 +694,7 @@ for kind in (nn.GRU, nn.LSTM):
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*slopes))
     print(kind.__name__, f"largest difference {(ours - torchs).abs().max():.0e}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # A short training with our cell and with torch's, from the same weights, on the same batches. How
 # far apart will the losses be after ten steps? And which one is quicker?
 
@@ -728,7 +727,7 @@ print(f"the last loss, by hand {curves[ByHand][-1]:.5f}, torch's {curves[Forgetf
 print(f"torch's takes {seconds[Forgetful] / seconds[ByHand]:.0%} of our time")
 assert np.allclose(curves[ByHand], curves[Forgetful], atol=1e-4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 7 · The ladder, with three seeds
 #
 # Now the claim of this lesson: with the same width and the same passes over the text, the gated
@@ -758,7 +757,7 @@ for kind in (nn.RNN, nn.GRU, nn.LSTM):
 # %%
 show_ladder()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The column ± is the spread over the three seeds. Compare it with the differences: the steps from the
 # table to the plain network, and from there to the gated ones, are many times larger than what
 # another seed changes. (One thing flatters all networks a little: their learning rates were chosen by
@@ -779,7 +778,7 @@ deep = train(Reader(nn.LSTM, num_layers=2, dropout=0.1), "two layers", rates[nn.
 enter_net("two LSTM layers, dropout", deep)
 ck.show_history(deep.history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 8 · A transformer: look back instead of remember
 #
 # A recurrent network must squeeze everything that it has read into one list of numbers. A
@@ -810,7 +809,7 @@ assert torch.allclose(ours, torchs, atol=1e-5)
 assert torch.allclose(shares.sum(-1), torch.ones(2, 4, 10), atol=1e-5)
 assert shares.triu(1).abs().max() == 0
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Equal to torch's, the shares add up to one, and nothing from ahead comes through. Why divide by the
 # root of D? A product of two random lists of D numbers is about as large as that root; without the
 # division softmax would give almost everything to a single place.
@@ -837,7 +836,7 @@ class Block(nn.Module):
         return x + self.think(x)
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Attention does not know which place comes first. So each place gets a list of numbers of its own,
 # added to that of its character.
 
@@ -873,7 +872,7 @@ transformer = train(Transformer(), "transformer", 0.006 if not gpu else 0.001)
 enter_net("transformer, two blocks", transformer)
 show_ladder()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The whole ladder on one page. How does the transformer compare? It sees no further back than one row,
 # and it begins every row anew, so the first places of each row have little to go by. On the sample, with
 # so little text and time, this one run has no advantage over the gated networks. Its strength shows at
@@ -894,7 +893,7 @@ for name, lr in (("rate too high", 1.0), ("rate too low", 0.00002), ("a good rat
     learn = train(Reader(nn.LSTM), name, lr, 1, piece)
     print(f"{name}: {measure(learn.model, piece.valid):.3f} nats\n")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Far too high: it throws its weights about and learns little, though its gradients are clipped. Far too
 # low: no better than knowing nothing at all, which is the first line of the ladder. A loss without the rate it was trained with says little.
 #
@@ -907,7 +906,7 @@ ck.seed(1)
 learn = train(Reader(nn.LSTM), "by heart", 0.02, 20, tiny, schedule=ck.constant)
 ck.show_history(learn.history);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The training loss falls and falls, and from some epoch on the validation loss rises. More text helps,
 # or dropout, or stopping in time (`ck.KeepBestWeights`).
 #
@@ -930,7 +929,7 @@ at_the_end = [rest[i : i + 17] for i in range(0, len(rest) - 17, 7)]
 print(f"overlapping windows, random tenth: {known(mixed[tenth:], mixed[:tenth]):.0%} known")
 print(f"one piece at the end of the text:  {known([train_text], at_the_end):.0%} known")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Nearly every question of the random tenth was asked before, with its answer. A network that merely
 # remembers would look perfect there. This is why the validation part is one piece at the end. (The
 # manual itself has the same trap: about a fifth of its paragraphs are copies of earlier ones. The sample
@@ -950,7 +949,7 @@ def greedy(scores):
 
 stream(start, letters(deep.model, start, greedy), 400)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It gets stuck: it walks into a phrase that leads back to itself, and since nothing is left to chance
 # it can never leave. Let us not trust the eye only. How many different pieces of twenty characters does
 # the text have, against one that is drawn at random?
@@ -967,7 +966,7 @@ for name, choose in (("greedy", greedy), ("drawn", draw)):
     written = "".join(itertools.islice(letters(deep.model, start, choose), 500))
     print(f"{name:7} {variety(written):.0%} of its pieces are different ones")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The most probable *next* character, again and again, is not the way people write. So draw. But how
 # boldly?
 #
@@ -991,7 +990,7 @@ def sampler(temperature=1.0, top_k=None, nucleus=None):
     return choose
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # What each does to one distribution, that of the character after the beginning of our text:
 
 
@@ -1017,7 +1016,7 @@ for share in (0.5, 0.8, 0.95):
     assert p[: kept - 1].sum() < share
     print(f"nucleus {share}: {kept} characters may be drawn")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Now watch it write. Press **Write**, and move the sliders while it writes; the bars show what may come
 # next, before and after the filters. Predict first: at a temperature of 0.1, which word will it fall
 # into? From which temperature on are most words invented? Set the temperature to 1.5 and the nucleus
@@ -1027,7 +1026,7 @@ for share in (0.5, 0.8, 0.95):
 # %%
 ck.explore.generate(scores_after, characters, start=start, temperature=0.8)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Five ways side by side, all from the same seed. Could you tell them apart without their titles?
 
 # %%
@@ -1043,7 +1042,7 @@ for name, choose in ways.items():
     print(f"\n--- {name}")
     stream(start, letters(deep.model, start, choose), 220)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which one do you like best? A number for each: the share of written words that occur in the book, and
 # the variety that we measured above. One wants both. Which way comes closest?
 
@@ -1056,7 +1055,7 @@ for name, choose in {"greedy": greedy, **ways}.items():
     share = sum(word in known_words for word in words) / max(1, len(words))
     print(f"{name:16} words of the book {share:4.0%}, variety {variety(written):4.0%}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Beam search.** Greedy takes the best next character. The best *text* may begin with the second best.
 # So keep several candidates, prolong each by every character, and keep the best few of all these. The
 # sum of the logarithms of its probabilities says how probable a text is as a whole.
@@ -1082,7 +1081,7 @@ for width in (1, 4, 16):
 by_greedy = "".join(itertools.islice(letters(deep.model, start, greedy), 100))
 assert beam(deep.model, start, 100, 1)[0] == start + by_greedy
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # One candidate is greedy. More candidates find a text that is more probable, and it is still dull.
 # Beam search serves where there is one right answer, in translation say. For free writing, draw.
 #
@@ -1100,7 +1099,7 @@ def letters_again(model, start, choose):
 ck.seed()
 stream(start, letters_again(transformer.model, start, sampler(0.7)), 220)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 11 · Look inside
 #
 # **Where is it surprised?** A passage from the validation part. The ground of each character says how
@@ -1119,7 +1118,7 @@ with torch.no_grad():
 surprises = F.cross_entropy(scores, x[1:], reduction="none").cpu()
 passage = spell(x[1:])
 ck.show_letters(passage, surprises, label="surprise in nats", middle=0);
-# %% [markdown] lang="en"
+# %% [markdown]
 # Where do you find the dark ones? Mostly near the beginning of words; a few stand where a word takes
 # another turn than expected. Over the first 20,000 characters of the validation part:
 
@@ -1136,7 +1135,7 @@ for character, loss in zip(spell(long[1:]), each.tolist()):
 for place, losses in sorted(sums.items()):
     print(f"letter {place} of a word{' or later' * (place == 8)}: {np.mean(losses):.2f} nats")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **What does a unit react to?** The memory of the network is a list of numbers, one a *unit*, that
 # changes from character to character. Has one of them a meaning that a person can name? In 2015 a unit
 # was found that was on within quotation marks (arXiv 1506.02078). Let us search for such units. First,
@@ -1158,7 +1157,7 @@ def facts(text):
     return dict(zip(names, np.array(rows, float).T))
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # We take the first of the three GRUs, since it hides nothing: what it gives is its whole memory, while
 # an LSTM keeps its cell to itself. It reads a long piece of the validation part, and
 # `ck.hook_outputs` writes down what its layer gives.
@@ -1171,7 +1170,7 @@ units = seen["layer"][0][0].float().cpu().numpy()  # (T, hidden)
 what, half = facts(reading), len(units) // 2
 units.shape
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # For each fact, which unit goes with it most closely, up or down (correlation)? Among so many units
 # some fit by chance. So a unit is *chosen* on the first half of the piece, and judged on the second.
 
@@ -1193,7 +1192,7 @@ for name, fact in what.items():
 fact = what["place in the line"]
 assert np.allclose(correlations(fact, units), np.corrcoef(fact, units.T)[0, 1:], atol=1e-5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # 1 or -1 would be a perfect gauge, 0 none. Where the second number is near the first one, the unit really
 # goes with the fact; where it drops, it was chance. Below stands one unit over a passage of the second
 # half: the one that was chosen with the highest number among those about quotes, parentheses and lines.
@@ -1207,7 +1206,7 @@ _, unit, name = max(one for one in found.values() if one[2] != "place in the wor
 print(f"unit {unit}, chosen for: {name}")
 ck.explore.hidden_unit(reading, units, unit=unit, place=half + 500, length=700, facts=what)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Does the colour change where the fact does? Nobody told the network to keep count of it; it made the
 # loss smaller. Most units have no such meaning, and most knowledge is spread over many of them. That a
 # unit goes with a fact does not prove that the network uses it for that.
@@ -1225,7 +1224,7 @@ again = ck.Learner(data, copy, ck.cross_entropy, name="copy")
 again.load(file)
 assert abs(measure(copy, data.valid) - ladder["two LSTM layers, dropout"][0][0]) < 1e-5
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # How surprised is it by sentences that it has never seen? Put in your own:
 
 
@@ -1240,7 +1239,7 @@ def nats_of(sentence):
 for sentence in ("The value of this is not the same.", "Teh vlaue fo tihs si ont het smae."):
     print(f"{nats_of(sentence):.2f} nats: {sentence}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **A book of your own** goes the same way: in section 1 write `from pathlib import Path` and
 # `book = Path("my_book.txt")` (UTF-8, some 200,000 characters or more), and run all cells again. Good candidates are letters,
 # recipes, laws, song texts, chess games, the source code of a program. What will it pick up first?
@@ -1253,194 +1252,28 @@ for sentence in ("The value of this is not the same.", "Teh vlaue fo tihs si ont
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("6.1")` gives a hint, `ck.solution("6.1")` a solution.
-#
-# **6.1** A network gives each of 64 characters the same probability. What is its loss, in nats per
-# character? Three decimals. (And in bits? That one you can do in your head.)
-
-# %% [markdown] lang="en" hints="6.1"
-# - Section 2 has the same question, for 104 characters: the line "nothing known" of the ladder.
-# - Each character has the probability 1/64, whichever of them comes.
-# - Minus the natural logarithm of it, `np.log` in Python. In bits the logarithm is to base 2.
 
 # %% exercise="6.1"
-# shown: answer = ...
-answer = -np.log(1 / 64)
-# end
-ck.check("6.1", answer)
-
-# %% [markdown] lang="en"
-# **6.2** Write `clip(gradient, limit)`: a tensor that is longer than `limit` is shortened to that length,
-# its direction unchanged; a shorter one is given back as it is.
-
-# %% [markdown] lang="en" hints="6.2"
-# - Section 5 does it in one line, for a limit of 1.
-# - The length is `gradient.norm()`. By which factor must all numbers be multiplied?
-# - By `limit / gradient.norm()` where that is below 1, else by 1.
 
 # %% exercise="6.2"
-def clip(gradient, limit):
-    # shown: return ...
-    return gradient * min(1, limit / gradient.norm())
-    # end
-
-
-ck.check("6.2", clip)
-
-# %% [markdown] lang="en"
-# **6.3** Write `top_k(p, k)`: of the probabilities `p`, a tensor of one dimension, the `k` largest stay
-# at their places, the others become zero, and all add up to 1 again. What does `k=1` do?
-
-# %% [markdown] lang="en" hints="6.3"
-# - `p.topk(k)` gives the values and the places (`.indices`) of the `k` largest.
-# - Begin with `kept = torch.zeros_like(p)` and fill in those places.
-# - At last divide by `kept.sum()`.
 
 # %% exercise="6.3"
-def top_k(p, k):
-    # shown: return ...
-    places = p.topk(k).indices
-    kept = torch.zeros_like(p)
-    kept[places] = p[places]
-    return kept / kept.sum()
-    # end
-
-
-ck.check("6.3", top_k)
-
-# %% [markdown] lang="en"
-# **6.4** Greedy writing walks in circles. Write `period(text)`: the length of the shortest piece that
-# stands three times in a row at the end of the text, or 0 if there is none. For "well, so so so" it is 3
-# (a space counts). Then try `period(by_greedy)`, the text from section 10.
-
-# %% [markdown] lang="en" hints="6.4"
-# - Try the lengths 1, 2, 3 and so on; the largest that can be is a third of the text.
-# - The last `n` characters are `text[-n:]`, and a text times 3 stands there three times.
-# - `text.endswith(text[-n:] * 3)` is the question to ask for each `n`.
 
 # %% exercise="6.4"
-def period(text):
-    # shown: return ...
-    for length in range(1, len(text) // 3 + 1):
-        if text.endswith(text[-length:] * 3):
-            return length
-    return 0
-    # end
-
-
-ck.check("6.4", period)
-
-# %% [markdown] lang="en"
-# **6.5** How many weights has an `nn.LSTM(32, 96)`: 32 numbers for each character, 96 in the memory?
-# Work it out from `lstm_step` in section 6, before you let Python count.
-
-# %% [markdown] lang="en" hints="6.5"
-# - `chunk(4)`: four lists of 96 come out, three gates and a proposal.
-# - Each list needs a matrix for the character, 96 by 32, and one for the memory, 96 by 96.
-# - And `F.linear` is called twice, each time with a bias of its own: 96 more, twice, in each list.
 
 # %% exercise="6.5"
-# shown: answer = ...
-answer = 4 * (96 * 32 + 96 * 96 + 96 + 96)
-# end
-ck.check("6.5", answer)
-
-# %% [markdown] lang="en"
-# **6.6** Attention that looks only a little way back is cheaper. Write `hidden_places(count, back)`: a
-# table (count, count) of True and False. The row is the place that asks, the column the place that it
-# would look at; True where it must not: at what lies ahead, and at what lies more than `back` places
-# before. Itself it may always see. (Put it in the place of `ahead` in `attention`, and give torch
-# the same as `attn_mask=~hidden_places(10, 4)`: are they equal?)
-
-# %% [markdown] lang="en" hints="6.6"
-# - `place = torch.arange(count)`; `place[:, None] - place` says how many places ago a column is.
-# - Ahead is where that number is below 0. And too far back?
-# - Two conditions on a tensor are joined by `|`, each in parentheses.
 
 # %% exercise="6.6"
-def hidden_places(count, back):
-    # shown: return ...
-    place = torch.arange(count)
-    ago = place[:, None] - place
-    return (ago < 0) | (ago > back)
-    # end
 
-
-ck.check("6.6", hidden_places)
-
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(6)
-
-# %% [markdown] lang="en" quiz="6"
-# Where do the right answers come from, on which such a network is trained?
-# - People have labelled each character. :: Nobody has labelled anything; look at the first cell.
-# + The text holds them: after each place stands the character to be predicted. :: That is why any
-#   text will do, and why there is so much to train on.
-# - The table of pairs gives them. :: The table is only the baseline; it is counted from the same text.
-#
-# A network has a loss of 2 nats per character. Among how many equally likely characters is it
-# undecided?
-# - 2 :: The nats are a logarithm; they must be undone by the exponential.
-# - 4 :: That would be 2 to the power 2, right for a loss of 2 bits.
-# + About 7.4 :: The exponential of 2, the perplexity. In bits the loss is 2 / 0.693 = 2.9.
-# - 100 :: That is 10 to the power 2, for logarithms to base 10.
-#
-# Why is the state detached between two batches?
-# + So that the gradient goes back through one batch only. :: Else each batch would go back to the
-#   beginning of the text, which takes ever more memory and time.
-# - So that the network forgets what it has read. :: The numbers of the state are kept; only how they
-#   were computed is dropped.
-# - So that the state stays between -1 and 1. :: That is the work of tanh.
-#
-# Why do gradients explode in a plain recurrent network?
-# - Because the learning rate is too high. :: The rate scales the step; the gradient itself is large
-#   before any step is taken.
-# - Because the loss is large at the beginning. :: A loss of 4.6 is not what makes a gradient of a
-#   thousand.
-# + Because on the way back they are multiplied by the same matrix at each character. :: If it stretches,
-#   the product grows without bound; if it shrinks, the gradient vanishes.
-#
-# What does clipping do to a gradient that is too long?
-# - It sets it to zero. :: Then nothing would be learned from this batch.
-# + It keeps its direction and shortens it. :: All its numbers are multiplied by the same factor.
-# - It cuts each of its numbers at the limit. :: That would turn the arrow into another direction.
-#
-# What can a gate do that tanh cannot?
-# + Let an old number pass unchanged for as long as it is open. :: So memory lasts, and so does the
-#   gradient on its way back.
-# - Keep numbers between -1 and 1. :: That is just what tanh does.
-# - Make the network smaller. :: The gates have weights of their own: an LSTM has four times as many
-#   as a plain layer.
-#
-# Greedy writing repeats itself. Is the network bad?
-# - Yes: a good network would never repeat itself. :: The most probable character, taken each time,
-#   leads into a circle even where the probabilities are good.
-# - Yes: it has learned the text by heart. :: A text learned by heart would be given back, not circled.
-# + Not for that reason. :: Draw instead, with a temperature or a nucleus, and see.
-#
-# What does a temperature of 0.5 do?
-# - It halves every probability. :: Then they would no longer add up to 1.
-# - It lets only half of the characters be drawn. :: None is excluded; top-k and nucleus exclude.
-# + It makes the probable more probable still, and the rare rarer. :: The scores are divided by 0.5, so
-#   their differences are doubled before softmax.
-#
-# Why must the attention of a language model be causal?
-# + Else it would see the answer in training, and have nothing to look at in writing. :: In training
-#   the next characters stand in the row; in writing they are not there yet.
-# - Because looking back is cheaper. :: That is a welcome saving, not the reason.
-# - Because words depend only on the word before them. :: Then a table of pairs would do.
-#
-# Two lines of the ladder differ by 0.01 nats, one run each. Which one is better?
-# - The lower one. :: Another seed changes a result by as much.
-# + One cannot say. :: Compare with the spread over seeds, the column with the sign for plus or minus.
-# - The one with fewer weights. :: That is a good rule for equals, but are they equal?
+# %% quiz="6"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Sources.** Text from characters with recurrent networks: Sutskever, Martens and Hinton, ICML 2011;
 # Graves, arXiv 1308.0850. Units with a meaning: 1506.02078. LSTM: Hochreiter and Schmidhuber, Neural
 # Computation 1997. GRU: 1406.1078. Identity start: 1504.00941. Clipping: 1211.5063. Dropout between

@@ -6,7 +6,7 @@
 #       format_name: percent
 # ---
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # # Lesson 7 · A net from scratch, and where it looks
 #
 # {badges}
@@ -28,10 +28,8 @@
 
 # %%
 # {set_up}
-# %load_ext coursekit
-import coursekit as ck
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 1 · The whole game, from nothing
 #
 # In lesson 1 somebody had trained most of the network before us. This time nothing is given: random
@@ -48,6 +46,7 @@ import torch.nn.functional as F
 from matplotlib import pyplot as plt
 from torch import nn
 
+import coursekit as ck
 from coursekit.visuals.style import COLORS, use_style
 
 # %%
@@ -59,7 +58,7 @@ data
 # %%
 places = [int((data.train.targets == k).nonzero()[0]) for k in range(10)]
 ck.show_pictures([data.train.inputs[p] for p in places], titles=data.classes, columns=10);
-# %% [markdown] lang="en"
+# %% [markdown]
 # Could you name them all? Here is a network of five layers. Each `Conv2d` moves small windows of
 # numbers over the picture, as in section 7 of lesson 1; the last layer adds up what was found, with
 # one score for each class. What share of the test pictures will it name rightly after a few epochs?
@@ -78,7 +77,7 @@ learn = ck.Learner(data, net, ck.cross_entropy, metrics=[ck.accuracy])
 sweep = learn.find_lr(lowest=1e-4, highest=1, steps=300)
 ck.show_sweep(sweep);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The sweep of lesson 1, with more mini-batches, for a network from nothing is slow to get off the ground.
 # Where is the loss lowest, and where is it back to where it began? The suggestion, a tenth of the rate at the lowest
 # point, is the careful choice. We have few epochs, so we go nearer to the edge, and keep the same rate for
@@ -91,11 +90,11 @@ whole_game = learn.fit(EPOCHS, LR, name="whole game")
 # %%
 ck.show_history(whole_game);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Both losses fall together, and in the last epoch they still do. So nothing is learned by heart yet, and
 # more epochs would help. We stop here all the same, and ask what a better *network* does with the same few.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # That is a network from nothing. Is it any good? A baseline that needs no network: shrink
 # each picture to 8 by 8 dots and give the 192 numbers to logistic regression.
 
@@ -113,7 +112,7 @@ simple = LogisticRegression(max_iter=1000, C=0.1).fit(*thumbnails(data.train))
 plain = simple.score(*thumbnails(data.valid))
 print(f"logistic regression {plain:.3f}, our network {whole_game[-1]['accuracy']:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # So there is work to do. The rest of the first half of this lesson makes that network better, one
 # idea at a time, and every idea is first built by hand.
 #
@@ -137,7 +136,7 @@ def size_after(size, kernel, padding, stride):
 print([size_after(32, 3, padding, stride) for padding in (0, 1) for stride in (1, 2)])
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The four results are for no padding with stride 1 and 2, then for padding 1 with the same strides.
 # Now the whole layer, loops and all:
 
@@ -167,7 +166,7 @@ for padding in (0, 1, 2):
         assert torch.allclose(ours, theirs, atol=1e-5)
 print("nine ways to move a kernel, all equal to torch's")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **How far does a unit see?** One number behind the first layer was made from 3 by 3 dots. One number
 # behind the second was made from 3 by 3 numbers of the first, so from more dots. This is its
 # *receptive field*. Each layer adds `kernel - 1` steps, and a step is as many dots long as all the
@@ -185,7 +184,7 @@ def receptive_field(layers):
 print([receptive_field([(3, 2)] * depth) for depth in (1, 2, 3, 4)], "with stride 2")
 print([receptive_field([(3, 1)] * depth) for depth in (1, 2, 3, 4)], "with stride 1")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Is that true? Ask the network: which dots of the picture move one unit in the middle of the third
 # layer? Those whose *gradient* (how fast the unit's number changes with the dot) is not zero. We count how
 # many columns they span:
@@ -198,7 +197,7 @@ touched = dots.grad[0].abs().sum(0) > 0  # (64, 64)
 print(int(touched.any(0).sum()), "columns by", int(touched.any(1).sum()), "rows")
 assert touched.any(0).sum() == receptive_field([(3, 2)] * 3)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Play with it.** How wide does a unit see with four layers of stride 1? With two of stride 3? What does a
 # *dilation* do, which leaves gaps between the numbers of a kernel, and a *pooling* behind each layer, which
 # makes one number out of each 2 by 2? Guess first, then move the controls. On the right is one row of dots, and how the unit is made of them. (Without
@@ -207,7 +206,7 @@ assert touched.any(0).sum() == receptive_field([(3, 2)] * 3)
 # %%
 ck.explore.receptive_field(data.train.inputs[places[2]], kernel=3, stride=2, depth=4)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # With stride 2 four layers see almost the whole picture; with stride 1 four layers see nine dots. Small
 # pieces of an animal say something already; how they stand to each other is seen only by a unit that sees
 # them all, and stride is the cheap way there. What the
@@ -246,7 +245,7 @@ def climb(label, make, seed=1, lr=LR, epochs=EPOCHS):
     }
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Rung 1: fully connected.** Take all 3,072 numbers of a picture, and connect each to each of forty
 # units. Nothing in such a layer knows which dots are neighbours.
 
@@ -264,7 +263,7 @@ def fully_connected():
 
 learners["fully connected"], ladder["fully connected"] = climb("fully connected", fully_connected)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Rung 2: convolutions.** The network of section 1. It has less than half as many weights, since the
 # same kernel serves everywhere. Will it be better or worse?
 
@@ -285,14 +284,14 @@ def convolutional():
 
 learners["convolutional"], ladder["convolutional"] = climb("convolutional", convolutional)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The *layer table* says what each layer does to a picture, how many weights it has, and how many
 # multiplications it takes. Where are the weights, and where is the work?
 
 # %%
 ck.summary(learners["convolutional"].model.cpu(), x[:1])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Most of the weights sit in the last convolution, though it does no more work than the two before it:
 # weights do not depend on the size of the maps, and work does.
 #
@@ -328,7 +327,7 @@ other = blocks()
 assert torch.equal(one(x), other(x))
 learners["refactored"], ladder["refactored"] = climb("refactored", blocks)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The same seed, the same weights, the same answers, to the last digit.
 #
 # **Rung 4: batch normalisation.** Behind each convolution, shift and scale each channel so that over
@@ -374,7 +373,7 @@ class BatchNorm(Statistics):
         return x * scale[:, None, None] + (self.shift - mean * scale)[:, None, None]
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Equal to torch's? While training, in what it keeps, and afterwards, also for one single picture:
 
 # %%
@@ -387,7 +386,7 @@ ours.eval(), theirs.eval()
 assert torch.allclose(ours(x[:1]), theirs(x[:1]), atol=1e-5)
 print("while training, in what is kept, and for one picture afterwards: equal to torch's")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Play with it.** A net of eight small layers, once without batch norm and once with it. Its first weights
 # are half as large as they should be. What becomes of the numbers from layer to layer, and can the net
 # learn anything? Switch batch norm on. Then make the weights twice as large as they should be (scale 2),
@@ -398,7 +397,7 @@ rows = np.linspace(0, data.train.examples - 1, 128).astype(int)
 some = torch.as_tensor(np.asarray(data.train.inputs[rows])).permute(0, 3, 1, 2) / 255
 ck.explore.batch_norm(some, data.train.targets[rows], on=False, depth=8, scale=0.5)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Without batch norm the scale of the first weights decides everything: too small, and the later layers say
 # the same of every picture; too large, and the numbers grow beyond all bounds. With it, the scale hardly
 # matters. Now in our own net:
@@ -411,7 +410,7 @@ def normalised():
 
 learners["batch norm"], ladder["batch norm"] = climb("batch norm", normalised)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Rung 5: deeper.** If four layers are good, sixteen must be better? Behind each block come three more
 # that keep the size.
 
@@ -425,7 +424,7 @@ def deeper():
 
 learners["deeper"], ladder["deeper"] = climb("deeper", deeper)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Seven times as many weights, eight times the work, and what did it bring? In principle the
 # deep net can do whatever the shallow one can: the new layers only have to pass on what they get. But
 # passing on is hard to learn for a layer that begins with random weights.
@@ -451,7 +450,7 @@ def residual(widths=(12, 24, 48, 96), count=3):
 learners["residual"], ladder["residual"] = climb("residual", residual)
 assert ladder["residual"]["parameters"] == ladder["deeper"]["parameters"]
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Ours has one convolution inside, so that it differs from *deeper* by nothing but the plus sign. The block of
 # the paper has two, and its last ReLU comes after the plus. Here it is, equal to the one that torchvision
 # builds a resnet34 of:
@@ -481,7 +480,7 @@ assert torch.equal(ours(maps), theirs(maps))
 assert torch.equal(ours.eval()(maps), theirs.eval()(maps))
 print("equal to torchvision's block, while training and afterwards")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Rung 7: wider**, more channels with fewer blocks. Twice the channels mean four times the work in a
 # layer, so we take a little less than twice:
 
@@ -493,7 +492,7 @@ def wider():
 
 learners["wider"], ladder["wider"] = climb("wider", wider)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Test-time augmentation**, as in lesson 1: the mirrored picture is shown as well, and the scores are
 # added up. It costs no training.
 
@@ -521,7 +520,7 @@ with use_style():
 best = table["accuracy"].idxmax()
 print(f"highest: {best}, {table['accuracy'][best]:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Grey are the two that need no network. Read it from the top down. Which step brought most for the
 # least work? And which cost a lot and brought little? One run proves little, so here is a cheap rung
 # with three seeds:
@@ -531,7 +530,7 @@ seeds = [ladder["batch norm"]["accuracy"]]
 seeds += [climb("batch norm", normalised, seed=seed)[1]["accuracy"] for seed in (2, 3)]
 print(f"batch norm: {np.mean(seeds):.3f} ± {np.std(seeds):.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Differences in the table that are not larger than this spread mean nothing. Is what the mirrored pictures
 # add larger? A test of this course repeats the steps from *convolutional* to *batch norm*, from *deeper*
 # to *residual* and from *batch norm* to *wider* with three seeds: these hold.
@@ -547,10 +546,10 @@ worst = results.top_losses(6)
 titles = [f"{results.guess(k)}\ntruly {data.classes[results.truth[k]]}" for k in worst]
 ck.show_pictures([results.picture(row) for row in worst], titles=titles, columns=6);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # These six cost it most: it gave the truth hardly a chance. Would you have known them?
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 4 · Looking inside: which units are alive?
 #
 # The table says *that* the plain convolutional net learns slowly, not *why*. So let us listen while it
@@ -614,7 +613,7 @@ for label, (learn, _) in runs.items():
     shares = ", ".join(f"{share:.0%}" for share in dead_units(learn).values())
     print(f"{label:36} accuracy {learn.history[-1]['accuracy']:.3f}, dead units a layer: {shares}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # In words, from left to right. The plain net at a fitting rate: at the first steps the spread falls from
 # layer to layer, so the deeper the layer, the less reaches it. In the end most numbers are zeros, and many
 # units of the last layer are dead: they are paid for and do nothing. At twenty times the rate whole
@@ -638,7 +637,7 @@ assert torch.equal(block(maps), maps)
 print("a block that starts at zero passes on exactly what it gets")
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # It was proposed for nets of fifty layers and more (arXiv 1706.02677). None of ours is as deep, so we only
 # note it: the larger the net, the more it matters how it begins.
 #
@@ -652,7 +651,7 @@ by_hand = torch.einsum("oc,bchw->bohw", shortcut.weight[:, :, 0, 0], maps[:, :, 
 assert torch.allclose(shortcut(maps), by_hand, atol=1e-5)
 print(tuple(maps.shape), "becomes", tuple(by_hand.shape))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Bottleneck.** A 3x3 convolution from 256 channels to 256 is expensive. Cheaper: with a 1x1 down to 64,
 # the 3x3 there, and with a 1x1 back up. How many times fewer weights is that?
 
@@ -664,7 +663,7 @@ counts = [ck.summary(part, torch.zeros(1, 256, 8, 8)).iloc[-1] for part in (dire
 for label, count in zip(("direct", "bottleneck"), counts, strict=True):
     print(f"{label:11} {count.parameters:9,} weights {count.multiply_adds:12,} multiply-adds")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 6 · The fast recipe
 #
 # How far does this go on the real CIFAR-10? People have made a sport of passing 94 % on its test pictures
@@ -720,7 +719,7 @@ fast = ck.Learner(
     quickly, fast_net(width), ck.cross_entropy, metrics=[ck.accuracy], optimizer="sgd", name="fast"
 )
 fast.fit(epochs, fast_lr, weight_decay=decay, callbacks=[ck.LabelSmoothing(0.1)], name="fast");
-# %% [markdown] lang="en"
+# %% [markdown]
 # A sharper version of the recipe, for a GPU and all of CIFAR-10, is `tests/benchmarks/cifar.py`. On the
 # drawings of the sample and on a processor the net is eight times narrower, and what you see above is a
 # sketch of the recipe rather than its result.
@@ -737,7 +736,7 @@ first = {label: climb(label, normalised, lr=lr, epochs=1)[1] for label, lr in ra
 for label, row in first.items():
     print(f"{label:24} accuracy {row['accuracy']:.3f} after one epoch")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Too many epochs, and a leak.** Now something that happens in earnest: test pictures have slipped into
 # the training part. To see it quickly we take few: 300 training pictures, and 600 test pictures, of which
 # every other one has slipped in. We train on these again and again. What will the losses do? And how right is the net on the test pictures that it has seen, and on the others?
@@ -764,7 +763,7 @@ for label, rows in {"seen in training": seen, "never seen": fresh}.items():
     right = (found.scores.argmax(1) == found.targets).float().mean()
     print(f"test pictures {label:17} accuracy {right:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The training loss goes on falling when the other has long stopped: the net knows its pictures by heart. On
 # test pictures that it has seen it looks almost perfect, and that says nothing about new ones. Whoever had
 # measured on all 600 would have believed a number in between. So check that no picture stands
@@ -788,7 +787,7 @@ print(f"running statistics:               {right.float().mean():.3f}")
 by_class = [forgetful(net, pictures[truth == k][:250]) == k for k in range(10)]
 print(f"batch statistics, class by class: {torch.cat(by_class).float().mean():.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Both are one network with the same weights. Without running statistics its answer to a picture
 # depends on which other pictures happen to be in the batch, and a batch that holds one class only takes
 # away what distinguishes this class.
@@ -805,11 +804,11 @@ with torch.no_grad():
 best = {data.classes[k]: f"{shares[k]:.2f}" for k in shares.argsort(descending=True)[:3].tolist()}
 print(best, "and it is", data.classes[int(y[0])])
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Is it wrong? Then look for the right answer in the second place, and for this mistake in the confusion matrix
 # above. One picture shows how a network is used; how good it is, only many can show.
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 7 · Back to lesson 1: where is the cat?
 #
 # The network of lesson 1 says "cat". But what in the picture made it say so: the cat, or the cushion? We
@@ -845,7 +844,7 @@ def train_pets(seed):
 learn = train_pets(1)
 model = learn.model.eval()
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Hooks.** We need the maps, which are gone by the time the scores come out. A *hook* is a function that
 # torch calls when a layer has done its work. This one keeps what the layer gave:
 
@@ -877,7 +876,7 @@ for picture, shares in zip(("a cat", "a dog"), scores.softmax(1).tolist(), stric
     named = ", ".join(f"{name} {share:.3f}" for name, share in zip(pets.classes, shares))
     print(f"{picture}: {tuple(maps.shape[1:])} numbers in its maps; {named}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The class activation map.** The score of "cat" is a weighted sum of the averages of all maps. Sums may
 # be taken in any order: so weight the maps first, at every place, and average afterwards. Before the
 # average is taken, we have a picture: how much each place speaks for "cat". That is all there is to
@@ -891,7 +890,7 @@ assert torch.allclose(cam.mean((2, 3)) + bias, scores.double(), atol=1e-5)
 cam = cam.float()
 print(cam[0, 0].cpu().numpy().round(1))
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The average of this little table, plus the bias, is the score of "cat", as the assertion says. Laid over
 # the picture, enlarged smoothly, bright where it speaks for the class that is there:
 
@@ -899,7 +898,7 @@ print(cam[0, 0].cpu().numpy().round(1))
 heat = [cam[k, k].clamp(min=0) for k in (0, 1)]
 ck.show_heat([x[0], x[1]], heat, titles=[f"for {name}" for name in pets.classes], height=2.4);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Grad-CAM.** The map above needs a head of one linear layer, and it exists for the last layer only. For
 # any other layer and any head, ask the gradient: how does the score change when a map of this layer
 # changes? The mean of that over all places takes the role of the weight (arXiv 1610.02391).
@@ -921,7 +920,7 @@ assert torch.allclose(ours, cam[:, 0].relu() / places, atol=1e-5)
 assert torch.allclose(ours, ck.heat_map(model, x, 0, layer="body"), atol=1e-5)
 print("in the last layer Grad-CAM is the class activation map, divided by the number of places")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Why divided? The average shares each weight out over all places. The function `ck.heat_map` does the same
 # as yours, and the tests of the course hold it against captum, a library made for such maps.
 #
@@ -941,7 +940,7 @@ for name, one in zip(pets.classes, heat, strict=True):
     left = one[:, : int(half)].sum() + one[:, int(half)].sum() * (half % 1)
     print(f"{name}: {left / one.sum().clamp(min=1e-9):.0%} of its heat in the left half")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 8 · Does the map tell the truth?
 #
 # Heat maps convince by looking good, which is dangerous. Where we know what is true, we can measure. The
@@ -978,7 +977,7 @@ def judge(heat, rows):
     return hit[rows].float().mean().item(), inside[rows].mean().item()
 
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Which layers are there to ask? The last one of each size of maps:
 
 # %%
@@ -989,7 +988,7 @@ layers = list({maps.shape[-1]: name for name, maps in given.items()}.values())[-
 right = found.argmax(1) == pets.valid.targets
 print({name: tuple(given[name].shape[1:]) for name in layers}, f"{right.float().mean():.3f} right")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # There is a second way to weight. Grad-CAM takes the mean gradient of a channel and forgets where in the
 # map it was. Where many places are left, that loses much: at one place a channel may speak for "cat", at
 # another against it. So multiply place by place, `pooled=False` (arXiv 2011.08891). In the last layer
@@ -1010,7 +1009,7 @@ if outlines is not None:
             judged[f"{layer}, {how}"] = judge(heat_of(model, layer, pooled), half & right)
 pd.DataFrame(judged, index=["peak on the animal", "heat inside"]).T.round(3)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # The first line is the surprise: in almost nine of ten pictures the middle is on the animal. So a map is
 # worth little unless it beats that. The last layer does not: its maps are so coarse that a peak at the edge
 # of a cell may fall beside the animal. One layer earlier, place by place is far below the middle, though
@@ -1035,7 +1034,7 @@ if peaks:
     print(f"the middle, on the other half: {middle[~half & right].mean():.3f}")
     print(f"peak on the animal there: {np.mean(peaks):.3f} ± {np.std(peaks):.3f}, layer {finest}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Beside them a network that has learned nothing. If its map looked as good, the map would show edges, not
 # reasons (arXiv 1810.03292):
 
@@ -1046,7 +1045,7 @@ if outlines is not None:
     peak, inside = judge(heat_of(untrained, layers[0], pooled=False), ~half)
     print(f"a network of random weights: peak {peak:.3f}, heat inside {inside:.3f}")
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Look at them, at least a dozen, and not the best ones:
 
 # %%
@@ -1055,7 +1054,7 @@ x, y = next(iter(pets.valid.subset(order)))
 heat = ck.heat_map(model, x, layer=layers[0], pooled=False)
 ck.show_heat(list(x), list(heat), titles=[pets.classes[k] for k in y.tolist()]);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **The deletion test.** Without outlines we can still ask whether what is hot *matters*. Paint over the
 # hottest fifth of the picture with its mean colour: how far does the probability fall? Against it, a fifth
 # taken at random in patches of the same kind. On which side do you expect the larger fall?
@@ -1095,7 +1094,7 @@ after = probability(model, painted, y[few]).tolist()
 titles = [f"{a:.2f} to {b:.2f}" for a, b in zip(before[few].tolist(), after, strict=True)]
 ck.show_pictures([one.cpu() for one in painted], titles=titles, columns=6);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Above each picture is the probability before and after. Where it hardly falls, the network has other
 # reasons left: a network rarely hangs on one spot.
 #
@@ -1107,7 +1106,7 @@ ck.show_pictures([one.cpu() for one in painted], titles=titles, columns=6);
 # %%
 ck.show_heat_grid(model, both[0], layers, pets.classes, pooled=False);
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # Early layers are fine and nervous, late ones calm and coarse. And only the last one keeps the classes apart.
 # In the drawings of the sample the row of *cats* is hot on the dog's eyes in the first column, and the row of
 # *dogs* on the cat's forehead in the second. A hot place in an early layer says that something there counts,
@@ -1121,195 +1120,33 @@ ck.show_heat_grid(model, both[0], layers, pets.classes, pooled=False);
 # %%
 ck.explore.heat(model, pets.classes, both[0], layers=layers)
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # ## 10 · Before you go on
 #
 # **Exercises.** Write your answer in place of the dots and run the cell: `ck.check` says whether it is
 # right, or what is off. `ck.hint("7.1")` gives a hint, `ck.solution("7.1")` a solution.
-#
-# **7.1** A picture of 50 by 50, a kernel of 9, padding 4, stride 2: what is the side of the result? Work
-# it out before you ask a function.
-
-# %% [markdown] lang="en" hints="7.1"
-# - Section 2 has the formula. Padding adds zeros on both sides.
-# - How many dots may the kernel's left edge still move to the right? Divide that by the stride, rounded
-#   down.
-# - (50 + 8 - 9) // 2 moves, and the place where it began.
 
 # %% exercise="7.1"
-# shown: answer = ...
-answer = (50 + 2 * 4 - 9) // 2 + 1
-# end
-ck.check("7.1", answer)
-
-# %% [markdown] lang="en"
-# **7.2** Write `layers_needed(dots, kernel, stride)`: how many layers, all of this kernel and stride, until
-# a unit sees at least so many dots along a side?
-
-# %% [markdown] lang="en" hints="7.2"
-# - Begin with `field, step = 1, 1` as `receptive_field` does, and go on with `while field < dots`.
-# - A layer adds `(kernel - 1) * step` to the field; afterwards the step is `stride` times as long.
-# - Count the rounds of the loop and return that count.
-
 
 # %% exercise="7.2"
-def layers_needed(dots, kernel, stride):
-    # shown: return ...
-    field, step, count = 1, 1, 0
-    while field < dots:
-        field, step = field + (kernel - 1) * step, step * stride
-        count += 1
-    return count
-    # end
-
-
-ck.check("7.2", layers_needed)
-
-# %% [markdown] lang="en"
-# **7.3** How many weights, bias included, has `nn.Conv2d(48, 96, 3)`?
-
-# %% [markdown] lang="en" hints="7.3"
-# - Each of the 96 channels that come out has a kernel of its own. How many numbers are in it?
-# - A kernel reaches through all 48 channels: 48 * 3 * 3 numbers.
-# - 96 kernels, and 96 numbers of bias. The layer table of section 3 has this very layer.
 
 # %% exercise="7.3"
-# shown: answer = ...
-answer = 96 * 48 * 3 * 3 + 96
-# end
-ck.check("7.3", answer)
-
-# %% [markdown] lang="en"
-# **7.4** Write `normalise(x)`, batch norm without scale, shift and memory: x is (B, C, H, W), and each
-# channel shall have mean 0 and standard deviation 1. Add 0.00001 to the variance, as torch does. What does
-# it give for a channel that is 7 everywhere?
-
-# %% [markdown] lang="en" hints="7.4"
-# - Over which of the four dimensions is a channel measured? Over all but its own.
-# - `x.mean((0, 2, 3), keepdim=True)`, and the variance in the same way with `correction=0`.
-# - Take the mean away, then divide by the square root of the variance plus 0.00001.
-
 
 # %% exercise="7.4"
-def normalise(x):
-    # shown: return ...
-    mean = x.mean((0, 2, 3), keepdim=True)
-    variance = x.var((0, 2, 3), correction=0, keepdim=True)
-    return (x - mean) / (variance + 0.00001).sqrt()
-    # end
-
-
-ck.check("7.4", normalise)
-
-# %% [markdown] lang="en"
-# **7.5** Write `class_map(maps, weights)`, the class activation map as it is drawn: maps is (C, h, w),
-# weights (C,), the result (h, w), and what speaks against the class is 0.
-
-# %% [markdown] lang="en" hints="7.5"
-# - Section 7 does it for a whole batch and all classes at once, with `torch.einsum`.
-# - `weights[:, None, None]` can be multiplied with the maps.
-# - Add up over the channels, `.sum(0)`, then `.relu()`: in this order.
-
 
 # %% exercise="7.5"
-def class_map(maps, weights):
-    # shown: return ...
-    return (weights[:, None, None] * maps).sum(0).relu()
-    # end
-
-
-ck.check("7.5", class_map)
-
-# %% [markdown] lang="en"
-# **7.6** Write `inside(heat, outline)`: which share of the heat lies on the animal? Both are (h, w), the
-# outline is True on the animal. For a map without any heat say 0.
-
-# %% [markdown] lang="en" hints="7.6"
-# - `judge` in section 8 does it for many pictures at once.
-# - `heat * outline` keeps what lies on the animal. Sums, not means.
-# - Divide by `heat.sum()`, but only where that is not 0.
-
 
 # %% exercise="7.6"
-def inside(heat, outline):
-    # shown: return ...
-    total = heat.sum()
-    return (heat * outline).sum() / total if total > 0 else 0.0
-    # end
 
-
-ck.check("7.6", inside)
-
-# %% [markdown] lang="en"
+# %% [markdown]
 # **Do you know it?** A mouse or the keyboard will do.
 
-# %%
-ck.quiz(7)
-
-# %% [markdown] lang="en" quiz="7"
-# Why does a convolution need fewer weights than a fully connected layer?
-# - It leaves out the colours. :: Every kernel reaches through all channels, so all colours are in it.
-# + The same small kernel serves at every place. :: A fully connected layer has a weight of its own for
-#   every dot and every unit.
-# - Its weights are smaller numbers. :: How large a number is does not change how many there are.
-# - Padding fills the gaps with zeros. :: Padding adds zeros around the picture; it saves no weights.
-#
-# Three layers with kernel 3: how wide does a unit see with stride 2, how wide with stride 1?
-# - 9 dots both times. :: Each layer adds two steps, and behind a stride of 2 a step is twice as long.
-# - 6 dots and 3 dots. :: Begin with one dot, and let each layer add kernel - 1 steps.
-# + 15 dots and 7 dots. :: 1 + 2 + 4 + 8 with stride 2, and 1 + 2 + 2 + 2 with stride 1.
-# - 7 dots and 15 dots. :: The other way round: with stride the steps grow longer.
-#
-# What are the running statistics of batch norm for?
-# + So that afterwards the answer to one picture does not depend on the others in its batch. :: They are
-#   slow averages of what was met in training, and take the place of the batch.
-# - They make training faster. :: In training they are only written down; the batch itself is used.
-# - They count how often a unit was dead. :: They hold a mean and a variance for each channel.
-#
-# A deeper net is worse than a shallow one, on the training pictures too. What is the matter?
-# - It overfits. :: Then the training pictures at least would go well.
-# - It has too few weights. :: It has more of them than the shallow one.
-# - The validation part is too small. :: That cannot make the training loss worse.
-# + It is harder to train. :: Shortcuts around its layers help, since then a layer only has to learn what
-#   is to be changed.
-#
-# A unit with a ReLU gives zero for every picture. Why does it stay that way?
-# - Its weights are all zero. :: They may be anything that gives something negative for every picture.
-# + Its gradient is zero too. :: Nothing that the unit does moves the loss, so nothing moves its weights.
-# - The learning rate is too low. :: Any rate times zero is zero.
-#
-# The scale of a residual block's batch norm starts at 0. What does the block do at first?
-# - It gives zero. :: That is what the inner part gives; the shortcut adds the input.
-# - It gives noise, as any new layer does. :: The noise is multiplied by 0.
-# + It passes on exactly what it gets. :: x plus zero is x.
-#
-# In the last layer before the average, one weight a channel and one weight a place give the same map. Why?
-# + There the gradient of a channel is the same at every place. :: The average shares the weight out
-#   evenly, so its mean over the places is what it is at each of them.
-# - That layer has only one place. :: It has several; the maps of section 7 show them.
-# - The ReLU removes the difference. :: The maps are the same before it already.
-#
-# Six kinds of maps are compared, the best is taken, and its figure is reported. What is missing?
-# - A seventh kind. :: More kinds to choose from make it worse: one of them is the luckiest.
-# - A larger network. :: It would be chosen and reported on the same pictures again.
-# + Other pictures to report it on. :: Choose on one half, report on the other; else part of the lead is
-#   luck.
-#
-# The peaks of a map lie on the animal in 88 of 100 pictures. Is it a good map?
-# - Yes, 88 of 100 is a lot. :: Not where the animal is in the middle nearly as often.
-# + That cannot be said without a baseline. :: If the middle of the picture is on the animal as often, the
-#   map has shown nothing.
-# - No, it should be 100. :: No map is perfect, and no figure speaks by itself.
-#
-# A heat map is hot on the cat. Does the network know what a cat is?
-# - Yes, it looks at the cat. :: It may look at the collar, or at the carpet that cats lie on.
-# - No, networks know nothing. :: That may be so, but a map cannot show it.
-# + The map does not say. :: It says that these dots moved the score, not for what reason.
+# %% quiz="7"
 
 # %%
 ck.progress();
 
-# %% [markdown] lang="en"
+# %% [markdown]
 # **On your own.** Train the head on two kinds of things that you have pictures of (lesson 1, section 9), and
 # ask the map why. Is it the thing, or what stands around it?
 #

@@ -66,11 +66,11 @@ def main(folder=build.ROOT / "build" / "pages"):
     import nbformat
 
     for source in build.lessons(build.ROOT):
-        for file in build.targets(source).values():
-            written = Path(folder) / file.relative_to(source.parent.parent).with_suffix(".html")
-            written.parent.mkdir(parents=True, exist_ok=True)
-            written.write_text(page(nbformat.read(file, as_version=4)), "utf-8")
-            print(written)
+        file = build.target(source)
+        written = Path(folder) / f"{file.stem}.html"
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_text(page(nbformat.read(file, as_version=4)), "utf-8")
+        print(written)
 
 
 if __name__ == "__main__":

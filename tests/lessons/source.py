@@ -31,7 +31,8 @@ def of_lesson(number, names, *, since=None, until=None, **known):
         known: what the statements read of the rest of the notebook.
     """
     (file,) = (build.ROOT / "notebooks" / "source").glob(f"{number:02}_*.py")
-    cells = [cell.source for cell in build.read(file) if cell.cell_type == "code"]
+    code = [cell for cell in build.read(file) if cell.cell_type == "code"]
+    cells = [cell.source for cell in code if "exercise" not in cell.metadata]
     code = re.sub(r"^(\s*)[%!].*", r"\1pass", "\n".join(cells), flags=re.MULTILINE)  # magics
     names, inside, taken = set(names.split()), since is None, []
     missing = set(names)

@@ -35,7 +35,7 @@ def _nbval(notebook, environment):
 def test_lesson_runs_and_shows_what_is_stored(source, learner, say):
     """A lesson that dies in the middle, or shows other results than the ones it talks about."""
     began = time.monotonic()
-    passed, printed = _nbval(source.with_suffix(".ipynb"), learner)
+    passed, printed = _nbval(build.target(source), learner)
     say(f"{source.stem}, sample: {time.monotonic() - began:.0f} s")
     assert passed, printed
 
@@ -45,7 +45,7 @@ def test_lesson_runs_and_shows_what_is_stored(source, learner, say):
 def test_lesson_runs_on_real_data(source, learner, real_home, say):
     """Samples are forgiving: sizes, modes and names of real files break what they do not."""
     full = {"COURSEKIT_DATA": "full", "COURSEKIT_ARCH": "squeezenet1_0", "COURSEKIT_QUICK": "1"}
-    cells = nbformat.read(source.with_suffix(".ipynb"), as_version=4).cells
+    cells = nbformat.read(build.target(source), as_version=4).cells
     began = time.monotonic()
     build.run(cells, source.parent, **learner | real_home | full)
     say(f"{source.stem}, full edition, quick: {time.monotonic() - began:.0f} s")

@@ -68,9 +68,7 @@ def main():
         )
         return 1
     FOLDER.mkdir(parents=True, exist_ok=True)
-    wrong = {
-        lesson.stem: check(lesson.with_suffix(".ipynb")) for lesson in build.lessons(build.ROOT)
-    }
+    wrong = {lesson.stem: check(build.target(lesson)) for lesson in build.lessons(build.ROOT)}
     for lesson, errors in wrong.items():
         print(f"{lesson}: {'; '.join(errors) or 'runs on Colab'}")
     return int(any(wrong.values()))

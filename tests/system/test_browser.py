@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from coursekit.exercises import texts
+from coursekit.exercises.quiz import questions as questions_of
 from notebooks.source import build
 from tests.system import browser
 
@@ -28,9 +28,9 @@ def lab(sample_home, tmp_path):
     folder = tmp_path / "lessons"
     folder.mkdir()
     for source in LESSONS:
-        shutil.copy(source.with_suffix(".ipynb"), folder)
+        shutil.copy(build.target(source), folder)
     with browser.jupyterlab(folder, environment) as address, browser.chromium() as page:
-        yield lambda source: browser.Lab(page, address, folder / source.with_suffix(".ipynb").name)
+        yield lambda source: browser.Lab(page, address, folder / build.target(source).name)
 
 
 @names
@@ -64,16 +64,16 @@ def _wait_for_explorers(opened, source):
 
 def _take_the_quiz(opened, source):
     """Answer every question, the first one wrongly at first; the score must say so."""
-    questions = texts.lesson(int(source.name[:2]))["quiz"]
+    questions = questions_of(int(source.name[:2]))
     quiz = opened.page.locator(".coursekit-quiz")
     groups = quiz.locator(".widget-radio-box, .jupyter-widget-radio-box")
     cut = "labels => labels.filter(l => l.scrollHeight > l.clientHeight + 1).map(l => l.innerText)"
     assert groups.locator("label").evaluate_all(cut) == [], "an answer runs into the next one"
-    wrong = [not answer["right"] for answer in questions[0]["answers"]].index(True)
+    wrong = [not answer.right for answer in questions[0].answers].index(True)
     _choose(opened, groups.nth(0).locator("input").nth(wrong), by_mouse=True)
     quiz.get_by_text("Not quite:").wait_for()
     for place, question in enumerate(questions):
-        right = [answer["right"] for answer in question["answers"]].index(True)
+        right = [answer.right for answer in question.answers].index(True)
         choice = groups.nth(place).locator("input").nth(right)
         _choose(opened, choice, by_mouse=place % 2)
     quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()

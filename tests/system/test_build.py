@@ -1,23 +1,24 @@
 """The notebook build: what it stores, what it refuses, what it calls stale."""
 
+import base64
+import io
 import json
 import re
 import shutil
 
 import nbformat
+import numpy
 import pytest
+from PIL import Image
 
+from coursekit.exercises.checking import exercises
 from notebooks.source import build
 
 SETTINGS = '[tool.coursekit]\nrepository = "someone/course"\nbranch = "main"\n'
 LESSON = """\
-# %% [markdown] lang="en"
+# %% [markdown]
 # # One
-# {{badges}}
-
-# %% [markdown] lang="ja" of="{of}"
-# # 一
-# {{badges}}
+# {badges}
 
 # %% tags=["nbval-check-output"]
 # %matplotlib inline
@@ -30,12 +31,15 @@ print(sorted(name for name in os.environ if name.startswith("COURSEKIT_")))
 1 + 1
 
 # %%
-# {{set_up}}
+# {set_up}
+
+# %%
 from IPython.display import HTML
 from ipywidgets import IntSlider
 
 display(HTML("<b>bold</b>"), IntSlider())
 fig, axes = plt.subplots(figsize=(1, 1))
+axes.imshow([[[255, 0, 0], [0, 0, 255]]]);
 
 # %%
 print("same")
@@ -47,9 +51,9 @@ print("same")
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """Return a course of one small lesson, built once in both languages."""
+    """Return a course of one small lesson, built once."""
     root = tmp_path_factory.mktemp("course")
-    _write(root, LESSON.format(of=build.digest("# One\n{badges}")))
+    _write(root, LESSON)
     (root / "README.md").write_text(
         "| <!-- badges:01_tiny -->old<!-- /badges --> |\n<!-- set-up -->old<!-- /set-up -->\n"
         "%pip install git+https://github.com/old/x\n"
@@ -72,45 +76,29 @@ def copied(course, tmp_path):
     return shutil.copytree(course, tmp_path / "copy")
 
 
-def _stored(root, name="01_tiny.ipynb"):
-    return nbformat.read(root / "notebooks" / name, as_version=4)
+def _stored(root):
+    return nbformat.read(root / "notebooks" / "01_tiny.ipynb", as_version=4)
 
 
 def _code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_one_run_is_stored_in_both_languages(course):
-    """Two runs would give two editions with different numbers under the same text."""
-    english, japanese = _stored(course), _stored(course, "ja/01_tiny.ipynb")
-    assert english.cells[0].source.startswith("# One")
-    assert japanese.cells[0].source.startswith("# 一")
-    assert len(english.cells) == len(japanese.cells) == 5
-    assert _code(english) == _code(japanese)
-    assert [cell.execution_count for cell in _code(english)] == [1, 2, 3, 4]
-
-
-def test_only_text_and_pictures_are_stored(course):
+def test_only_text_and_pictures_of_one_run_are_stored(course):
     """Widget state makes GitHub refuse a notebook; HTML tables double its size."""
-    notebook = _stored(course)
-    kinds = [
-        set(output.data) for cell in _code(notebook) for output in cell.outputs if "data" in output
-    ]
+    code = _code(_stored(course))
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5]
+    kinds = [set(output.data) for cell in code for output in cell.outputs if "data" in output]
     assert kinds == [{"text/plain"}, {"text/plain"}, {"text/plain", "image/png"}]
-    assert "widgets" not in notebook.metadata
-
-
-def test_a_progress_bar_leaves_its_last_state(course):
-    """A stored bar shows up as a hundred lines."""
-    assert _code(_stored(course))[0].outputs[0].text.startswith("done\n")
+    assert "widgets" not in _stored(course).metadata
 
 
 def test_the_run_is_that_of_a_learner(course):
-    """A variable left over in the maintainer's shell would get into the stored outputs."""
-    shown = _code(_stored(course))[0].outputs[0].text.splitlines()[1]
-    assert (
-        shown == "['COURSEKIT_DATA', 'COURSEKIT_DEVICE', 'COURSEKIT_PROGRESS', 'COURSEKIT_WIDGETS']"
-    )
+    """A variable of the maintainer's shell in the stored outputs; a bar as a hundred lines."""
+    done, shown = _code(_stored(course))[0].outputs[0].text.splitlines()
+    assert done == "done"
+    wanted = ["COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_PROGRESS", "COURSEKIT_WIDGETS"]
+    assert shown == str(wanted)
 
 
 def test_magics_tags_ids_and_metadata(course):
@@ -120,10 +108,10 @@ def test_magics_tags_ids_and_metadata(course):
     assert first.source.startswith("%matplotlib inline")
     assert first.metadata == {"tags": ["nbval-check-output"]}
     assert all(cell.metadata == {} for cell in notebook.cells if cell is not first)
+    again = build.read(course / "notebooks" / "source" / "01_tiny.py", course)
     ids = [cell.id for cell in notebook.cells]
-    assert len(set(ids)) == len(ids)
-    again = build._edition(build.read(course / "notebooks" / "source" / "01_tiny.py"), "en", {})
     assert [cell.id for cell in again] == ids
+    assert len(set(ids)) == len(ids)
     assert notebook.metadata.accelerator == "GPU"
     assert notebook.metadata.colab == {"gpuType": "T4", "provenance": []}
     assert notebook.metadata.kernelspec.name == "python3"
@@ -132,16 +120,14 @@ def test_magics_tags_ids_and_metadata(course):
 def test_addresses_come_from_pyproject(course):
     """A wrong branch in a badge is a common bug, and nobody but a learner sees it."""
     colab = "https://colab.research.google.com/github/someone/course/blob/main/notebooks/"
-    for name in ("01_tiny.ipynb", "ja/01_tiny.ipynb"):
-        assert f"{colab}{name})" in _stored(course, name).cells[0].source
-    readme = (course / "README.md").read_text()
+    readme, set_up = (course / "README.md").read_text(), build.set_up(course)
+    assert f"{colab}01_tiny.ipynb)" in _stored(course).cells[0].source
     assert f"{colab}01_tiny.ipynb)" in readme
+    assert "-b main https://github.com/someone/course " in set_up
+    assert _code(_stored(course))[1].source == set_up
+    assert f"<!-- set-up -->\n```python\n{set_up}\n```\n<!-- /set-up -->" in readme
     assert readme.endswith("%pip install git+https://github.com/someone/course@main\n")
-    assert readme.startswith("| <!-- badges:01_tiny -->[![Open in Colab]")
-    set_up = build.set_up(course)
-    assert '"https://github.com/someone/course", "main"' in set_up
-    assert f"<!-- set-up -->\n```python\n{set_up}\n%load_ext coursekit\n```\n<!-- /set-up" in readme
-    assert f"{set_up}\nfrom IPython" in _code(_stored(course))[1].source
+    assert len(set_up.splitlines()) <= 6
 
 
 def test_a_fork_moves_without_running_anything(copied, monkeypatch, capsys):
@@ -163,22 +149,15 @@ def test_a_fork_leaves_stale_what_was_stale(copied, capsys):
     _edit_source(copied)
     build.main(["--address", "ada/fork", "trunk"], copied)
     assert build.main(["--check"], copied) == 1
-    assert "the source has changed" in capsys.readouterr().out
+    assert "01_tiny.ipynb: the source has changed" in capsys.readouterr().out
 
 
-def test_an_address_that_is_none_is_refused(copied, capsys):
+@pytest.mark.parametrize("repository", ["", "fork", "https://github.com/ada/fork"])
+def test_an_address_that_is_none_is_refused(repository, copied):
     """`make address` without REPO would leave badges that lead nowhere."""
-    for repository in ("", "fork", "https://github.com/ada/fork"):
-        with pytest.raises(SystemExit):
-            build.main(["--address", repository, "main"], copied)
-    assert "owner/name" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        build.main(["--address", repository, "main"], copied)
     assert build.address(copied) == ("someone/course", "main")
-
-
-def test_check_is_content_after_a_build(course, capsys):
-    """A check that always complains is ignored."""
-    assert build.main(["--check"], course) == 0
-    assert capsys.readouterr().out == "Everything is built.\n"
 
 
 def _edit_source(root):
@@ -193,23 +172,23 @@ def _run_a_cell_by_hand(root):
     file.write_text(json.dumps(notebook), "utf-8")
 
 
-def _move_house(root):
-    (root / "pyproject.toml").write_text(SETTINGS.replace("someone", "else"))
-
-
 SPOILT = {
+    "nothing": (lambda root: None, ""),
     "changed source": (_edit_source, "the source has changed"),
     "saved from JupyterLab": (_run_a_cell_by_hand, "changed after it was built"),
-    "lost": (lambda root: (root / "notebooks/ja/01_tiny.ipynb").unlink(), "not built yet"),
+    "lost": (lambda root: (root / "notebooks/01_tiny.ipynb").unlink(), "not built yet"),
     "merge conflict": (
         lambda root: (root / "notebooks/01_tiny.ipynb").write_text("<<<<"),
         "not a notebook",
     ),
     "lesson renamed": (
         lambda root: (root / "notebooks/02_old.ipynb").write_text("{}"),
-        "no source; remove it",
+        "no source",
     ),
-    "repository renamed": (_move_house, "addresses are old"),
+    "repository renamed": (
+        lambda root: (root / "pyproject.toml").write_text(SETTINGS.replace("someone", "else")),
+        "addresses are old",
+    ),
 }
 
 
@@ -218,57 +197,30 @@ def test_check_names_what_is_stale(kind, copied, capsys):
     """A stale notebook shows learners other numbers than the code in it would give."""
     spoil, sentence = SPOILT[kind]
     spoil(copied)
-    assert build.main(["--check"], copied) == 1
+    assert build.main(["--check"], copied) == int(bool(sentence))
     assert sentence in capsys.readouterr().out
 
 
-BAD_TEXT = {
-    "no language": ("# %% [markdown]\n# Hi\n", "01_tiny.py:1: text needs"),
-    "code with a language": ('# %% lang="en"\n1\n', "01_tiny.py:1: text needs"),
-    "empty cell": ("# %%\n1\n\n# %%\n\n# %%\n2\n", "01_tiny.py:4: the cell is empty"),
-    "translation without text": (
-        '# %% [markdown] lang="ja" of="00000000"\n# や\n',
-        "01_tiny.py:1: this Japanese cell",
+BAD = {
+    "empty cell": ("# %%\n\n# %%\n2", ":4: the cell is empty"),
+    "unknown exercise": ('# %% exercise="1.99"\n', ":4: there is no exercise 1.99"),
+    "raises": ("# %%\n1 / 0", ":4: ZeroDivisionError: division by zero"),
+    "warns": ('# %%\nimport sys\nprint("careful", file=sys.stderr)', ":4: not a clean run"),
+    "shows a folder": ("# %%\nimport os\nos.path.expanduser('~')", ":4: prints a path"),
+    "shows an address": ("# %%\nobject()", ":4: shows <object at 0x"),
+    "ends the kernel": ("# %%\nimport os\nos._exit(1)", ":4: "),
+    "compares a table": (
+        '# %% tags=["nbval-check-output"]\nimport pandas\npandas.DataFrame([1])',
+        ":4: it is compared; print the table",
     ),
-    "text without translation": (
-        '# %% [markdown] lang="en"\n# Hi\n\n# %% [markdown] lang="en"\n# Ho\n\n'
-        '# %% [markdown] lang="ja" of="d5ba07ab"\n# ほ\n',
-        "01_tiny.py:1: its Japanese cell does not follow",
-    ),
-    "stale translation": (LESSON.format(of="00000000"), "01_tiny.py:5: made from another English"),
 }
 
 
-@pytest.mark.parametrize("kind", BAD_TEXT)
-def test_bad_text_is_refused_with_its_place(kind, tmp_path):
-    """A translation of a sentence that has changed since says something else than the lesson."""
-    text, sentence = BAD_TEXT[kind]
-    with pytest.raises(build.BuildError, match=re.escape(sentence)):
-        build.read(_write(tmp_path, text))
-
-
-def test_the_hash_in_the_message_mends_a_stale_translation(tmp_path):
-    """A message that names a wrong hash sends the translator round in circles."""
-    with pytest.raises(build.BuildError) as caught:
-        build.read(_write(tmp_path, LESSON.format(of="00000000")))
-    of = re.search(r'of="(\w{8})"', str(caught.value))[1]
-    assert len(build.read(_write(tmp_path, LESSON.format(of=of)))) == 6
-
-
-BAD_CODE = {
-    "raises": ("1 / 0", ":4: ZeroDivisionError: division by zero"),
-    "warns": ('import sys\nprint("careful", file=sys.stderr)', ":4: not a clean run"),
-    "shows a folder": ("import os\nos.path.expanduser('~')", ":4: prints a path"),
-    "shows an address": ("object()", ":4: shows <object at 0x"),
-    "ends the kernel": ("import os\nos._exit(1)", ":4: "),
-}
-
-
-@pytest.mark.parametrize("kind", BAD_CODE)
-def test_an_unclean_run_is_refused_and_nothing_is_stored(kind, tmp_path, capsys):
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_lesson_is_refused_with_its_place_and_nothing_is_stored(kind, tmp_path, capsys):
     """Else a learner reads the traceback, the warning or the path of another's machine."""
-    code, sentence = BAD_CODE[kind]
-    _write(tmp_path, f"# %%\nfine = 1\n\n# %%\n{code}\n")
+    cell, sentence = BAD[kind]
+    _write(tmp_path, f"# %%\nfine = 1\n\n{cell}\n")
     assert build.main(["01"], tmp_path) == 1
     assert f"01_tiny.py{sentence}" in capsys.readouterr().err
     assert not list((tmp_path / "notebooks").glob("*.ipynb"))
@@ -281,81 +233,24 @@ def test_an_unknown_lesson_is_an_error(course, capsys):
     assert "no lesson is named 09" in capsys.readouterr().err
 
 
-EXERCISE = """\
-# %% [markdown] lang="en" hints="1.1"
-# - The first
-#   hint.
-# - The second.
-
-# %% exercise="1.1"
-def double(x):
-    # shown: return ...
-    return 2 * x
-    # end
-
-
-ck.check("1.1", double)
-
-# %% [markdown] lang="en" quiz="1"
-# Is it a
-# question?
-# + Yes. :: It has an
-#   answer.
-# - No. :: It has one.
-"""
+def test_exercises_and_quizzes_are_filled_in(tmp_path):
+    """The solution on the page, or a question without its answer for who has no buttons."""
+    text, code, quiz, folded = build.read(
+        _write(tmp_path, '# %% exercise="1.2"\n\n# %% quiz="1"\n'), tmp_path
+    )
+    asked = exercises(1)["1.2"]
+    assert text.source == f"**1.2** {asked.text}"
+    assert code.source == asked.open_cell
+    assert code.source.startswith("def softmax(scores):\n    return ...\n")
+    assert quiz.source == "ck.quiz(1)"
+    assert folded.source.count("<details>") == folded.source.count("</details>") == 10
+    assert len(re.findall(r"- [a-d] is right: \w", folded.source)) == 9
+    assert not re.search(r"- [a-d]\. .*\n\n- ", folded.source), "a list of answers that is cut"
 
 
-def test_an_exercise_is_made_from_its_solution(tmp_path):
-    """The solution on the page, or a hint in its place; a solution that still shows its marks."""
-    cells = build.read(_write(tmp_path, EXERCISE))
-    opened = build.open_exercises(cells)
-    shown = build._edition(opened, "en", {})
-    code = next(cell.source for cell in shown if cell.cell_type == "code")
-    assert "    return ...\n" in code
-    assert "2 * x" not in code
-    assert "hint" not in "".join(cell.source for cell in shown)
-    known = build.texts(cells)
-    exercise = known["exercises"]["1.1"]
-    assert exercise["hints"] == ["The first hint.", "The second."]
-    assert exercise["solution"] == "def double(x):\n    return 2 * x"
-    assert known["quiz"] == [
-        {
-            "question": "Is it a question?",
-            "answers": [
-                {"text": "Yes.", "right": True, "why": "It has an answer."},
-                {"text": "No.", "right": False, "why": "It has one."},
-            ],
-        }
-    ]
-    folded = shown[-1].source
-    assert folded.count("<details>") == folded.count("</details>") == 2
-    assert "- a is right: It has an answer." in folded
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "sentence"),
-    [
-        ("    # end\n", "", "lacks a `# shown"),
-        ("# + Yes.", "# - Yes.", "needs one right answer"),
-        (" :: It has one.", "", "needs one right answer"),
-        ('hints="1.1"', 'hints="1.2"', "1.1 needs one to three hints"),
-    ],
-)
-def test_half_an_exercise_is_refused(old, new, sentence, tmp_path):
-    """A quiz without a right answer, a solution without an end: found by the learner."""
-    assert old in EXERCISE
-    cells = build.read(_write(tmp_path, EXERCISE.replace(old, new)))
-
-    def built():
-        return build._edition(build.open_exercises(cells), "en", {}), build.texts(cells)
-
-    with pytest.raises(build.BuildError, match=re.escape(sentence)):
-        built()
-
-
-def test_a_compared_table_must_be_text(tmp_path):
-    """A table is stored as text alone, so that nbval would miss its HTML in every run."""
-    output = nbformat.v4.new_output("execute_result", {"text/plain": "1", "text/html": "<b>1</b>"})
-    cell = nbformat.v4.new_code_cell("x", metadata={"tags": ["nbval-check-output"], "place": "x:1"})
-    with pytest.raises(build.BuildError, match="x:1: it is compared; print the table"):
-        build._clean(cell, output)
+def test_a_picture_keeps_its_colors(course):
+    """A palette that turns a red line brown."""
+    picture = _code(_stored(course))[2].outputs[-1].data["image/png"]
+    shown = numpy.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB"))
+    for color in ([255, 0, 0], [0, 0, 255], [255, 255, 255]):
+        assert abs(shown.astype(int) - color).sum(-1).min() <= 8

@@ -6,7 +6,7 @@ import pytest
 from notebooks.source import build, pages
 from tests.system import browser
 
-STORED = [f for source in build.lessons(build.ROOT) for f in build.targets(source).values()]
+STORED = [build.target(source) for source in build.lessons(build.ROOT)]
 files = pytest.mark.parametrize("file", STORED, ids=lambda f: str(f.relative_to(f.parents[1])))
 
 
