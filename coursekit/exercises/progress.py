@@ -10,7 +10,7 @@ from coursekit.exercises.quiz import questions
 from coursekit.visuals.style import COLORS, counted, panels, use_style
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from coursekit.visuals.style import Axes
 
 
 @use_style()
