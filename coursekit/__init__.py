@@ -99,11 +99,11 @@ from coursekit.visuals.ideas import show_relus as show_relus
 from coursekit.visuals.layers import show_filters as show_filters
 from coursekit.visuals.layers import show_layers as show_layers
 from coursekit.visuals.letters import show_letters as show_letters
+from coursekit.visuals.pictures import show_augmentations as show_augmentations
 from coursekit.visuals.pictures import show_batch as show_batch
 from coursekit.visuals.pictures import show_corner as show_corner
 from coursekit.visuals.pictures import show_pictures as show_pictures
 from coursekit.visuals.pictures import show_planes as show_planes
-from coursekit.visuals.pictures import show_versions as show_versions
 from coursekit.visuals.results import Results as Results
 from coursekit.visuals.results import results as results
 from coursekit.visuals.tables import show_partial_dependence as show_partial_dependence

@@ -1,135 +1,190 @@
-"""Where does a network look: class activation maps at any layer, laid over the picture."""
+"""Where a network looks: class activation maps at any layer, laid over the picture."""
+
+from __future__ import annotations
 
 import contextlib
+import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy
 import torch
 
 from coursekit.console import CourseError, nearest
+from coursekit.data.picture import read_picture
+from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.layers import resting
-from coursekit.visuals.pictures import as_array, draw_picture
-from coursekit.visuals.style import counted, labeled_rows, panels, say, use_style
+from coursekit.visuals.pictures import draw_grid, draw_picture
+from coursekit.visuals.style import (
+    COLORS,
+    counted,
+    fit_text,
+    labeled_rows,
+    sentence,
+    use_style,
+)
 
 
-def heat_map(model, x, target=None, *, layer, pooled=True):
-    """Return what speaks for a class, place by place, in the maps of a layer.
+class Gradients:
+    """Outputs of some layers for pictures, and the gradients of class scores with respect to them.
+
+    The pictures go through the network once, and back once for each class.
 
     Args:
         model: a network that gives scores (B, classes).
         x: pictures (B, 3, H, W), as the network takes them.
-        target: number of a class, or one a picture (B,); None takes each picture's best class.
+        layers: names of layers that give maps (B, C, h, w), as in ``model.named_modules()``.
+
+    Raises:
+        CourseError: there is no such layer, or it gives no maps.
+    """
+
+    def __init__(self, model: torch.nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
+        modules, self._outputs = dict(model.named_modules()), {}
+        # or a frozen body would give no gradients
+        x = x.detach().clone().requires_grad_(True)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(resting(model))
+            stack.enter_context(torch.enable_grad())
+            for name in layers:
+                if name not in modules:
+                    raise CourseError(
+                        f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
+                        + nearest(name, list(modules))
+                    )
+                hook = modules[name].register_forward_hook(self._keeper(name))
+                stack.callback(hook.remove)
+            self._scores = model(x)
+        for name, output in self._outputs.items():
+            if not isinstance(output, torch.Tensor) or output.dim() != 4:
+                raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")
+        self.probabilities = self._scores.detach().float().softmax(1).cpu().numpy()
+
+    def _keeper(self, name: str) -> Any:
+        def keep(_layer: Any, _inputs: Any, output: Any) -> Any:
+            # Handed on as a copy: a ReLU in place may overwrite what it is given.
+            self._outputs[name] = output
+            return output.clone() if isinstance(output, torch.Tensor) else output
+
+        return keep
+
+    @torch.enable_grad()
+    def heat(self, target: Any = None, *, pooled: bool = True) -> dict[str, torch.Tensor]:
+        """Compute {layer: map (B, h, w)} of a class; the arguments are those of ``heat_map``."""
+        scores, count = self._scores, self._scores.shape[1]
+        target = scores.argmax(1) if target is None else torch.as_tensor(target).to(scores.device)
+        if target.min() < 0 or target.max() >= count:
+            raise CourseError(
+                f"There is no class {target.tolist()}; this network has {count}, numbered from 0."
+            )
+        chosen = scores.gather(1, target.expand(len(scores)).view(-1, 1)).sum()
+        outputs = list(self._outputs.values())
+        heat = {}
+        gradients = torch.autograd.grad(chosen, outputs, retain_graph=True)
+        for (name, maps), gradient in zip(self._outputs.items(), gradients, strict=True):
+            gradient = gradient.float()
+            weights = gradient.mean((2, 3), keepdim=True) if pooled else gradient
+            heat[name] = (weights * maps.detach().float()).sum(1).relu()
+        return heat
+
+
+def heat_map(
+    model: torch.nn.Module, x: torch.Tensor, target: Any = None, *, layer: str, pooled: bool = True
+) -> torch.Tensor:
+    """Class activation map: how much each location of a layer's feature maps raises a class score.
+
+    Args:
+        model: a network that gives scores (B, classes).
+        x: pictures (B, 3, H, W), as the network takes them.
+        target: number of a class, or one for each picture (B,); None takes each picture's best.
         layer: name of a layer that gives maps (B, C, h, w), as in ``model.named_modules()``.
         pooled: True weights each channel by its mean gradient (Grad-CAM, arXiv:1610.02391); False
             weights each place by the gradient there (HiResCAM, arXiv:2011.08891).
 
     Returns:
-        (B, h, w) float32, 0 where nothing speaks for the class.
+        (B, h, w) float32, 0 where nothing raises the score.
 
     Raises:
         CourseError: there is no such layer or class, or the layer gives no maps.
     """
-    layers, kept = dict(model.named_modules()), []
-    if layer not in layers:
-        raise CourseError(
-            f"There is no layer {layer!r}; the first are {list(layers)[1:6]}."
-            + nearest(layer, list(layers))
-        )
-    x = x.detach().clone().requires_grad_(True)  # or a frozen body would give no gradients
-
-    def keep(_layer, _inputs, output):
-        # Handed on as a copy: a ReLU in place may overwrite what it is given.
-        kept.append(output)
-        return output.clone() if isinstance(output, torch.Tensor) else output
-
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(resting(model))
-        stack.enter_context(torch.enable_grad())
-        stack.callback(layers[layer].register_forward_hook(keep).remove)
-        scores = model(x)
-        if not isinstance(kept[-1], torch.Tensor) or kept[-1].dim() != 4:
-            raise CourseError(f"{layer!r} gives no maps (B, C, h, w); name a convolution.")
-        target = scores.argmax(1) if target is None else torch.as_tensor(target, device=x.device)
-        if target.min() < 0 or target.max() >= scores.shape[1]:
-            raise CourseError(
-                f"There is no class {target.tolist()}; this network has {scores.shape[1]}, "
-                "numbered from 0."
-            )
-        chosen = scores.gather(1, target.expand(len(x)).view(-1, 1))
-        (slope,) = torch.autograd.grad(chosen.sum(), kept[-1])
-    maps = kept[-1].detach().float()
-    slope = slope.float().mean((2, 3), keepdim=True) if pooled else slope.float()
-    return (slope * maps).sum(1).relu()
+    return Gradients(model, x, [layer]).heat(target, pooled=pooled)[layer]
 
 
-def enlarge(maps, size):
-    """Return maps (B, h, w) enlarged smoothly to (B, height, width); ``size``: a side, or both."""
+def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
+    """Enlarge maps (B, h, w) smoothly to (B, height, width); ``size``: one side, or both."""
     size = (size, size) if isinstance(size, int) else tuple(size)
-    how = {"mode": "bilinear", "align_corners": False}
+    how: Any = {"mode": "bilinear", "align_corners": False}
     return torch.nn.functional.interpolate(maps[:, None].float(), size, **how)[:, 0]
 
 
-def overlay(picture, heat, *, strength=0.75):
-    """Return (H, W, 3) bytes: the picture in grey, its hot places shining through in colour.
+def overlay(picture: Any, heat: Any, *, strength: float = 0.75) -> numpy.ndarray:
+    """Lay a heat map over a picture made grey: (H, W, 3) bytes.
 
     Args:
         picture: anything that ``ck.show_pictures`` takes.
         heat: (h, w) numbers from 0; scaled so that the hottest place is 1.
-        strength: how much of the hottest place is colour, 0 to 1.
+        strength: how much of the hottest place is color, 0 to 1.
     """
     from matplotlib import colormaps
 
-    array = as_array(picture).astype(float) / 255
+    array = numpy.asarray(read_picture(picture)) / 255
     heat = enlarge(torch.as_tensor(heat)[None].clamp(min=0), array.shape[:2])[0].cpu().numpy()
     heat = (heat / max(heat.max(), 1e-12))[:, :, None]
-    grey = numpy.repeat(array.mean(2, keepdims=True), 3, 2)
-    share = strength * heat**0.5
-    colour = colormaps["inferno"](heat[:, :, 0])[:, :, :3]
-    return ((grey * (1 - share) + colour * share) * 255).round().astype(numpy.uint8)
+    opacity, color = strength * heat**0.5, colormaps["inferno"](heat[:, :, 0])[:, :, :3]
+    mixed = array.mean(2, keepdims=True) * (1 - opacity) + color * opacity
+    return (mixed * 255).round().astype(numpy.uint8)
 
 
 @use_style()
-def show_heat(pictures, maps, titles=None, *, columns=6, height=1.65, axes=None):
+def show_heat(
+    pictures: Sequence[Any],
+    maps: Sequence[Any],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 6,
+    height: float = 1.65,
+    axes: Any = None,
+) -> numpy.ndarray:
     """Draw pictures with their heat maps laid over them.
 
     Args:
         pictures: list of anything that ``ck.show_pictures`` takes.
-        maps: one heat map (h, w) a picture.
-        titles: one short text a picture, or None.
+        maps: one heat map (h, w) for each picture.
+        titles: one short text for each picture, or None.
         columns: pictures in a row.
         height: of a picture, in inches.
-        axes: Axes to draw on, one a picture; None for a new figure.
+        axes: Axes to draw on, one for each picture; None for a new figure.
 
     Raises:
         CourseError: pictures, maps and titles differ in number.
     """
-    titles = [""] * len(pictures) if titles is None else list(titles)
-    if not len(pictures) == len(maps) == len(titles) or not len(pictures):
+    if len(pictures) != len(maps):
         raise CourseError(
-            f"There are {counted(len(pictures), 'picture')}, {counted(len(maps), 'heat map')} and "
-            f"{counted(len(titles), 'title')}; give one of each for every picture."
+            f"There are {counted(len(pictures), 'picture')} and {counted(len(maps), 'heat map')}; "
+            "give one map for each picture."
         )
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    tall, wide = as_array(pictures[0]).shape[:2]
-    size = (height * wide / tall * columns, rows * (height + 0.25 * any(titles)))
-    grid = panels(rows, columns, size=size) if axes is None else panels(1, len(maps), axes=axes)
-    drawn = grid.reshape(-1)
-    for axis in drawn:
-        axis.axis("off")
-    shares = []
-    for axis, picture, heat, title in zip(drawn, pictures, maps, titles, strict=False):
-        draw_picture(axis, overlay(picture, heat), title)
-        sorted_heat = torch.as_tensor(heat).flatten().float().sort(descending=True).values
-        within = (sorted_heat.cumsum(0) < 0.5 * sorted_heat.sum()).sum().item() + 1
-        shares.append(within / sorted_heat.numel())
-    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    laid = [overlay(picture, heat) for picture, heat in zip(pictures, maps, strict=True)]
+    drawn = draw_grid(laid, titles, columns=min(columns, len(maps)), height=height, axes=axes)
+    within = []  # the fraction of the places that holds half of the heat
+    for heat in maps:
+        ordered = torch.as_tensor(heat).flatten().float().sort(descending=True).values
+        half = (ordered.cumsum(0) < 0.5 * ordered.sum()).sum().item() + 1
+        within.append(half / ordered.numel())
+    low, high = f"{min(within):.0%}", f"{max(within):.0%}"
     span = low if low == high else f"{low} to {high}"
-    say(f"{counted(len(maps), 'heat map')}: half of the heat lies on {span} of a picture.")
-    return drawn[: len(maps)]
+    print(f"{counted(len(maps), 'heat map')}: half of the heat lies on {span} of a picture.")
+    return drawn
 
 
 @use_style()
-def show_heat_grid(model, picture, layers, classes, *, pooled=True):
+def show_heat_grid(
+    model: torch.nn.Module,
+    picture: torch.Tensor,
+    layers: Sequence[str],
+    classes: Sequence[str],
+    *,
+    pooled: bool = True,
+) -> numpy.ndarray:
     """Draw the heat maps of one picture: a row for each class, a column for each layer.
 
     Args:
@@ -138,19 +193,184 @@ def show_heat_grid(model, picture, layers, classes, *, pooled=True):
         layers: names of layers.
         classes: names of the classes, in the order of the scores.
     """
-    with torch.no_grad(), resting(model):
-        shares = model(picture[None]).softmax(1)[0].tolist()
-    labels = [f"{name}\n{share:.1%}" for name, share in zip(classes, shares, strict=True)]
+    gradients = Gradients(model, picture[None], layers)
+    chances = gradients.probabilities[0]
+    labels = [f"{name}\n{chance:.1%}" for name, chance in zip(classes, chances, strict=True)]
     cell = (1.9 * picture.shape[2] / picture.shape[1], 2.3)
     drawn = labeled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels), label=0.9)
     for number, row in enumerate(drawn):
+        heat = gradients.heat(number, pooled=pooled)
         for axis, layer in zip(row, layers, strict=True):
-            heat = heat_map(model, picture[None], number, layer=layer, pooled=pooled)[0]
-            title = "" if number else f"{layer}\n{heat.shape[0]} x {heat.shape[1]}"
-            draw_picture(axis, overlay(picture, heat), title, size=9)
-    best = max(range(len(shares)), key=shares.__getitem__)
-    say(
-        f"The network says {classes[best]} ({shares[best]:.1%}); a row shows what speaks for one "
-        "class, early layers left, late ones right."
+            title = "" if number else "{}\n{} x {}".format(layer, *heat[layer].shape[1:])
+            draw_picture(axis, overlay(picture, heat[layer][0]), title, size=9)
+    best = chances.argmax()
+    print(
+        f"The network says {classes[best]} ({chances[best]:.1%}); a row shows what raises the "
+        "score of one class, early layers left, late ones right."
     )
     return drawn
+
+
+# A picture of one's own -----------------------------------------------------------------------
+
+BARS = 8
+
+
+def _draw_looking(
+    axes: Any,
+    picture: Any,
+    chances: numpy.ndarray,
+    classes: Sequence[str],
+    number: int,
+    heat: torch.Tensor | None,
+    *,
+    title: str = "",
+    strength: float = 0.75,
+) -> str:
+    """Draw a picture, the heat map of class ``number`` on it, and the probabilities as bars."""
+    left, middle, right = axes
+    draw_picture(left, picture, "as the network gets it")
+    laid = picture if heat is None else overlay(picture, heat, strength=strength)
+    of = f"{title}for {classes[number]}"
+    draw_picture(middle, laid, "this network has no maps" if heat is None else of)
+    order = numpy.argsort(-chances, kind="stable")[:BARS]
+    order = order if number in order else numpy.append(order[:-1], number)
+    colors = [COLORS["orange" if row == number else "blue"] for row in order]
+    right.barh(range(len(order)), chances[order], color=colors, height=0.6)
+    for place, row in enumerate(order):
+        right.text(chances[row] + 0.02, place, f"{chances[row]:.1%}", va="center")
+    right.set_yticks(range(len(order)), [fit_text(classes[row], 1.3, lines=1) for row in order])
+    right.set(xlim=(0, 1.25), ylim=(max(len(order), 4) - 0.4, -0.6), title="probability")
+    right.set_xticks([0, 0.5, 1])
+    right.grid(False)
+    told = [f"the network says {classes[order[0]]} ({chances[order[0]]:.1%})"]
+    if heat is not None and heat.max() > 0:
+        row, column = divmod(int(heat.argmax()), heat.shape[1])
+        down = ("upper", "middle", "lower")[3 * row // heat.shape[0]]
+        along = ("left", "middle", "right")[3 * column // heat.shape[1]]
+        where = "middle" if down == along else f"{down} {along}"
+        told.append(f"the heat map {' '.join(of.split())} is hottest in the {where}")
+    elif heat is not None:
+        told.append(f"nothing in the heat map {' '.join(of.split())}")
+    return sentence(*told)
+
+
+LOOKING: Any = {"columns": 3, "size": (10.0, 3.3), "widths": [1, 1, 1.2]}
+
+
+def grad_cam(
+    model: torch.nn.Module,
+    classes: Sequence[str],
+    picture: Any,
+    *,
+    layers: Sequence[str],
+    layer: str | None = None,
+    target: str | None = None,
+    pooled: bool = False,
+    strength: float = 0.75,
+) -> Explorer:
+    """Lay the heat map of a class over a picture, or one of your own: choose layer and class.
+
+    Args:
+        model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
+        classes: names of the classes, in the order of the scores.
+        picture: anything that ``ck.show_pictures`` takes, as large as the network wants it
+            (``ck.read_picture(file, size=...)``); an uploaded one is cut to a square as high or as
+            wide, whichever is less.
+        layers: names of layers that give maps, as in ``model.named_modules()``.
+        layer: the one to begin with; None for the last.
+        target: name of the class to begin with; None for the most probable one.
+        pooled: True weights each channel (Grad-CAM), False each place (HiResCAM).
+        strength: of the colors over the picture, 0 to 1.
+
+    Raises:
+        CourseError: there is no such layer or class.
+    """
+    classes, layers = [str(name) for name in classes], list(layers)
+    device = next((parameter.device for parameter in model.parameters()), "cpu")
+    given = read_picture(picture)
+
+    @functools.lru_cache(maxsize=1)
+    def look(file: bytes | None) -> tuple[numpy.ndarray, Gradients]:
+        pixels = numpy.asarray(given if file is None else read_picture(file, size=min(given.size)))
+        x = torch.tensor(pixels).permute(2, 0, 1)[None].to(device) / 255
+        gradients = Gradients(model, x, layers)
+        if gradients.probabilities.shape[1] != len(classes):
+            raise CourseError(
+                f"There are {counted(len(classes), 'class name')} and "
+                f"{counted(gradients.probabilities.shape[1], 'score')}; give one name for each."
+            )
+        return pixels, gradients
+
+    @functools.lru_cache(maxsize=64)
+    def heat(file: bytes | None, number: int, pooled: bool) -> dict[str, torch.Tensor]:
+        return look(file)[1].heat(number, pooled=pooled)
+
+    def draw(
+        axes: Any, file: bytes | None, layer: str, target: str, pooled: bool, strength: float
+    ) -> str:
+        (pixels, gradients), number = look(file), classes.index(target)
+        found = heat(file, number, pooled)[layer][0].cpu()
+        title, chances = "{}, {} x {}\n".format(layer, *found.shape), gradients.probabilities[0]
+        how = {"title": title, "strength": strength}
+        return _draw_looking(axes, pixels, chances, classes, number, found, **how)
+
+    if target is None:
+        target = classes[look(None)[1].probabilities[0].argmax()]
+    controls = {
+        "file": Control(None, label="a picture of yours"),
+        "layer": Control(layer or layers[-1], layers),
+        "target": Control(target, classes, "heat map for"),
+        "pooled": Control(
+            pooled, {"one for each place": False, "one for each channel": True}, "weights"
+        ),
+        "strength": Control(strength, (0.0, 1.0, 0.05), "strength of the colors"),
+    }
+    return Explorer("grad_cam", draw, controls, panels=LOOKING)
+
+
+BEST = "what it says"
+
+
+def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explorer:
+    """Show a trained classifier a picture of your own: what does it say, and where does it look?
+
+    Args:
+        learn: a trained ``ck.image_learner``, or what ``ck.load_model`` returned.
+        picture: the picture to begin with, anything that ``ck.show_pictures`` takes; None for none.
+        layer: name of the layer in which the heat map is taken.
+
+    Raises:
+        CourseError: it is no classifier of pictures.
+    """
+    classifier = learn.classifier() if hasattr(learn, "classifier") else learn
+    if not hasattr(classifier, "pixels"):
+        raise CourseError(
+            "This is no classifier of pictures; give a learner of ck.image_learner, or what "
+            "ck.load_model returns."
+        )
+    classes = list(classifier.classes)
+
+    def draw(axes: Any, file: bytes | None, target: str) -> str:
+        if file is None and picture is None:
+            for axis in axes:
+                axis.axis("off")
+            axes[1].text(0.5, 0.5, "no picture yet", ha="center", va="center", fontsize=14)
+            names = ", ".join(classes[:8])
+            return f"Choose a picture from your computer; the network knows these classes: {names}."
+        shown = read_picture(picture if file is None else file)
+        with resting(classifier.model):
+            named, x = classifier(shown), classifier.pixels(shown)
+        chances = numpy.array([named[name] for name in classes])
+        number = int(chances.argmax()) if target == BEST else classes.index(target)
+        try:
+            heat = heat_map(classifier.model, x, number, layer=layer)[0].cpu()
+        except CourseError:  # a transformer on a list of patches has no maps
+            heat = None
+        return _draw_looking(axes, x[0], chances, classes, number, heat)
+
+    controls = {
+        "file": Control(None, label="your picture"),
+        "target": Control(BEST, [BEST, *classes], "heat map for"),
+    }
+    return Explorer("classify", draw, controls, panels=LOOKING)

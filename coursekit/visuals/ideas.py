@@ -1,175 +1,265 @@
-"""Why learning works: descent on a curve, a kernel moved over a picture, sums of ReLUs."""
+"""Why learning works: gradient descent, a kernel moved over a picture, sums of ReLUs.
+
+The algorithms are the learner's own: what lesson 1 writes by hand is drawn here, and moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
 from coursekit.console import CourseError
-from coursekit.visuals.pictures import as_array, bare, write_on
+from coursekit.data.picture import read_picture
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.pictures import bare, write_on
 from coursekit.visuals.style import (
     COLORS,
     counted,
     digits,
+    figure,
     fit_text,
     legend_beside,
     panels,
-    say,
     sentence,
     use_style,
     width_of,
 )
 
-FAR = 1e6  # a point so far away has left every picture
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+Function = Callable[[Any], Any]
+
+# Gradient descent -----------------------------------------------------------------------------
+
+STEPS = 30
+FAR = 12  # a point outside of this has left every picture of the explorer
 
 
-def walk(gradient, start, *, rate, steps, momentum=0.0):
-    """Return the points (steps + 1, ...) of gradient descent with momentum, the start included.
+class Landscape(NamedTuple):
+    """A loss of one or two weights: its height and gradient at points (..., D), and a top."""
 
-    It ends early where a point is further than a million away.
+    height: Function
+    gradient: Function
+    dimensions: int
+    reach: float
+
+
+LANDSCAPES = {
+    "a curve": Landscape(lambda p: p[..., 0] ** 2, lambda p: 2 * p, 1, 3.0),
+    "two valleys": Landscape(
+        lambda p: 0.25 * p[..., 0] ** 4 - p[..., 0] ** 2 + 0.3 * p[..., 0],
+        lambda p: p**3 - 2 * p + 0.3,
+        1,
+        2.4,
+    ),
+    "a long bowl": Landscape(
+        lambda p: 0.5 * (p[..., 0] ** 2 + 8 * p[..., 1] ** 2),
+        lambda p: p * numpy.array([1.0, 8.0]),
+        2,
+        3.0,
+    ),
+}
+
+
+def draw_descent(axes: Axes, height: Function, points: ArrayLike, middle: float, reach: float):
+    """Draw the loss over one weight, or over two from above, and a descent on it.
 
     Args:
-        gradient: function of a point.
-        start: the first point, a number or an array.
-        rate: a step is -rate times the gradient, plus momentum times the step before.
-        steps: how many.
-        momentum: from 0 to below 1.
+        axes: the Axes to draw on.
+        height: the loss at points (..., D).
+        points: (steps + 1, D), the start first; D is 1 or 2.
+        middle, reach: the picture shows the (first) weight from middle - reach to middle + reach.
     """
-    point, step = numpy.asarray(start, float), 0.0
-    points = [point]
-    for _ in range(steps):
-        step = momentum * step - rate * gradient(point)
-        point = point + step
-        if not numpy.abs(point).max() < FAR:
-            break
-        points.append(point)
-    return numpy.array(points)
+    points = numpy.asarray(points, float)
+    weight = numpy.linspace(middle - reach, middle + reach, 120)
+    if points.shape[1] == 1:
+        loss = height(weight[:, None])
+        room = 0.1 * numpy.ptp(loss)
+        axes.plot(weight, loss, color=COLORS["grey"], linewidth=1.5)
+        axes.set(ylim=(loss.min() - room, loss.max() + room), xlabel="weight", ylabel="loss")
+        path = numpy.stack([points[:, 0], height(points)])
+    else:
+        grid = numpy.stack(numpy.meshgrid(weight, weight[::2] * 2 / 3), -1)
+        rings = {"levels": numpy.geomspace(0.1, 25, 9), "colors": COLORS["grey"]}
+        axes.contour(*numpy.moveaxis(grid, -1, 0), height(grid), linewidths=0.8, **rings)
+        axes.plot(0, 0, "+", color="black", markersize=11)
+        axes.set(ylim=(-2, 2), xlabel="first weight", ylabel="second weight")
+        path = points.T
+    axes.plot(*path, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
+    axes.plot(*path[:, 0], "s", color=COLORS["red"], markersize=9, label="start")
+    axes.set_xlim(weight[0], weight[-1])
 
 
-def descent(function, gradient, start, rate, steps):
-    """Return the points (x, y) of gradient descent, the start included.
-
-    It ends early where a point runs away further than a million.
-
-    Args:
-        function: y of x.
-        gradient: slope of x.
-        start: the first x.
-        rate: the learning rate; a step is -rate * slope.
-        steps: how many steps.
-    """
-    points = walk(gradient, start, rate=rate, steps=steps)
-    return [(float(x), float(function(x))) for x in points]
+def _course(losses: numpy.ndarray) -> str:
+    """Say where the loss of a descent went."""
+    first, last, lowest = map(digits, (losses[0], losses[-1], losses.min()))
+    verb = "climbs" if losses[-1] > losses[0] else "falls"
+    words = f"the loss {verb} from {first} to {last} in {counted(len(losses) - 1, 'step')}"
+    return words if lowest in (first, last) else f"{words}, its lowest is {lowest}"
 
 
 @use_style()
-def show_descent(function, paths, *, axes=None):
-    """Draw a curve and the points of one descent, or of several side by side.
+def show_descent(function: Function, paths: Any, *, axes: Any = None) -> numpy.ndarray:
+    """Draw a loss and the points of one gradient descent, or of several side by side.
 
     Args:
-        function: y of x, for arrays too.
-        paths: list of points (x, y) such as ``descent`` returns, or {"rate 0.1": points, ...}.
-        axes: one Axes a path; None for a new figure.
+        function: the loss of a weight, for arrays too.
+        paths: the weights from the start on, or {"rate 0.1": weights, ...}.
+        axes: one Axes for each path; None for a new figure.
     """
     paths = paths if isinstance(paths, dict) else {"descent": paths}
+    weights = {label: numpy.asarray(points, float) for label, points in paths.items()}
+    losses = {label: function(points) for label, points in weights.items()}
     drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5), axes=axes)[0]
-    best, radius = _window(paths.values())
-    x = numpy.linspace(best - radius, best + radius, 200)
-    y = function(x)
-    room = 0.1 * (y.max() - y.min())
-    for axis, (label, points) in zip(drawn, paths.items(), strict=True):
-        axis.plot(x, y, color=COLORS["grey"], linewidth=1.5)
-        axis.plot(*zip(*points, strict=True), "o-", color=COLORS["blue"], linewidth=1)
-        axis.plot(*points[0], "s", color=COLORS["red"], markersize=9, label="start")
-        axis.set(xlim=(x[0], x[-1]), ylim=(y.min() - room, y.max() + room), xlabel="x")
-        axis.set_title(fit_text(label, width_of(axis) - 0.3))
-    drawn[0].set_ylabel("y")
+    every = numpy.concatenate(list(weights.values()))
+    best = every[function(every).argmin()]
+    starts = max(abs(points[0] - best) for points in weights.values()) or 1.0
+    reach = starts * (1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2)
+    for axis, (label, points) in zip(drawn, weights.items(), strict=True):
+        draw_descent(axis, lambda p: function(p[..., 0]), points[:, None], best, reach)
+        axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")
+    drawn[0].set_ylabel("loss")
     drawn[0].legend(loc="upper center")
-    say(sentence(*(f"{label}: {_fate(points)}" for label, points in paths.items())))
+    print(sentence(*(f"{label}: {_course(loss)}" for label, loss in losses.items())))
     return drawn
 
 
-def _window(paths):
-    """Return the middle and half width of a window that shows every start and some flight."""
-    best = min((point for points in paths for point in points), key=lambda point: point[1])[0]
-    starts = max(abs(points[0][0] - best) for points in paths) or 1.0
-    flies = any(points[-1][1] > points[0][1] for points in paths)
-    return best, starts * (1.8 if flies else 1.2)
-
-
-def _fate(points):
-    """Return in words where a descent went."""
-    (first, high), (last, low) = points[0], points[-1]
-    steps = counted(len(points) - 1, "step")
-    if low > high:
-        return f"away from the valley, y from {digits(high)} up to {digits(low)} in {steps}"
-    return f"x from {digits(first)} to {digits(last)}, y down to {digits(low)} in {steps}"
-
-
-def convolve(picture, kernel):
-    """Return the sum of products at every place where the kernel lies wholly on the picture.
+def descent(
+    descend: Callable[..., Sequence],
+    *,
+    landscape: str = "a curve",
+    rate: float = 0.3,
+    momentum: float = 0.0,
+    start: float = -2.0,
+) -> Explorer:
+    """Walk downhill: choose the learning rate, the momentum and the start, and watch the path.
 
     Args:
-        picture: array (H, W).
-        kernel: array (k, k).
-
-    Returns:
-        array (H - k + 1, W - k + 1).
+        descend: function (gradient, start, rate, steps, momentum) that returns steps + 1 points,
+            the start first; a point is an array of one or two weights.
+        landscape: "a curve", "two valleys" or "a long bowl".
+        rate: the learning rate, 0.01 to 1.5.
+        momentum: 0 to 0.95.
+        start: where to begin, -2.2 to 2.2.
     """
-    kernel = numpy.asarray(kernel)
-    windows = numpy.lib.stride_tricks.sliding_window_view(numpy.asarray(picture), kernel.shape)
-    return (windows * kernel).sum((-2, -1))
+
+    def draw(axes: Any, landscape: str, rate: float, momentum: float, start: float) -> str:
+        height, gradient, dimensions, reach = LANDSCAPES[landscape]
+        begin = numpy.array([start, 1.2][:dimensions])
+        with numpy.errstate(all="ignore"):  # far too large a rate overflows
+            points = numpy.asarray(descend(gradient, begin, rate, STEPS, momentum), float)
+        if points.shape != (STEPS + 1, dimensions):
+            raise CourseError(
+                f"Your function gave points of shape {points.shape}; give {STEPS} steps and the "
+                f"start before them, {(STEPS + 1, dimensions)}."
+            )
+        far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
+        points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
+        loss, (left, right) = height(points), axes
+        draw_descent(left, height, points, 0, reach)
+        left.set_title(f"{landscape}, rate {digits(rate)}; the red square is the start")
+        right.plot(loss, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
+        top = height(numpy.full(dimensions, reach))
+        flies = len(far) > 0 or loss[-1] > max(loss[0], top)
+        low, high = min(0.0, loss.min()), max(loss[0], 0.3 * top) * (3 if flies else 1)
+        room = 0.1 * (high - low)
+        right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), ylim=(low - room, high + room))
+        end = "it flies away" if flies else f"{digits(loss[-1])} in the end"
+        right.set_title(f"loss: {end}", color=COLORS["red"] if flies else "black")
+        right.set_ylabel(" ")  # room for longer numbers
+        for axis in axes:
+            axis.locator_params(nbins=5)
+        setting = f"rate {digits(rate)}, momentum {digits(momentum)}"
+        return sentence(setting, _course(loss) + ", it flies away" * bool(flies))
+
+    controls = {
+        "landscape": Control(landscape, list(LANDSCAPES)),
+        "rate": Control(rate, (0.01, 1.5, 0.01), "learning rate"),
+        "momentum": Control(momentum, (0.0, 0.95, 0.05)),
+        "start": Control(start, (-2.2, 2.2, 0.1)),
+    }
+    shape = {"columns": 2, "size": (9.0, 3.4), "widths": [3, 2]}
+    return Explorer("descent", draw, controls, panels=shape)
 
 
-def as_grey(picture):
-    """Return a picture as a grey array (H, W); numbers (H, W) stay as they are."""
+# A kernel -------------------------------------------------------------------------------------
+
+KERNELS = {
+    "upright edges": [[-1, 0, 1]] * 3,
+    "level edges": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]],
+    "blur": [[1 / 9] * 3] * 3,
+    "sharpen": [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "leave as it is": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+}
+SIDE = 64  # pixels of an uploaded picture
+CELLS = [[f"{row}{column}" for column in "123"] for row in "abc"]
+
+
+def as_grey(picture: Any, *, largest: int | None = None) -> numpy.ndarray:
+    """Turn a picture into grey numbers (H, W) from 0 to 255; numbers (H, W) stay as they are.
+
+    Args:
+        picture: array (H, W), or anything that ``read_picture`` takes.
+        largest: height and width that the picture is shrunk to; None for its own size.
+    """
     if getattr(picture, "ndim", 3) == 2:
         return numpy.asarray(picture)
-    return as_array(picture).mean(2).round()
+    read = read_picture(picture)
+    if largest:
+        read.thumbnail((largest, largest))
+    return numpy.asarray(read).mean(2).round()
 
 
-@use_style()
-def show_kernel(picture, kernel, result=None, *, axes=None):
+@figure(columns=3, size=(10.0, 3.7))
+def show_kernel(axes: Any, picture: Any, kernel: ArrayLike, result: ArrayLike) -> str:
     """Draw a picture, the numbers of a kernel, and the picture that their convolution makes.
 
     Args:
         picture: array (H, W), or anything that ``show_pictures`` takes, made grey.
         kernel: array (k, k).
-        result: array (H', W') computed by hand; None to have it computed.
+        result: array (H - k + 1, W - k + 1), their convolution.
         axes: three Axes to draw on; None for a new figure.
     """
-    grey, kernel = as_grey(picture), numpy.asarray(kernel)
-    result = convolve(grey, kernel) if result is None else numpy.asarray(result)
-    drawn = panels(1, 3, size=(10.0, 3.7), axes=axes)[0]
-    drawn[0].imshow(grey)
-    _numbers(drawn[1], kernel)
+    grey, kernel, result = as_grey(picture), numpy.asarray(kernel), numpy.asarray(result)
+    axes[0].imshow(grey)
+    _numbers(axes[1], kernel)
     # Where results may be negative, zero is the middle grey, so that both signs can be seen.
     reach = numpy.percentile(numpy.abs(result), 99) or 1
-    drawn[2].imshow(result, vmin=-reach if result.min() < 0 else 0, vmax=reach)
-    titles = ["picture", "kernel", f"result, {digits(result.min())} to {digits(result.max())}"]
-    for axis, title in zip(drawn, titles, strict=True):
-        bare(axis)
-        axis.set_title(title)
+    axes[2].imshow(result, vmin=-reach if result.min() < 0 else 0, vmax=reach)
+    span = f"{digits(result.min())} to {digits(result.max())}"
+    _entitle(axes, ["picture", "kernel", f"result, {span}"])
     row, column = numpy.unravel_index(numpy.abs(result).argmax(), result.shape)
-    say(
+    return (
         f"A {kernel.shape[0]} x {kernel.shape[1]} kernel turns {grey.shape[0]} x {grey.shape[1]} "
-        f"pixels into {result.shape[0]} x {result.shape[1]} numbers from {digits(result.min())} to "
-        f"{digits(result.max())}; it answers most strongly at row {row}, column {column}."
+        f"pixels into {result.shape[0]} x {result.shape[1]} numbers from {span}; it answers most "
+        f"strongly at row {row}, column {column}."
     )
-    return drawn
 
 
-def _numbers(axis, values, *, grey=None):
-    """Draw an array as cells with its numbers on them, shaded by value."""
+def _numbers(axis: Axes, values: ArrayLike, *, grey: tuple[float, float] | None = None) -> None:
+    """Draw an array as cells shaded by value, with their numbers on them."""
     values = numpy.asarray(values)
     reach = 1.5 * numpy.abs(values).max() or 1  # the darkest shades are kept back
     low, high = grey or (-reach, reach)
     image = axis.imshow(values, vmin=low, vmax=high, cmap="gray" if grey else "PuOr")
     for row, column in numpy.ndindex(values.shape):
-        colour = image.cmap(image.norm(values[row, column]))[:3]
+        color = image.cmap(image.norm(values[row, column]))[:3]
         size = min(12, 50 / max(values.shape))
-        write_on(axis, column, row, digits(values[row, column]), colour, size=size)
+        write_on(axis, column, row, digits(values[row, column]), color, size=size)
 
 
-@use_style()
-def show_kernel_step(picture, kernel, row, column, *, axes=None):
+def _entitle(axes: Sequence[Axes], titles: Sequence[str]) -> None:
+    for axis, title in zip(axes, titles, strict=True):
+        bare(axis)
+        axis.set_title(title)
+
+
+@figure(columns=4, size=(10.0, 3.1))
+def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, column: int) -> str:
     """Draw one step of a convolution: the window, the kernel, their products and the sum.
 
     Args:
@@ -179,7 +269,7 @@ def show_kernel_step(picture, kernel, row, column, *, axes=None):
         axes: four Axes to draw on; None for a new figure.
 
     Raises:
-        CourseError: the window would leave the picture.
+        CourseError: the window leaves the picture.
     """
     from matplotlib.patches import Rectangle
 
@@ -192,51 +282,116 @@ def show_kernel_step(picture, kernel, row, column, *, axes=None):
             f"{grey.shape[0] - tall} and a column from 0 to {grey.shape[1] - wide}."
         )
     products = window * kernel
-    drawn = panels(1, 4, size=(10.0, 3.1), axes=axes)[0]
-    drawn[0].imshow(grey)
-    corner = (column - 0.5, row - 0.5)
-    box = Rectangle(corner, wide, tall, fill=False, edgecolor=COLORS["red"], linewidth=2)
-    drawn[0].add_patch(box)
-    _numbers(drawn[1], window, grey=(grey.min(), grey.max()))
-    _numbers(drawn[2], kernel)
-    _numbers(drawn[3], products)
-    total = digits(products.sum())
-    titles = [f"row {row}, column {column}", "window  ×", "kernel  =", f"products, sum {total}"]
-    for axis, title in zip(drawn, titles, strict=True):
-        bare(axis)
-        axis.set_title(title)
-    say(f"At row {row}, column {column} the {products.size} products add up to {total}.")
-    return drawn
+    axes[0].imshow(grey)
+    box = {"fill": False, "edgecolor": COLORS["red"], "linewidth": 2}
+    axes[0].add_patch(Rectangle((column - 0.5, row - 0.5), wide, tall, **box))
+    _numbers(axes[1], window, grey=(grey.min(), grey.max()))
+    _numbers(axes[2], kernel)
+    _numbers(axes[3], products)
+    total, place = digits(products.sum()), f"row {row}, column {column}"
+    _entitle(axes, [place, "window  ×", "kernel  =", f"products, sum {total}"])
+    return f"At {place} the {products.size} products add up to {total}."
 
 
-@use_style()
-def show_relus(x, pieces, total, target=None, *, axes=None):
-    """Draw weighted ReLUs, their sum, and the curve that the sum shall follow.
+def kernel(
+    picture: Any,
+    convolve: Callable[[numpy.ndarray, numpy.ndarray], numpy.ndarray],
+    *,
+    values: ArrayLike = KERNELS["upright edges"],
+) -> Explorer:
+    """Change the nine numbers of a 3x3 kernel and watch what it makes of a picture of yours.
+
+    Args:
+        picture: the one to begin with: anything that ``ck.show_pictures`` takes, or numbers (H, W).
+            An uploaded one becomes grey and small, and its numbers get the same range.
+        convolve: function (picture (H, W), kernel (3, 3)) that returns their convolution.
+        values: the 3x3 numbers to begin with.
+    """
+    given = as_grey(picture)
+    names = [name for row in CELLS for name in row]
+
+    def numbers(square: ArrayLike) -> dict[str, float]:
+        return dict(
+            zip(names, numpy.array(square, float).round(3).reshape(9).tolist(), strict=True)
+        )
+
+    def draw(axes: Any, file: bytes | None, **cells: float) -> str:
+        square = numpy.array([cells[name] for name in names]).reshape(3, 3)
+        grey = given
+        if file is not None:
+            grey = as_grey(file, largest=SIDE) / (255 if given.max() <= 1 else 1)
+        return show_kernel.draw(axes, grey, square, convolve(grey, square))
+
+    cells = {name: Control(value, width="112px") for name, value in numbers(values).items()}
+    controls = {"file": Control(None, label="a picture of yours")} | cells
+    buttons = {
+        label: lambda shown, square=square: shown.set(**numbers(square))
+        for label, square in KERNELS.items()
+    }
+    shape = show_kernel.panels
+    return Explorer("kernel", draw, controls, panels=shape, rows=CELLS, buttons=buttons)
+
+
+# Sums of ReLUs --------------------------------------------------------------------------------
+
+CURVES = {
+    "sine": numpy.sin,
+    "step": lambda x: numpy.tanh(6 * x),
+    "valley": lambda x: numpy.abs(x) - 1,
+    "wiggle": lambda x: numpy.sin(3 * x) * numpy.exp(-(x**2) / 4),
+}
+
+
+@figure(size=(8.0, 3.8))
+def show_relus(
+    axes: Axes, x: ArrayLike, pieces: ArrayLike, total: ArrayLike, target: ArrayLike | None = None
+) -> str:
+    """Draw weighted ReLUs, their sum, and the curve that the sum should follow.
 
     Args:
         x: array (N,).
-        pieces: array (K, N), one weighted ReLU a row.
+        pieces: array (K, N), one weighted ReLU in each row.
         total: array (N,), the sum, with a constant where there is one.
         target: array (N,), the curve to follow, or None.
         axes: the Axes to draw on; None for a new figure.
     """
     x, pieces, total = (numpy.asarray(values, float) for values in (x, pieces, total))
-    axis = panels(size=(8.0, 3.8), axes=axes)[0, 0]
     for place, piece in enumerate(pieces):
         label = counted(len(pieces), "ReLU") if place == 0 else None
-        axis.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)
+        axes.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)
+    shown, span = total, f"{digits(total.min())} to {digits(total.max())}"
+    told = [f"the sum of {counted(len(pieces), 'ReLU')} runs from {span}"]
     if target is not None:
-        axis.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
-    axis.plot(x, total, color=COLORS["blue"], label="their sum")
-    shown = numpy.concatenate([total] if target is None else [total, numpy.asarray(target)])
+        axes.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
+        shown, off = numpy.append(total, target), numpy.abs(total - numpy.asarray(target))
+        told.append(
+            f"it is off the curve by {digits(off.mean())} on average, {digits(off.max())} at most"
+        )
+    axes.plot(x, total, color=COLORS["blue"], label="their sum")
     room = 0.5 * (numpy.ptp(shown) or 1)
-    axis.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))
-    legend_beside(axis)
-    words = f"The sum of {counted(len(pieces), 'ReLU')} runs from {digits(total.min())} to "
-    words += digits(total.max())
-    if target is not None:
-        off = numpy.abs(total - numpy.asarray(target))
-        words += f"; it is off the curve by {digits(off.mean())} on average, {digits(off.max())} "
-        words += "at most"
-    say(sentence(words))
-    return axis
+    axes.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))
+    legend_beside(axes)
+    return sentence(*told)
+
+
+def relus(
+    follow: Callable[[Function, numpy.ndarray, int], tuple], *, curve: str = "sine", bends: int = 4
+) -> Explorer:
+    """Follow a curve by a sum of ReLUs: choose the curve and how many bends the sum may have.
+
+    Args:
+        follow: function (curve, x (N,), bends) that returns the weighted ReLUs (bends, N) and their
+            sum (N,).
+        curve: "sine", "step", "valley" or "wiggle".
+        bends: 1 to 40.
+    """
+    x = numpy.linspace(-3, 3, 300)
+
+    def draw(axes: Axes, curve: str, bends: int) -> str:
+        return show_relus.draw(axes, x, *follow(CURVES[curve], x, bends), CURVES[curve](x))
+
+    controls = {
+        "curve": Control(curve, list(CURVES)),
+        "bends": Control(bends, (1, 40), "ReLUs"),
+    }
+    return Explorer("relus", draw, controls, panels=show_relus.panels)

@@ -7,7 +7,7 @@ import numpy
 import torch
 
 from coursekit.console import CourseError, nearest, progress
-from coursekit.visuals.pictures import bare
+from coursekit.visuals.pictures import bare, mosaic
 from coursekit.visuals.style import counted, labeled_rows, panels, say, use_style
 
 TILE = 64  # pixels of a patch as it is drawn
@@ -43,17 +43,6 @@ def show_filters(model, *, axes=None):
         f"brightness alone, {count - grey} at colours too."
     )
     return axis
-
-
-def mosaic(tiles, columns, gap=1):
-    """Return tiles (K, h, w, 3) in 0..1 side by side in one picture with white gaps."""
-    count, tall, wide = tiles.shape[:3]
-    rows = -(-count // columns)
-    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
-    for place, tile in enumerate(tiles):
-        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
-        sheet[top : top + tall, left : left + wide] = tile
-    return sheet
 
 
 @use_style()

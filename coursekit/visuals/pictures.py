@@ -1,46 +1,65 @@
-"""Pictures as they are: grids, colour planes, numbers, mini-batches and augmented versions."""
+"""Pictures as they are: grids, color planes, numbers, mini-batches and augmented versions."""
 
+from __future__ import annotations
+
+import contextlib
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy
+import torch
 
 from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
+from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import (
     COLORS,
     WIDTH,
     counted,
+    digits,
+    figure,
     fit_text,
     panels,
-    say,
     use_style,
     width_of,
 )
 
-
-def as_array(picture):
-    """Return a picture as a uint8 array (H, W, 3), from anything that ``ck.read_picture`` takes.
-
-    Raises:
-        CourseError: the file cannot be read, or the shape is not that of a picture.
-    """
-    return numpy.asarray(read_picture(picture))
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def draw_picture(axes, picture, title="", *, size=10, frame=None, lines=2):
+def bare(axes: Axes) -> None:
+    """Take ticks, grid and spines away from a panel that holds a picture."""
+    axes.set_anchor("N")  # so that the titles of a row stand at one height
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def draw_picture(
+    axes: Axes,
+    picture: Any,
+    title: str = "",
+    *,
+    size: float = 10,
+    frame: str | None = None,
+    lines: int = 2,
+) -> None:
     """Draw one picture without ticks, its title broken to the panel's width.
 
     Args:
         axes: the Axes to draw on.
-        picture: anything that ``as_array`` takes.
+        picture: anything that ``read_picture`` takes.
         title: the text above it.
         size: size of the title in points.
-        frame: colour of a frame around it; None for none.
-        lines: into how many lines each line of the title may be broken.
+        frame: color of a frame around it; None for none.
+        lines: the most lines that one line of the title may become.
     """
     axes.set_axis_on()
-    axes.imshow(as_array(picture))
+    axes.imshow(numpy.asarray(read_picture(picture)))
     bare(axes)
     if frame:
         for spine in axes.spines.values():
@@ -49,99 +68,112 @@ def draw_picture(axes, picture, title="", *, size=10, frame=None, lines=2):
         axes.set_title(fit_text(title, width_of(axes), size=size, lines=lines), fontsize=size)
 
 
-def bare(axes):
-    """Take ticks, grid and frame away from a panel that holds a picture."""
-    axes.set_anchor("N")  # so that the titles of a row stand at one height
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    axes.spines[:].set_visible(False)
+def mosaic(tiles: numpy.ndarray, columns: int, gap: int = 1) -> numpy.ndarray:
+    """Lay tiles (K, h, w, 3) in 0..1 side by side as one picture with white gaps."""
+    count, tall, wide = tiles.shape[:3]
+    rows = -(-count // columns)
+    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
+    for place, tile in enumerate(tiles):
+        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
+        sheet[top : top + tall, left : left + wide] = tile
+    return sheet
 
 
-def _span(values):
-    """Return ``"224"`` or ``"180 to 500"``."""
-    low, high = min(values), max(values)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+def write_on(axes: Axes, x: float, y: float, text: str, color: Any, *, size: float = 10) -> None:
+    """Write text on a cell of ``color`` (3 numbers in 0..1), in black or white as can be read."""
+    bright = numpy.dot(color, (0.299, 0.587, 0.114)) > 0.5
+    axes.text(x, y, text, color="black" if bright else "white", size=size, ha="center", va="center")
+
+
+def draw_grid(
+    pictures: Sequence[Any],
+    titles: Sequence[str] | None,
+    *,
+    columns: int | None = None,
+    height: float = 2.0,
+    axes: Any = None,
+) -> numpy.ndarray:
+    """Draw pictures in a grid and return their Axes."""
+    if not len(pictures):
+        raise CourseError("There is no picture to show; give a list with at least one.")
+    titles = [""] * len(pictures) if titles is None else list(titles)
+    if len(titles) != len(pictures):
+        raise CourseError(
+            f"There are {counted(len(pictures), 'picture')} but {counted(len(titles), 'title')}; "
+            "give one title for each picture."
+        )
+    shape = numpy.median([picture.shape[1] / picture.shape[0] for picture in pictures])
+    width = height * float(numpy.clip(shape, 0.6, 1.8))
+    if columns is None:
+        rows = math.ceil(len(pictures) / max(1, int(WIDTH / width)))
+        columns = math.ceil(len(pictures) / rows)  # rows of equal length where that can be
+    rows = math.ceil(len(pictures) / columns)
+    scale = min(1.0, WIDTH / (columns * width))
+    size = (columns * width * scale, rows * (height * scale + 0.22 * any(titles)))
+    shape = (rows, columns) if axes is None else (1, len(pictures))
+    drawn = panels(*shape, size=size, axes=axes).reshape(-1)
+    for axis, picture, title in zip(drawn, pictures, titles, strict=False):
+        draw_picture(axis, picture, title, lines=4)
+    for axis in drawn[len(pictures) :]:
+        axis.axis("off")
+    return drawn[: len(pictures)]
 
 
 @use_style()
-def show_pictures(pictures, titles=None, *, columns=None, height=2.0, axes=None):
+def show_pictures(
+    pictures: Sequence[Any],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    height: float = 2.0,
+    axes: Any = None,
+) -> numpy.ndarray:
     """Draw pictures in a grid.
 
     Args:
         pictures: list of file paths, PIL images, uint8 arrays (H, W, 3) or float tensors (3, H, W).
-        titles: one short text a picture, or None.
+        titles: one short text for each picture, or None.
         columns: pictures in a row; None for as many as fit.
         height: height of a row in inches.
-        axes: Axes to draw on, one a picture; None for a new figure.
+        axes: Axes to draw on, one for each picture; None for a new figure.
 
     Raises:
         CourseError: there is no picture, one cannot be read, or titles do not match.
     """
-    arrays = [as_array(picture) for picture in pictures]
-    drawn = _grid(arrays, titles, columns=columns, height=height, axes=axes)
-    tall, wide = zip(*(array.shape[:2] for array in arrays), strict=True)
-    verb = "is" if len(arrays) == 1 else "are"
-    say(
-        f"{counted(len(arrays), 'picture')}, {_span(wide)} pixels wide and {_span(tall)} high, "
-        f"{verb} shown."
+    arrays = [numpy.asarray(read_picture(picture)) for picture in pictures]
+    drawn = draw_grid(arrays, titles, columns=columns, height=height, axes=axes)
+    tall, wide = (
+        f"{min(sides):,}" + (f" to {max(sides):,}" if min(sides) < max(sides) else "")
+        for sides in zip(*(array.shape[:2] for array in arrays), strict=True)
     )
+    verb = "is" if len(arrays) == 1 else "are"
+    print(f"{counted(len(arrays), 'picture')}, {wide} pixels wide and {tall} high, {verb} shown.")
     return drawn
 
 
-def _grid(arrays, titles, *, columns=None, height=2.0, axes=None):
-    """Draw arrays (H, W, 3) in a grid and return their Axes, without a word."""
-    if not len(arrays):
-        raise CourseError("There is no picture to show; give a list with at least one.")
-    titles = [""] * len(arrays) if titles is None else list(titles)
-    if len(titles) != len(arrays):
-        raise CourseError(
-            f"There are {counted(len(arrays), 'picture')} but {counted(len(titles), 'title')}; "
-            "give one title for each picture."
-        )
-    shape = numpy.median([array.shape[1] / array.shape[0] for array in arrays])
-    width = height * float(numpy.clip(shape, 0.6, 1.8))
-    if columns is None:
-        rows = math.ceil(len(arrays) / max(1, int(WIDTH / width)))
-        columns = math.ceil(len(arrays) / rows)  # rows of equal length where that can be
-    rows = math.ceil(len(arrays) / columns)
-    if axes is None:
-        scale = min(1.0, WIDTH / (columns * width))
-        lines = 0.22 * any(titles)
-        size = (columns * width * scale, rows * (height * scale + lines))
-        drawn = panels(rows, columns, size=size).reshape(-1)
-    else:
-        drawn = panels(1, len(arrays), axes=axes).reshape(-1)
-    for axis, array, title in zip(drawn, arrays, titles, strict=False):
-        draw_picture(axis, array, title, lines=4)
-    for axis in drawn[len(arrays) :]:
-        axis.axis("off")
-    return drawn[: len(arrays)]
-
-
 @use_style()
-def show_planes(picture, *, axes=None):
-    """Draw a picture and its red, green and blue planes, bright where there is much of a colour.
+def show_planes(picture: Any, *, axes: Any = None) -> numpy.ndarray:
+    """Draw a picture and its red, green and blue planes, bright where there is much of a color.
 
     Args:
         picture: anything that ``show_pictures`` takes.
         axes: four Axes to draw on; None for a new figure.
     """
-    array = as_array(picture)
+    array = numpy.asarray(read_picture(picture))
     means = dict(zip(("red", "green", "blue"), array.reshape(-1, 3).mean(0), strict=True))
     titles = ["picture", *(f"{name}, mean {mean:.0f}" for name, mean in means.items())]
     planes = [array, *numpy.moveaxis(array, 2, 0)]
-    drawn = _grid([as_array(plane) for plane in planes], titles, columns=4, height=2.4, axes=axes)
-    most, least = max(means, key=means.get), min(means, key=means.get)
-    say(
+    drawn = draw_grid(planes, titles, columns=4, height=2.4, axes=axes)
+    most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    print(
         f"The planes' means are red {means['red']:.0f}, green {means['green']:.0f} and blue "
         f"{means['blue']:.0f} of 255: this picture holds most {most} and least {least}."
     )
     return drawn
 
 
-@use_style()
-def show_corner(picture, size=4, *, axes=None):
+@figure(columns=2, size=(9.0, 4.3))
+def show_corner(axes: Any, picture: Any, size: int = 4) -> str:
     """Draw a picture, and its upper left corner enlarged with the numbers 0..255 on the cells.
 
     Args:
@@ -149,11 +181,10 @@ def show_corner(picture, size=4, *, axes=None):
         size: rows and columns of the corner, in pixels.
         axes: two Axes to draw on; None for a new figure.
     """
-    array = as_array(picture)
+    array = numpy.asarray(read_picture(picture))
     corner = array[:size, :size]
     rows, columns = corner.shape[:2]
-    # The corner stands left of the picture, so that the lines to it cross nothing.
-    near, whole = panels(1, 2, size=(9.0, 4.3), axes=axes)[0]
+    near, whole = axes  # the corner stands left, so that the lines to it cross nothing
     draw_picture(near, corner, f"its corner: {rows} x {columns} pixels, red, green, blue")
     draw_picture(whole, array, f"{array.shape[0]} rows, {array.shape[1]} columns")
     whole.indicate_inset(
@@ -163,22 +194,17 @@ def show_corner(picture, size=4, *, axes=None):
         cell = corner[row, column]
         write_on(near, column, row, "\n".join(map(str, cell)), cell / 255, size=min(11, 40 / size))
     red, green, blue = corner[0, 0]
-    say(
-        f"The first pixel is red {red}, green {green}, blue {blue}; the {rows} x "
-        f"{columns} corner is {corner.size} numbers from {corner.min()} to {corner.max()}, "
-        f"the whole picture {array.size:,}."
+    return (
+        f"The first pixel is red {red}, green {green}, blue {blue}; the {rows} x {columns} corner "
+        f"is {corner.size} numbers from {corner.min()} to {corner.max()}, the whole picture "
+        f"{array.size:,}."
     )
-    return numpy.array([near, whole])
-
-
-def write_on(axes, x, y, text, colour, *, size=10):
-    """Write text on a cell of ``colour`` (3 numbers in 0..1), in black or white as can be read."""
-    bright = numpy.dot(colour, (0.299, 0.587, 0.114)) > 0.5
-    axes.text(x, y, text, color="black" if bright else "white", size=size, ha="center", va="center")
 
 
 @use_style()
-def show_batch(batches, classes, count=12, *, axes=None):
+def show_batch(
+    batches: Iterable, classes: Sequence[str], count: int = 12, *, axes: Any = None
+) -> numpy.ndarray:
     """Draw the first pictures of one mini-batch with their classes, as the network gets them.
 
     Args:
@@ -186,34 +212,59 @@ def show_batch(batches, classes, count=12, *, axes=None):
             0 and 1 (B, classes) where a picture may have several.
         classes: names of the classes; of no use where there is no y, as in a test set.
         count: how many pictures at most.
-        axes: Axes to draw on, one a picture; None for a new figure.
+        axes: Axes to draw on, one for each picture; None for a new figure.
     """
+
+    def names(target: numpy.ndarray) -> list[str]:
+        if target.ndim == 0:
+            return [str(classes[int(target)])]
+        return [str(classes[place]) for place in numpy.flatnonzero(target)] or ["no class"]
+
     x, y = next(iter(batches))
-    size = len(x)
-    x, y = x[:count], None if y is None else y[:count].cpu().numpy()
-    names = [["no label"]] * len(x) if y is None else [_names(row, classes) for row in y]
-    titles = [", ".join(row) for row in names]
-    height = 1.7 if max(map(len, names)) == 1 else 2.4  # several names need room
-    drawn = _grid([as_array(one) for one in x], titles, height=height, axes=axes)
-    tally = Counter(name for row in names for name in row)
-    tally = ", ".join(f"{count} {name}" for name, count in tally.items())
-    sizes = " x ".join(map(str, x.shape[1:]))
-    say(
-        f"{counted(len(names), 'picture')} of a mini-batch of {size}, each {sizes} numbers: "
-        f"{tally}."
+    labels = [["no label"]] * len(x) if y is None else [names(row) for row in y.cpu().numpy()]
+    labels = labels[:count]
+    height = 1.7 if max(map(len, labels)) == 1 else 2.4  # several names need room
+    pictures = [numpy.asarray(read_picture(picture)) for picture in x[:count]]
+    drawn = draw_grid(pictures, list(map(", ".join, labels)), height=height, axes=axes)
+    tally = Counter(name for row in labels for name in row)
+    print(
+        f"{counted(len(labels), 'picture')} of a mini-batch of {len(x)}, each "
+        f"{' x '.join(map(str, x.shape[1:]))} numbers: "
+        f"{', '.join(f'{number} {name}' for name, number in tally.items())}."
     )
     return drawn
 
 
-def _names(target, classes):
-    """Return the name of class number ``target``, or the names that a row of 0 and 1 marks."""
-    if target.ndim == 0:
-        return [str(classes[int(target)])]
-    return [str(classes[place]) for place in numpy.flatnonzero(target)] or ["no class"]
+# Augmentation ---------------------------------------------------------------------------------
+
+COUNT, DRAWS = 6, 99
+ABOVE, SIDE = "from above", "from the side"
+
+
+def augmented(
+    augment: Callable, picture: numpy.ndarray, count: int, draw: int | None = None
+) -> numpy.ndarray:
+    """Augment a picture (H, W, 3) several times: (count, H, W, 3) uint8.
+
+    Args:
+        augment: function of a float batch (B, 3, H, W) in 0..1 to one of the same shape.
+        picture: uint8.
+        count: how many versions.
+        draw: a number that gives the same versions each time and leaves torch's random numbers as
+            they are; None for a fresh draw.
+    """
+    x = torch.tensor(picture).permute(2, 0, 1).float() / 255  # (3, H, W)
+    with contextlib.nullcontext() if draw is None else torch.random.fork_rng(devices=[]):
+        if draw is not None:
+            torch.default_generator.manual_seed(draw)  # torch.manual_seed would reseed a GPU too
+        changed = augment(x.repeat(count, 1, 1, 1))
+    return (changed.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
 @use_style()
-def show_versions(augment, picture, count=7, *, axes=None):
+def show_augmentations(
+    augment: Callable, picture: Any, count: int = 7, *, axes: Any = None
+) -> numpy.ndarray:
     """Draw one picture and augmented versions of it, each a fresh draw.
 
     Args:
@@ -222,16 +273,104 @@ def show_versions(augment, picture, count=7, *, axes=None):
         count: how many versions.
         axes: count + 1 Axes to draw on; None for a new figure.
     """
-    import torch
-
-    array = as_array(picture)
-    x = torch.tensor(array).permute(2, 0, 1).float() / 255  # (3, H, W)
-    versions = [as_array(version) for version in augment(x.repeat(count, 1, 1, 1))]
+    array = numpy.asarray(read_picture(picture))
+    versions = augmented(augment, array, count)
     titles = ["as it is", *(f"version {number}" for number in range(1, count + 1))]
-    drawn = _grid([array, *versions], titles, columns=math.ceil((count + 1) / 2), axes=axes)
-    moved = numpy.abs(numpy.stack(versions).astype(float) - array).mean()
-    say(
-        f"One picture and {counted(count, 'augmented version')}: a pixel's colours differ from the "
+    drawn = draw_grid([array, *versions], titles, columns=math.ceil((count + 1) / 2), axes=axes)
+    moved = numpy.abs(versions.astype(float) - array).mean()
+    print(
+        f"One picture and {counted(count, 'augmented version')}: a pixel's colors differ from the "
         f"original's by {moved:.0f} of 255 on average, and what it shows is the same."
     )
     return drawn
+
+
+def _mix(*, flip: bool, symmetries: bool, rotate: float, zoom: float, light: float) -> str:
+    """Say what an augmentation does; empty where it does nothing."""
+    parts = {
+        "one of the eight symmetries": symmetries,
+        "mirrored or not": flip and not symmetries,
+        f"turned by up to {digits(rotate)} degrees": rotate > 0,
+        f"magnified up to {digits(zoom)} times": zoom > 1,
+        f"light changed by up to {digits(100 * light)} %": light > 0,
+    }
+    return ", ".join(words for words, true in parts.items() if true)
+
+
+def doubts(taken: str, *, symmetries: bool, rotate: float, zoom: float, light: float) -> list[str]:
+    """Name why settings of ``ck.Augment`` make pictures that could not have been photographed."""
+    side = taken == SIDE
+    askew = side and rotate > 30
+    reasons = {
+        "the symmetries put things on their head, and the sky below them": side and symmetries,
+        "no camera is held so askew": askew,
+        "the corners fill with mirrored parts of the picture, which nobody photographed": (
+            rotate > 20 and not askew
+        ),
+        "what the label names may lie outside the part that is left": side and zoom > 1.5,
+        "a satellite keeps its height, so houses do not become twice as large": (
+            not side and zoom > 1.5
+        ),
+        "no lamp makes it so glaring or so dark": side and light > 0.4,
+        "so much light looks like haze, and so little like night; haze is a label": (
+            not side and light > 0.2
+        ),
+    }
+    return [reason for reason, true in reasons.items() if true]
+
+
+def augmentation(
+    picture: Any,
+    make: Callable[..., Callable],
+    *,
+    taken: str = ABOVE,
+    flip: bool = True,
+    symmetries: bool = False,
+    rotate: float = 10.0,
+    zoom: float = 1.1,
+    light: float = 0.1,
+    draw: int = 1,
+) -> Explorer:
+    """Mix an augmentation and look at six draws of it: which pictures could not occur?
+
+    Args:
+        picture: anything that ``ck.show_pictures`` takes; square where there are symmetries.
+        make: ``ck.Augment``, or another function of flip, symmetries, rotate, zoom and light that
+            returns a function of float batches (B, 3, H, W) in 0..1.
+        taken: "from above" or "from the side".
+        flip: mirror half of the pictures left to right.
+        symmetries: draw one of the eight turns and mirrorings of a square instead.
+        rotate: turn by up to so many degrees, 0 to 180.
+        zoom: magnify by up to this factor, 1 to 2.5.
+        light: change brightness and contrast by up to this share, 0 to 1.
+        draw: number of the draw, 1 to 99.
+    """
+    array = numpy.asarray(read_picture(picture))
+
+    def drawing(axes: Any, taken: str, draw: int, flip: bool, **others: Any) -> str:
+        versions = augmented(make(flip=flip, **others), array, COUNT, draw)
+        titles = ["as it is", *(f"draw {number}" for number in range(1, COUNT + 1))]
+        for axis, version, title in zip(axes, [array, *versions], titles, strict=True):
+            draw_picture(axis, version, title)
+        mix, reasons = _mix(flip=flip, **others), doubts(taken, **others)
+        if not mix:
+            return "Nothing is changed: the network would see the very same picture in every epoch."
+        if not reasons:
+            return (
+                f"Six draws: {mix}. Each of these could have been taken, so the label stays true."
+            )
+        return f"Six draws: {mix}. Some of these pictures could not occur: {'; '.join(reasons)}."
+
+    controls = {
+        "taken": Control(taken, [ABOVE, SIDE]),
+        "flip": Control(flip, label="mirror left and right"),
+        "symmetries": Control(symmetries, label="eight symmetries instead"),
+        "rotate": Control(rotate, (0.0, 180.0, 5.0), "turn by up to, degrees"),
+        "zoom": Control(zoom, (1.0, 2.5, 0.05), "magnify up to"),
+        "light": Control(light, (0.0, 1.0, 0.05), "light, share"),
+        "draw": Control(draw, (1, DRAWS), "number of the draw"),
+    }
+    another = {"another draw": lambda shown: shown.set(draw=shown.settings["draw"] % DRAWS + 1)}
+    tall = 10.0 * array.shape[0] / array.shape[1] / (COUNT + 1) + 0.3
+    shape = {"columns": COUNT + 1, "size": (10.0, tall)}
+    return Explorer("augmentation", drawing, controls, panels=shape, buttons=another)

@@ -1,9 +1,17 @@
-"""What a trained classifier got right and wrong: five groups of pictures, confusion, top losses."""
+"""What a trained classifier got right and wrong: five groups, confusion, top losses, cleaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from coursekit.console import CourseError, nearest
-from coursekit.visuals.pictures import draw_picture, write_on
+from coursekit.data.picture import read_picture
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.pictures import bare, draw_picture, mosaic, write_on
 from coursekit.visuals.style import (
     COLORS,
     WIDTH,
@@ -12,16 +20,18 @@ from coursekit.visuals.style import (
     fit_text,
     labeled_rows,
     panels,
-    say,
     sentence,
     use_style,
 )
 
-MANY = 4  # with more classes than this, show_groups draws only those most often mistaken
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CLASSES = 4  # with more of them, show_groups draws only those most often mistaken
 
 
-def results(learn, batches=None):
-    """Return the ``Results`` of a learner, which predicts once.
+def results(learn: Any, batches: Any = None) -> Results:
+    """Predict once and keep what a learner said beside the truth.
 
     Args:
         learn: a trained learner of pictures with one class each.
@@ -35,7 +45,7 @@ def results(learn, batches=None):
 
 
 class Results:
-    """Predictions beside the truth, asked for rows and drawn.
+    """Predictions beside their targets, asked for rows and drawn.
 
     Args:
         predictions: object with probabilities (N, C), targets (N,) and losses (N,).
@@ -48,62 +58,67 @@ class Results:
         CourseError: the examples have no single class each, or there is none.
     """
 
-    def __init__(self, predictions, classes, files=None, pictures=None, names=None):
-        truth = predictions.targets
-        if truth is None or truth.ndim != 1 or not len(truth):
+    def __init__(
+        self,
+        predictions: Any,
+        classes: Sequence[str],
+        files: Sequence[Path] | None = None,
+        pictures: Any = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        targets = predictions.targets
+        if targets is None or targets.ndim != 1 or not len(targets):
             raise CourseError(
                 "Results needs examples with one class each; predict a set with labels, such as "
                 "learn.data.valid."
             )
-        self.truth = _numpy(truth).astype(int)
-        self.probabilities = _numpy(predictions.probabilities)
-        self.losses = _numpy(predictions.losses)
+        self.targets = numpy.asarray(targets.cpu()).astype(int)
+        self.probabilities = numpy.asarray(predictions.probabilities.cpu())
+        self.losses = numpy.asarray(predictions.losses.cpu())
         self.classes = [str(name) for name in classes]
         self.files, self.pictures, self.names = files, pictures, names
         self.predicted = self.probabilities.argmax(1)
-        self.right = self.predicted == self.truth
-        # Its own dice, always thrown alike: looking at pictures changes no training that follows.
-        self._random = numpy.random.default_rng(0)
+        self.right = self.predicted == self.targets
+        # Own seeded generator, so that plotting does not advance the global random numbers.
+        self._rng = numpy.random.default_rng(0)
 
-    def __len__(self):
-        return len(self.truth)
+    def __len__(self) -> int:
+        return len(self.targets)
 
-    def random_right(self, n=4):
-        """Return n random rows that were classified rightly, or as many as there are."""
-        return self._draw(numpy.flatnonzero(self.right), n)
+    def random_right(self, n: int = 4) -> numpy.ndarray:
+        """Draw n random rows that were classified rightly, or as many as there are."""
+        return self._rng.permutation(numpy.flatnonzero(self.right))[:n]
 
-    def random_wrong(self, n=4):
-        """Return n random rows that were classified wrongly, or as many as there are."""
-        return self._draw(numpy.flatnonzero(~self.right), n)
+    def random_wrong(self, n: int = 4) -> numpy.ndarray:
+        """Draw n random rows that were classified wrongly, or as many as there are."""
+        return self._rng.permutation(numpy.flatnonzero(~self.right))[:n]
 
-    def most_right(self, klass, n=4):
-        """Return n rows of a class that were recognised with the highest probability of it."""
-        rows = numpy.flatnonzero(self.right & (self.truth == self._number(klass)))
-        return rows[numpy.argsort(-self._of_truth(rows), kind="stable")][:n]
+    def most_right(self, label: str | int, n: int = 4) -> numpy.ndarray:
+        """Find n rows of a class that were recognized with the highest probability of it."""
+        return self._of_class(label, self.right, best_first=True)[:n]
 
-    def most_wrong(self, klass, n=4):
-        """Return n rows of a class that was missed, those with the lowest probability of it."""
-        rows = numpy.flatnonzero(~self.right & (self.truth == self._number(klass)))
-        return rows[numpy.argsort(self._of_truth(rows), kind="stable")][:n]
+    def most_wrong(self, label: str | int, n: int = 4) -> numpy.ndarray:
+        """Find n rows of a class that was missed, those with the lowest probability of it."""
+        return self._of_class(label, ~self.right, best_first=False)[:n]
 
-    def most_uncertain(self, n=4):
-        """Return n rows whose two highest probabilities lie nearest to each other."""
+    def most_uncertain(self, n: int = 4) -> numpy.ndarray:
+        """Find n rows whose two highest probabilities are nearest to each other."""
         second, first = numpy.sort(self.probabilities, 1)[:, -2:].T
         return numpy.argsort(first - second, kind="stable")[:n]
 
-    def top_losses(self, n=9):
-        """Return the n rows with the highest loss, NaN first."""
+    def top_losses(self, n: int = 9) -> numpy.ndarray:
+        """Find the n rows with the highest loss, NaN first."""
         losses = numpy.nan_to_num(self.losses.astype(float), nan=numpy.inf)
         return numpy.argsort(-losses, kind="stable")[:n]
 
-    def confusion(self):
-        """Return counts (C, C): row the true class, column the predicted one."""
+    def confusion(self) -> numpy.ndarray:
+        """Count (C, C): the row is the true class, the column the predicted one."""
         counts = numpy.zeros((len(self.classes),) * 2, int)
-        numpy.add.at(counts, (self.truth, self.predicted), 1)
+        numpy.add.at(counts, (self.targets, self.predicted), 1)
         return counts
 
-    def most_confused(self, minimum=1):
-        """Return (truth, predicted, count) of every confusion seen ``minimum`` times or more."""
+    def most_confused(self, minimum: int = 1) -> list[tuple[str, str, int]]:
+        """List (truth, predicted, count) of every confusion seen ``minimum`` times or more."""
         counts = self.confusion()
         numpy.fill_diagonal(counts, 0)
         pairs = [
@@ -113,7 +128,7 @@ class Results:
         return sorted(pairs, key=lambda pair: -pair[2])
 
     @use_style()
-    def show_groups(self, count=4):
+    def show_groups(self, count: int = 4) -> numpy.ndarray:
         """Draw random right, random wrong, most right, most wrong and most uncertain pictures.
 
         Each title gives the predicted class with its probability, and the truth; wrong ones are
@@ -122,7 +137,16 @@ class Results:
         Args:
             count: pictures in a row.
         """
-        groups = self._groups(count)
+        mistakes = numpy.bincount(self.targets[~self.right], minlength=len(self.classes))
+        shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
+        names = [self.classes[number] for number in shown]
+        groups = {
+            "random right": self.random_right(count),
+            "random wrong": self.random_wrong(count),
+            **{f"most right\n{name}": self.most_right(name, count) for name in names},
+            **{f"most wrong\n{name}": self.most_wrong(name, count) for name in names},
+            "most uncertain": self.most_uncertain(count),
+        }
         heights = [1.0 if len(rows) else 0.3 for rows in groups.values()]
         drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
@@ -130,29 +154,15 @@ class Results:
                 self._draw_row(axis, row)
             if not len(rows):
                 axes[0].text(0.5, 0.5, "none", ha="center", va="center", size=11)
-        right = int(self.right.sum())
-        unsure = int(self.most_uncertain(1)[0])
-        say(
+        right, unsure = int(self.right.sum()), int(self.most_uncertain(1)[0])
+        print(
             f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right or 'none'} "
-            f"wrong; the least certain is row {unsure} ({self.guess(unsure)})."
+            f"wrong; the least certain is row {unsure} ({self.prediction(unsure)})."
         )
         return drawn
 
-    def _groups(self, count):
-        """Return {"title of the row": row numbers}."""
-        mistakes = numpy.bincount(self.truth[~self.right], minlength=len(self.classes))
-        shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MANY])
-        names = [self.classes[klass] for klass in shown]
-        return {
-            "random right": self.random_right(count),
-            "random wrong": self.random_wrong(count),
-            **{f"most right\n{name}": self.most_right(name, count) for name in names},
-            **{f"most wrong\n{name}": self.most_wrong(name, count) for name in names},
-            "most uncertain": self.most_uncertain(count),
-        }
-
     @use_style()
-    def show_top_losses(self, n=9):
+    def show_top_losses(self, n: int = 9) -> numpy.ndarray:
         """Draw the n pictures with the highest loss."""
         rows = self.top_losses(n)
         columns = min(5, max(1, round(len(rows) ** 0.5)))
@@ -163,72 +173,59 @@ class Results:
         for axis, row in zip(drawn, rows, strict=False):
             self._draw_row(axis, row, f"\nloss {digits(self.losses[row])}")
         worst = rows[0]
-        say(
+        print(
             f"The highest loss is {digits(self.losses[worst])} (row {worst}: "
-            f"{self.guess(worst)}, truly {self.classes[self.truth[worst]]}); "
+            f"{self.prediction(worst)}, truly {self.classes[self.targets[worst]]}); "
             f"the median is {digits(numpy.median(self.losses))}."
         )
         return drawn[: len(rows)]
 
     @use_style()
-    def show_confusion(self, *, axes=None):
+    def show_confusion(self, *, axes: Any = None) -> Axes:
         """Draw how often each true class (row) was taken for each class (column).
 
         Args:
             axes: the Axes to draw on; None for a new figure.
         """
-        counts = self.confusion()
+        counts, few = self.confusion(), len(self.classes) <= 4
         side = min(9.0, 2.6 + 0.9 * len(counts))
         axis = panels(size=(side, side * 0.9), axes=axes)[0, 0]
-        share = counts / counts.sum(1, keepdims=True).clip(1)  # shares: classes differ in size
-        image = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        rates = counts / counts.sum(1, keepdims=True).clip(1)  # classes differ in size
+        image = axis.imshow(rates, cmap="Blues", vmin=0, vmax=1)
+        large = 11 if len(counts) <= 10 else 8
         for row, column in zip(*numpy.nonzero(counts + (len(counts) <= 10)), strict=True):
-            colour = image.cmap(image.norm(share[row, column]))[:3]
-            size = 11 if len(counts) <= 10 else 8
-            write_on(axis, column, row, f"{counts[row, column]:,}", colour, size=size)
-        self._name_cells(axis)
-        say(self._confusion_sentence())
-        return axis
-
-    def _name_cells(self, axis):
-        """Write the classes along both sides of the matrix."""
-        few = len(self.classes) <= 4
-        names = [
-            fit_text(name, 1.2 if few else 2.4, lines=2 if few else 1) for name in self.classes
-        ]
-        places = range(len(names))
-        axis.set_xticks(places, names, rotation=0 if few else 90)
-        axis.set_yticks(places, names)
+            color = image.cmap(image.norm(rates[row, column]))[:3]
+            write_on(axis, column, row, f"{counts[row, column]:,}", color, size=large)
+        room = {"inches": 1.2 if few else 2.4, "lines": 2 if few else 1}
+        names = [fit_text(name, size=9, **room) for name in self.classes]
+        axis.set_xticks(range(len(names)), names, rotation=0 if few else 90)
+        axis.set_yticks(range(len(names)), names)
         axis.tick_params(length=0, labelsize=10 if len(names) <= 10 else 9)
         axis.set(xlabel="predicted", ylabel="truth")
         axis.grid(False)
+        right, pairs = int(self.right.sum()), self.most_confused()
+        worst = "no class was taken for another"
+        if pairs:
+            truth, predicted, count = pairs[0]
+            worst = f"most often {truth} was taken for {predicted}, {counted(count, 'time')}"
+        share = f"{right:,} of {len(self):,} right ({right / len(self):.1%})"
+        print(sentence(share, worst))
+        return axis
 
-    def _confusion_sentence(self):
-        """Return how many are right and which confusion is the most frequent."""
-        right, total = int(self.right.sum()), len(self)
-        share = f"{right:,} of {total:,} right ({right / total:.1%})"
-        pairs = self.most_confused()
-        if not pairs:
-            return sentence(share, "no class was taken for another")
-        truth, predicted, count = pairs[0]
-        times = counted(count, "time")
-        return sentence(share, f"most often {truth} was taken for {predicted}, {times}")
-
-    def _draw_row(self, axis, row, more=""):
-        """Draw one picture with guess and truth in its title; a wrong one is framed."""
-        title = f"{self.guess(row, 0.9)}\ntruly {self._name(self.truth[row], 0.9)}{more}"
+    def _draw_row(self, axis: Axes, row: int, more: str = "") -> None:
+        """Draw one picture with prediction and truth in its title; a wrong one is framed."""
+        truth = fit_text(self.classes[self.targets[row]], 0.9, size=9, lines=1)
+        title = f"{self.prediction(row, 0.9)}\ntruly {truth}{more}"
         frame = None if self.right[row] else COLORS["red"]
         draw_picture(axis, self.picture(row), title, size=9, frame=frame)
 
-    def guess(self, row, inches=WIDTH):
-        """Return "dogs 0.97": the predicted class of a row and its probability."""
-        klass = self.predicted[row]
-        return f"{self._name(klass, inches)} {self.probabilities[row, klass]:.2f}"
+    def prediction(self, row: int, inches: float = WIDTH) -> str:
+        """Write the predicted class of a row and its probability: ``"dogs 0.97"``."""
+        number = self.predicted[row]
+        name = fit_text(self.classes[number], inches, size=9, lines=1)
+        return f"{name} {self.probabilities[row, number]:.2f}"
 
-    def _name(self, klass, inches):
-        return fit_text(self.classes[klass], inches, size=9, lines=1)
-
-    def picture(self, row):
+    def picture(self, row: int) -> Any:
         """Return the picture of a row: an array, or the path of its file."""
         if self.pictures is not None:
             return self.pictures[row]
@@ -236,25 +233,148 @@ class Results:
             return self.files[row]
         raise CourseError("There are no pictures to draw; give Results files or pictures.")
 
-    def _draw(self, rows, n):
-        return self._random.permutation(rows)[:n]
+    def _of_class(
+        self, label: str | int, among: numpy.ndarray, *, best_first: bool
+    ) -> numpy.ndarray:
+        """Order the rows of a class, given by name or number, by the probability of that class."""
+        known = label in self.classes or (
+            isinstance(label, int | numpy.integer) and 0 <= label < len(self.classes)
+        )
+        if not known:
+            raise CourseError(
+                f"There is no class {label!r}; the classes are {', '.join(self.classes)}."
+                + nearest(label, self.classes)
+            )
+        number = self.classes.index(label) if label in self.classes else int(label)
+        rows = numpy.flatnonzero(among & (self.targets == number))
+        chances = self.probabilities[rows, number]
+        return rows[numpy.argsort(-chances if best_first else chances, kind="stable")]
 
-    def _of_truth(self, rows):
-        """Return each row's probability of its true class."""
-        return self.probabilities[rows, self.truth[rows]]
 
-    def _number(self, klass):
-        """Return the number of a class given by name or number."""
-        if klass in self.classes:
-            return self.classes.index(klass)
-        if isinstance(klass, int | numpy.integer) and 0 <= klass < len(self.classes):
-            return int(klass)
-        raise CourseError(
-            f"There is no class {klass!r}; the classes are {', '.join(self.classes)}."
-            + nearest(klass, self.classes)
+# Cleaning -------------------------------------------------------------------------------------
+
+TILE, GAP = 72, 8  # pixels of a picture in the queue, and between two
+
+
+class Cleaner(Explorer):
+    """Walks through the hardest pictures; every decision is one change of the corrections."""
+
+    def __init__(self, results: Results, corrections: Any, count: int) -> None:
+        if results.names is None:
+            raise CourseError(
+                "These results know no names of files, so nothing can be written down; make them "
+                "by ck.results(learn)."
+            )
+        self.results, self.corrections = results, corrections
+        self.rows = results.top_losses(count).tolist()
+        self.decided: list[str] = []  # "kept", "dropped" or a class, for each picture behind
+        small = [read_picture(results.picture(row)).resize((TILE, TILE)) for row in self.rows]
+        columns = max(1, round((1.5 * len(small)) ** 0.5))
+        self._columns = columns
+        self._queue = mosaic(numpy.stack([numpy.asarray(one) / 255 for one in small]), columns, GAP)
+        controls = {"label": Control(self._proposed(), results.classes, "new label")}
+        buttons = {
+            "Keep it as it is": Cleaner.keep,
+            "Give it the new label": Cleaner.relabel,
+            "Drop it": Cleaner.drop,
+            "Undo": Cleaner.undo,
+        }
+        shape = {"columns": 2, "size": (9.5, 3.7), "widths": [2, 3]}
+        super().__init__("cleaner", self._drawing, controls, panels=shape, buttons=buttons)
+
+    @property
+    def row(self) -> int | None:
+        """Row of the picture that is to be decided, or None at the end."""
+        return self.rows[len(self.decided)] if len(self.decided) < len(self.rows) else None
+
+    def _proposed(self) -> str:
+        """Return the class that the network gives the picture, or the one after its label."""
+        classes, row = self.results.classes, self.rows[-1] if self.row is None else self.row
+        target, predicted = self.results.targets[row], self.results.predicted[row]
+        return classes[predicted if predicted != target else (target + 1) % len(classes)]
+
+    def keep(self) -> None:
+        """Leave the picture as it is and go to the next one."""
+        self._decide("kept", self.corrections.keep)
+
+    def drop(self) -> None:
+        """Leave the picture out of training and validation; its file stays."""
+        self._decide("dropped", self.corrections.drop)
+
+    def relabel(self, label: str | None = None) -> None:
+        """Give the picture another label: the one chosen, or ``label``."""
+        chosen = label or self.settings["label"]
+        self._decide(chosen, lambda name: self.corrections.relabel(name, chosen))
+
+    def undo(self) -> None:
+        """Go back to the picture before, and take what was decided about it back."""
+        if self.decided:
+            self.corrections.undo()
+            self.decided.pop()
+        self.set(label=self._proposed())
+
+    def _decide(self, decision: str, write: Any) -> None:
+        if self.row is not None:
+            write(self.results.names[self.row])  # first: what cannot be written is not decided
+            self.decided.append(decision)
+        self.set(label=self._proposed())
+
+    def redraw(self) -> None:
+        """Draw; buttons that can do nothing are grey."""
+        super().redraw()
+        for label, button in self.presses.items():
+            button.disabled = not self.decided if label == "Undo" else self.row is None
+
+    def _drawing(self, axes: Any, label: str) -> str:
+        near, queue = axes
+        results, row, place = self.results, self.row, len(self.decided)
+        for number, decision in enumerate([*self.decided, ""][: len(self.rows)]):
+            top, left = (TILE + GAP) * numpy.array(divmod(number, self._columns)) - 0.5
+            if number == place:
+                outline = TILE * numpy.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]])
+                x, y = outline + numpy.array([[left], [top]])
+                queue.plot(x, y, color=COLORS["blue"], linewidth=4)
+            else:
+                word = fit_text(decision, 0.75, size=9, lines=1)
+                ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+                middle = {"ha": "center", "va": "center", "size": 9, "bbox": ground}
+                queue.text(left + TILE / 2, top + TILE - 10, word, **middle)
+        queue.imshow(self._queue)
+        bare(queue)
+        queue.set_title(f"{place} of {len(self.rows)} decided")
+        kinds = [decision if decision in ("dropped", "kept") else "" for decision in self.decided]
+        done = ", ".join(f"{kinds.count(k)} {k or 'relabeled'}" for k in ("", "dropped", "kept"))
+        if row is None:
+            near.text(0.5, 0.5, "all looked at", ha="center", va="center", fontsize=14)
+            near.axis("off")
+            return (
+                f"All {counted(len(self.rows), 'picture')} looked at: {done}; written to "
+                f"{self.corrections.file.name}, and ck.images(..., corrections=corrections.file) "
+                "makes the data that heeds it."
+            )
+        truth, chance = results.classes[results.targets[row]], results.probabilities[row]
+        says = f"the network says {results.prediction(row)}, loss {digits(results.losses[row])}"
+        draw_picture(near, results.picture(row), f"the label says {truth}\n{says}", lines=1)
+        return sentence(
+            f"picture {place + 1} of {len(self.rows)}, {results.names[row]}: the label says "
+            f"{truth}, to which the network gives {chance[results.targets[row]]:.1%}",
+            f"the new label would be {label}",
+            f"so far {done}",
         )
 
 
-def _numpy(values):
-    """Return a tensor or array as a NumPy array."""
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else numpy.asarray(values)
+def cleaner(results: Results, corrections: Any, *, count: int = 12) -> Cleaner:
+    """Walk through the pictures with the highest loss: keep, relabel or drop each; undo goes back.
+
+    Every decision is written to the file of the corrections at once; no picture is ever deleted.
+    By code the same: ``.keep()``, ``.relabel("cats")``, ``.drop()`` and ``.undo()``.
+
+    Args:
+        results: what ``ck.results(learn)`` returned.
+        corrections: a ``ck.Corrections``, which knows the CSV file.
+        count: how many pictures.
+
+    Raises:
+        CourseError: the results know no names of files.
+    """
+    return Cleaner(results, corrections, count)

@@ -494,7 +494,7 @@ ck.show_history(long_history);
 
 # %%
 one = torch.as_tensor(np.asarray(data.train.inputs[0]))
-ck.show_versions(ck.side_on, one.numpy());
+ck.show_augmentations(ck.side_on, one.numpy());
 
 # %% [markdown]
 # With augmentation the body must look at every picture anew, so `precompute` has to be off. The body
@@ -609,41 +609,43 @@ for label, part in {"seen in training": seen, "never seen": unseen}.items():
 # Four ideas carry everything that you have seen. We build each of them by hand.
 #
 # **Idea 1: walking downhill.** Training means: make the loss smaller by moving the weights. Take one
-# weight `w` and the loss $w^2$, a parabola. Its slope at `w` is $2w$. *Gradient descent* takes a step
-# against the slope, again and again. A step is the learning rate times the slope:
+# weight `w` and the loss $w^2$, a parabola. Its slope at `w`, the *gradient*, is $2w$. *Gradient descent*
+# takes a step against the slope, again and again. A step is the learning rate times the slope; with
+# *momentum* a part of the last step is added to it, which we leave out at first:
 
 
 # %% tags=["nbval-check-output"]
-def descend(w, rate, steps):
-    points = [(w, w**2)]
+def descend(gradient, w, rate, steps, momentum=0.0):
+    points, step = [w], 0.0
     for _ in range(steps):
-        slope = 2 * w
-        w = w - rate * slope
-        points.append((w, w**2))
+        step = momentum * step - rate * gradient(w)
+        w = w + step
+        points.append(w)
     return points
 
 
-for rate in (0.05, 0.3, 0.95, 1.05):
-    print(f"rate {rate:4}: w after 10 steps is {descend(-2.0, rate, 10)[-1][0]:8.4f}")
+rates = (0.05, 0.3, 0.95, 1.05)
+paths = {f"rate {rate}": descend(lambda w: 2 * w, -2.0, rate, 10) for rate in rates}
+for label, points in paths.items():
+    print(f"{label:9}: w after 10 steps is {points[-1]:8.4f}")
 
 # %% [markdown]
 # Which of the four is too small, which is too large, and which one leaves the valley for good? The
 # same as pictures. These are the three shapes of the curve in section 5.
 
 # %%
-paths = {f"rate {rate}": descend(-2.0, rate, 10) for rate in (0.05, 0.3, 0.95, 1.05)}
 ck.show_descent(lambda w: w**2, paths);
 
 # %% [markdown]
-# Now you. Predict first: which is the largest rate that still arrives? Does the start change it? In the
-# *long bowl* there are two weights, and it is steep across and flat along: why must the rate be small
-# there, and what does *momentum* (a part of the last step is added to the next one) change?
+# Now you, with your own `descend`. Predict first: which is the largest rate that still arrives? Does the
+# start change it? In the *long bowl* there are two weights, and it is steep across and flat along: why
+# must the rate be small there, and what does momentum change?
 #
 # Move the sliders by mouse, or with the arrow keys once one of them is chosen. (Where no sliders
-# appear, as on a printed page, change the numbers in the cell: `ck.explore.descent(rate=0.9)`.)
+# appear, as on a printed page, change the numbers in the cell: `ck.explore.descent(descend, rate=0.9)`.)
 
 # %%
-ck.explore.descent()
+ck.explore.descent(descend)
 
 # %% [markdown]
 # Does torch do the same? Its optimizer takes the slope from the loss by itself:
@@ -655,7 +657,7 @@ for _ in range(10):
     optimizer.zero_grad()
     (w**2).backward()
     optimizer.step()
-assert abs(w.item() - descend(-2.0, 0.3, 10)[-1][0]) < 1e-6
+assert abs(w.item() - paths["rate 0.3"][-1]) < 1e-6
 
 # %% [markdown]
 # **Idea 2: a small window that moves.** How does a network look at a picture? It lays a small square
@@ -696,10 +698,11 @@ ck.show_kernel(grey, kernel, edges);
 # gradient descent finds them. But here you may. Below are the nine numbers, to be typed, or moved with
 # the arrow keys. What do you expect of nine times 1/9? Which numbers find level edges? Which leave the
 # picture as it is? The buttons show some answers; try before you press. A picture of your own may take
-# the cat's place. (Without buttons: `ck.explore.kernel(grey, values=np.ones((3, 3)) / 9)`.)
+# the cat's place. The convolution is the one that you wrote above. (Without buttons:
+# `ck.explore.kernel(grey, convolve, values=np.ones((3, 3)) / 9)`.)
 
 # %%
-ck.explore.kernel(grey)
+ck.explore.kernel(grey, convolve)
 
 # %% [markdown]
 # **Idea 3: bends add up to any curve.** Between the convolutions stands a function that looks too
@@ -727,10 +730,10 @@ ck.show_relus(x, pieces, total, np.sin(x));
 
 # %% [markdown]
 # Add bends one by one. Which of the four curves needs the most of them, and where does the sum stay
-# behind the longest? (Without sliders: `ck.explore.relus(curve="step", bends=12)`.)
+# behind the longest? (Without sliders: `ck.explore.relus(follow, curve="step", bends=12)`.)
 
 # %%
-ck.explore.relus()
+ck.explore.relus(follow)
 
 # %% [markdown]
 # For the sine, twice as many bends make about a quarter of the error, and that can go on as long as you

@@ -474,7 +474,7 @@ ck.show_pictures([version[0] for version in mine], titles, columns=4);
 # %%
 theirs = [one, *(version(one) for version in ck.top_down.versions(7))]
 assert all(any(t.equal(m) for m in mine) for t in theirs)
-ck.show_versions(ck.top_down, one[0]);
+ck.show_augmentations(ck.top_down, one[0]);
 
 # %% [markdown]
 # How far may one go? An augmentation is a promise to the network: such pictures occur, and the label

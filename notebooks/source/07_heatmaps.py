@@ -543,7 +543,7 @@ results.show_confusion();
 
 # %%
 worst = results.top_losses(6)
-titles = [f"{results.guess(k)}\ntruly {data.classes[results.truth[k]]}" for k in worst]
+titles = [f"{results.prediction(k)}\ntruly {data.classes[results.targets[k]]}" for k in worst]
 ck.show_pictures([results.picture(row) for row in worst], titles=titles, columns=6);
 
 # %% [markdown]
@@ -692,7 +692,7 @@ def shifted(x, by=4):
 
 one = torch.as_tensor(np.asarray(data.train.inputs[places[2]]))
 ck.seed(1)
-ck.show_versions(shifted, one.numpy());
+ck.show_augmentations(shifted, one.numpy());
 
 
 # %%
@@ -1118,7 +1118,7 @@ ck.show_heat_grid(model, both[0], layers, pets.classes, pooled=False);
 # and `pooled=` by hand.)
 
 # %%
-ck.explore.heat(model, pets.classes, both[0], layers=layers)
+ck.explore.grad_cam(model, pets.classes, both[0], layers=layers)
 
 # %% [markdown]
 # ## 10 · Before you go on

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import matplotlib.pyplot as plt
 import numpy
 import pytest
 import torch
@@ -14,8 +15,7 @@ from coursekit.console import CourseError
 from coursekit.data.images import images
 from coursekit.data.picture import read_picture
 from coursekit.learners.recipes import ImageClassifier
-from coursekit.visuals.explore.heat import read as read_upload
-from coursekit.visuals.pictures import as_array
+from coursekit.visuals.pictures import show_pictures
 from tests.data.pictures import drawn, pixels, save
 
 
@@ -287,9 +287,10 @@ def test_training_display_upload_and_prediction_see_the_same_pixels(
     trained_on = part.inputs[part.names.index(f"a/{name}")]
     classifier = ImageClassifier(nn.Conv2d(3, 2, 1), "ab", size=40, resize="crop", many=False)
     for found in (
-        torch.tensor(as_array(file)),  # shown
-        read_upload(file.read_bytes(), 40).permute(1, 2, 0) * 255,  # uploaded
+        torch.tensor(show_pictures([file])[0].images[0].get_array()),  # shown
+        torch.tensor(numpy.asarray(read_picture(file.read_bytes(), size=40))),  # uploaded
         classifier.pixels(file)[0].permute(1, 2, 0) * 255,  # predicted
         classifier.pixels(Image.open(file))[0].permute(1, 2, 0) * 255,
     ):
         assert (found.round().byte() == trained_on).all()
+    plt.close("all")

@@ -5,65 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-import coursekit as ck
 from coursekit.visuals import explore
-from coursekit.visuals.explore import frame
-from coursekit.visuals.explore.heat import Maps, fields, losses_of, run_through, seen, weights_of
-from tests.sentences import refuses
-from tests.visuals.explorers.lesson_7 import EXPLORERS, photograph
-
-# --- maps of one picture ----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def net():
-    torch.manual_seed(0)
-    return ck.image_model("drawings", 3, size=64).eval()
-
-
-@pytest.mark.parametrize("pooled", [True, False])
-def test_maps_are_those_of_heat_map(net, pooled):
-    """One pass for all layers and classes that mixes them up, or leaves gradients in the net."""
-    x = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
-    names = ["body.stage2", "body.stage4.conv1", "body.stage4", "body"]
-    net.train()
-    maps = Maps(net, x, names)
-    assert net.training
-    for name in names:
-        for target in (0, 2):
-            wanted = ck.heat_map(net, x[None], target, layer=name, pooled=pooled)[0]
-            torch.testing.assert_close(maps.heat(name, target, pooled=pooled), wanted)
-    assert all(parameter.grad is None for parameter in net.parameters())
-    assert not any(part._forward_hooks for part in net.modules())
-    with torch.no_grad():
-        scores = net.eval()(x[None]).softmax(1)[0].numpy()
-    np.testing.assert_allclose(maps.shares, scores, atol=1e-6)
-
-
-def test_a_picture_of_ones_own_is_looked_at():
-    """An upload that is shown, while the map and the answer stay those of the picture before."""
-    explorer = EXPLORERS["heat"][0]().set(target="dogs")
-    before = explorer.sentence
-    explorer.set(file=photograph())
-    assert explorer.sentence != before
-    assert explorer.set(file=None).sentence == before
-    with refuses("cannot be read as a picture"):
-        explorer.set(file=b"no picture")
-    assert frame.uploaded(({"content": memoryview(photograph())},)) == photograph()
-
-
-def test_a_layer_or_class_that_is_not_there_is_named(net):
-    """A typo that ends in a KeyError from inside a widget, where nobody sees it."""
-    picture, names = np.zeros((64, 64, 3), np.uint8), ["cats", "dogs", "foxes"]
-    with refuses("There are 2 class names and 3 scores"):
-        explore.heat(net, names[:2], picture, layers=["body.stage2"])
-    with refuses("no layer 'body.stage9'"):
-        explore.heat(net, names, picture, layers=["body.stage9"])
-    with refuses("cannot be 'wolves'", "cats, dogs"):
-        explore.heat(net, names, picture, layers=["body"], target="wolves")
-    with refuses("'head' gives no maps"):
-        explore.heat(net, names, picture, layers=["head"])
-
+from coursekit.visuals.explore.heat import fields, losses_of, run_through, seen, weights_of
 
 # --- what a unit sees -------------------------------------------------------------------------
 

@@ -7,11 +7,8 @@ import pytest
 import torch
 from sklearn.metrics import fbeta_score, precision_recall_fscore_support
 
-from coursekit.data.augment import Augment
 from coursekit.visuals import explore
-from coursekit.visuals.explore import thresholds, versions
-
-PLAIN = {"flip": False, "symmetries": False, "rotate": 0.0, "zoom": 1.0, "light": 0.0}
+from coursekit.visuals.explore import thresholds
 
 
 def some_predictions(seed=0, rows=50, labels=6):
@@ -80,63 +77,3 @@ def test_bars_are_as_long_as_the_shares():
     segments = shown._axes[0].collections[1].get_segments()
     ends = {int(one[1][1]): one[1][0] - thresholds.STARTS[1] for one in segments}
     assert ends == pytest.approx({row: x for row, x in enumerate(recalls) if x > 0})
-
-
-# The mixer --------------------------------------------------------------------------------------
-
-
-def test_a_draw_can_be_seen_again_and_disturbs_nothing():
-    """Pictures that jump at each move, and a training that depends on who played before."""
-    picture = numpy.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=numpy.uint8)
-    before = torch.random.get_rng_state()
-    one, same, other = (versions.versions(picture, Augment(), draw=d) for d in (3, 3, 4))
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert (one == same).all()
-    assert (one != other).any()
-    assert one.shape == (6, 16, 16, 3)
-    unchanged = versions.versions(picture, Augment(**PLAIN))
-    assert (unchanged == picture).all()
-
-
-@pytest.mark.parametrize(
-    ("taken", "settings", "words"),
-    [
-        ("from above", {"symmetries": True}, None),
-        ("from above", {"flip": True, "rotate": 10.0, "zoom": 1.1, "light": 0.1}, None),
-        ("from the side", {"flip": True, "rotate": 10.0, "zoom": 1.1, "light": 0.1}, None),
-        ("from the side", {"symmetries": True}, "on their head"),
-        ("from the side", {"rotate": 90.0}, "askew"),
-        ("from above", {"rotate": 90.0}, "corners"),
-        ("from above", {"zoom": 2.0}, "houses"),
-        ("from the side", {"zoom": 2.0}, "outside"),
-        ("from above", {"light": 0.3}, "haze"),
-        ("from the side", {"light": 0.3}, None),
-        ("from the side", {"light": 0.8}, "lamp"),
-    ],
-)
-def test_what_could_not_occur_is_named(taken, settings, words):
-    """The same verdict for a cat and for a satellite's tile."""
-    found = versions.doubts(taken, **PLAIN | settings)
-    assert bool(found) == bool(words)
-    assert not words or words in found[0]
-
-
-def test_the_sentence_says_what_is_mixed():
-    """A mixer that praises settings under which nothing happens."""
-    picture = numpy.zeros((8, 8, 3), numpy.uint8)
-    shown = explore.augmentation(picture, Augment, **PLAIN)
-    shown.redraw()
-    assert shown.sentence.startswith("Nothing is changed")
-    shown.set(rotate=45.0)
-    assert "turned by up to 45 degrees" in shown.sentence
-    assert "could not occur" in shown.sentence
-
-
-def test_a_picture_that_is_no_square_is_told_so_and_the_next_move_works():
-    """A picture that stays away for good after the switch for symmetries."""
-    shown = explore.augmentation(numpy.zeros((8, 12, 3), numpy.uint8), Augment)
-    shown.widget()
-    shown.widgets["symmetries"].value = True
-    assert "no eight symmetries" in shown._view.sentence.value
-    shown.widgets["symmetries"].value = False
-    assert "could have been taken" in shown._view.sentence.value

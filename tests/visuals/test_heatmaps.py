@@ -5,9 +5,14 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import LayerGradCam, LayerGradientXActivation
+from PIL import Image
 from torch import nn
 
 import coursekit as ck
+from coursekit.visuals import explore
+from coursekit.visuals.heatmaps import Gradients
+from tests.visuals.explorers import lesson_1 as small
+from tests.visuals.explorers.lesson_7 import EXPLORERS, photograph
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +45,8 @@ def test_before_a_relu_in_place():
     layers = [nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     net, x = nn.Sequential(*layers), torch.rand(2, 3, 8, 8)
     conv = net[0](x).detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(conv.relu().mean((2, 3))[:, 1].sum(), conv)
-    expected = (slope.mean((2, 3), keepdim=True) * conv).sum(1).relu()
+    (gradient,) = torch.autograd.grad(conv.relu().mean((2, 3))[:, 1].sum(), conv)
+    expected = (gradient.mean((2, 3), keepdim=True) * conv).sum(1).relu()
     assert conv.min() < 0
     torch.testing.assert_close(ck.heat_map(net, x, 1, layer="0"), expected.detach())
 
@@ -116,6 +121,101 @@ def test_drawings_and_their_sentences(net, x, capsys):
     axes = ck.show_heat(list(x), list(maps), titles=list("abcd"), columns=3)
     assert [axis.get_title() for axis in axes] == list("abcd")
     assert capsys.readouterr().out.startswith("4 heat maps: half of the heat")
-    with pytest.raises(ck.CourseError, match="4 pictures, 1 heat map and 4 titles"):
+    with pytest.raises(ck.CourseError, match="4 pictures and 1 heat map"):
         ck.show_heat(list(x), [maps[0]])
     plt.close("all")
+
+
+# Explorers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_one_pass_serves_all_layers_and_classes(net, x, pooled):
+    """Maps of two layers or classes mixed up, or gradients left in the net."""
+    layers = ["body.stage2", "body.stage4.conv1", "body.stage4", "body"]
+    net.train()
+    gradients = Gradients(net, x[:1], layers)
+    assert net.training
+    for target in (0, 2):
+        heat = gradients.heat(target, pooled=pooled)
+        for layer in layers:
+            alone = ck.heat_map(net, x[:1], target, layer=layer, pooled=pooled)
+            torch.testing.assert_close(heat[layer], alone)
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert not any(part._forward_hooks for part in net.modules())
+    with torch.no_grad():
+        probabilities = net.eval()(x[:1]).softmax(1).numpy()
+    np.testing.assert_allclose(gradients.probabilities, probabilities, atol=1e-6)
+
+
+def test_a_picture_of_ones_own_is_looked_at():
+    """An upload that is shown, while the map and the answer stay those of the picture before."""
+    explorer = EXPLORERS["grad_cam"][0]().set(target="dogs")
+    before = explorer.caption
+    explorer.set(file=photograph())
+    assert explorer.caption != before
+    assert explorer.set(file=None).caption == before
+    with pytest.raises(ck.CourseError, match="cannot be read as a picture"):
+        explorer.set(file=b"no picture")
+    assert explorer.settings["file"] is None
+
+
+def test_a_layer_or_class_that_is_not_there_is_named(net):
+    """A typo that ends in a KeyError from inside a widget, where nobody sees it."""
+    picture, names = np.zeros((64, 64, 3), np.uint8), ["cats", "dogs", "foxes"]
+    for classes, settings, words in (
+        (names[:2], {"layers": ["body.stage2"]}, "2 class names and 3 scores"),
+        (names, {"layers": ["body.stage9"]}, "no layer 'body.stage9'"),
+        (names, {"layers": ["body"], "target": "wolves"}, "'wolves'; choose one of cats, dogs"),
+        (names, {"layers": ["head"]}, "'head' gives no maps"),
+    ):
+        with pytest.raises(ck.CourseError, match=words):
+            explore.grad_cam(net, classes, picture, **settings)
+
+
+def test_an_upload_is_classified_like_the_file():
+    """Another crop, size or scale for pictures that come through the widget."""
+    known = small.classifier()
+    explorer = explore.classify(known)
+    explorer.widget()
+    assert "Choose a picture" in explorer.caption
+    explorer._moved("file", ({"name": "a.png", "content": memoryview(small.png(1))},))
+    chances = known(Image.fromarray(small.picture(1)))
+    best, chance = next(iter(chances.items()))
+    assert f"The network says {best} ({chance:.1%})" in explorer.caption
+    before = explorer.view.picture.value
+    for content in (b"", b"no picture", small.png()[:60]):
+        explorer._moved("file", {"a.pdf": {"metadata": {}, "content": content}})
+        assert "cannot be read as a picture" in explorer.view.caption.value
+        assert explorer.view.picture.value == before
+
+
+def test_the_heat_map_is_that_of_the_class_asked_for(monkeypatch):
+    """A list of classes that changes the title only; a dropout layer that stays switched off."""
+    known = small.classifier()
+    known.model.train()
+    explorer = explore.classify(known, small.picture())
+    laid = []
+    for target, number in (("cats", 0), ("dogs", 1)):
+        explorer.set(target=target)
+        x = known.pixels(Image.fromarray(small.picture()))
+        heat = ck.heat_map(known.model, x, number, layer="body")[0]
+        laid.append(explorer.axes[1].images[0].get_array())
+        assert (laid[-1] == ck.overlay(x[0], heat)).all()
+    assert (laid[0] != laid[1]).any()
+    assert all(module.training for module in known.model.modules())
+
+
+def test_a_network_without_maps_still_says_its_probabilities():
+    """A transformer, and an error in place of two bars."""
+    explorer = explore.classify(small.classifier(), small.picture(), layer="head")
+    explorer.redraw()
+    assert "The network says" in explorer.caption
+    assert "no maps" in explorer.axes[1].get_title()
+    assert len(explorer.axes[2].patches) == 2
+
+
+def test_what_is_no_classifier_is_refused():
+    """A model of tables, and an error from the depths of the drawing."""
+    with pytest.raises(ck.CourseError, match="no classifier of pictures"):
+        explore.classify(np.zeros(3))

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import matplotlib
 
@@ -15,44 +14,18 @@ import torch
 from torch import nn
 
 from coursekit.console import CourseError
-from coursekit.data.augment import side_on
-from coursekit.data.batches import Batches, Data
+from coursekit.data.batches import Batches
 from coursekit.learners import schedules
-from coursekit.learners.learner import Learner
-from coursekit.learners.losses import cross_entropy
 from coursekit.learners.lr_finder import Sweep
 from coursekit.models.pictures import ConcatPool2d, ImageModel, Normalize
-from coursekit.visuals import curves, ideas, layers, pictures, style
-from coursekit.visuals.results import Results, results
-
-SOBEL = numpy.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+from coursekit.visuals import curves, layers
+from tests.visuals.figures import assert_readable, noise
 
 
 @pytest.fixture(autouse=True)
 def _close_figures():
     yield
     plt.close("all")
-
-
-def noise(height=40, width=60, seed=0):
-    """Return a uint8 picture (height, width, 3)."""
-    return numpy.random.default_rng(seed).integers(0, 256, (height, width, 3), numpy.uint8)
-
-
-def predictions(count, classes, *, sharp=1.5, seed=0):
-    """Return a stand-in for Predictions, the right class favoured by ``sharp``."""
-    generator = torch.Generator().manual_seed(seed)
-    targets = torch.randint(0, classes, (count,), generator=generator)
-    scores = torch.randn(count, classes, generator=generator)
-    scores[torch.arange(count), targets] += sharp
-    logs = scores.log_softmax(1)
-    losses = -logs[torch.arange(count), targets]
-    return SimpleNamespace(probabilities=logs.exp(), targets=targets, losses=losses)
-
-
-def some_results(count=30, names=("cats", "dogs"), **keywords):
-    drawn = numpy.stack([noise(24, 24, row) for row in range(count)])
-    return Results(predictions(count, len(names), **keywords), names, pictures=drawn)
 
 
 def history(valid, train=None, **metrics):
@@ -100,30 +73,9 @@ def batches(count=20, side=32, size=8):
 LONG = [f"herbaceous vegetation {number}" for number in range(20)]
 SCHEDULES = {"constant": schedules.constant, "restarts": schedules.CosineRestarts(3, 2)}
 DIVERGED = history([5.0, math.nan, math.inf], [3.0, math.nan, math.nan], accuracy=[0.5] * 3)
-X = numpy.linspace(-1, 1, 50)
-
-
-def parabola(x):
-    return x**2
-
-
-def paths(*rates):
-    return {
-        f"rate {rate}": ideas.descent(parabola, lambda x: 2 * x, -3, rate, 10) for rate in rates
-    }
 
 
 GALLERY = {
-    "pictures": lambda: pictures.show_pictures(
-        [noise(), torch.rand(3, 40, 30), torch.rand(3, 30, 40)] * 3, ["valid/cats/cat.4711.jpg"] * 9
-    ),
-    "one picture": lambda: pictures.show_pictures([noise()]),
-    "planes": lambda: pictures.show_planes(noise(60, 40)),
-    "corner": lambda: pictures.show_corner(noise()),
-    "corner of one pixel": lambda: pictures.show_corner(noise(1, 1)),
-    "batch": lambda: pictures.show_batch(batches(), LONG[:2]),
-    "batch without labels": lambda: pictures.show_batch([(torch.rand(5, 3, 9, 9), None)], ()),
-    "versions": lambda: pictures.show_versions(side_on, noise()),
     "history": lambda: curves.show_history(history([0.5, 0.4, 0.45], accuracy=[0.8, 0.9, 0.9])),
     "history of one epoch": lambda: curves.show_history(history([0.5], accuracy=[0.8])),
     "history of forty": lambda: curves.show_history(history([0.5] * 40, a=[0] * 40, b=[1] * 40)),
@@ -133,62 +85,16 @@ GALLERY = {
     "sweep": lambda: curves.show_sweep(a_sweep()),
     "sweep in vain": lambda: curves.show_sweep(Sweep([], [], [], None, "it never fell", "NaN")),
     "schedules": lambda: curves.show_schedules(SCHEDULES, 7, 0.01),
-    "groups": lambda: some_results().show_groups(),
-    "groups, none wrong": lambda: some_results(sharp=50.0).show_groups(),
-    "groups of twenty": lambda: some_results(60, LONG).show_groups(3),
-    "groups of one picture": lambda: some_results(1).show_groups(),
-    "confusion": lambda: some_results().show_confusion(),
-    "confusion of twenty": lambda: some_results(900, LONG).show_confusion(),
-    "top losses": lambda: some_results().show_top_losses(),
-    "top loss of one": lambda: some_results(1, LONG).show_top_losses(),
-    "descent": lambda: ideas.show_descent(parabola, paths(0.01, 0.1, 0.9, 1.1)),
-    "one descent": lambda: ideas.show_descent(parabola, paths(0.1)["rate 0.1"]),
-    "kernel": lambda: ideas.show_kernel(noise(), SOBEL),
-    "kernel step": lambda: ideas.show_kernel_step(noise(), SOBEL / 8, 3, 5),
-    "relus": lambda: ideas.show_relus(X, [numpy.maximum(0, X - k) for k in (-1, 0)], X**2, X),
     "filters": lambda: layers.show_filters(Net()),
     "layers": lambda: layers.show_layers(Net(), batches()),
     "layers, one picture": lambda: layers.show_layers(Net(), batches(1), patches=5),
 }
 
 
-def texts(axes):
-    """Return every text that the panel really shows."""
-    shown = [axes.title, axes._left_title, *axes.texts]
-    if axes.get_legend():
-        shown += axes.get_legend().get_texts()
-    if axes.axison:
-        shown += [axes.xaxis.label, axes.yaxis.label]
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
-            shown += [label for place, label in ticks if low <= place <= high]
-    return [text for text in shown if text.get_visible() and text.get_text().strip()]
-
-
 @pytest.mark.parametrize("name", GALLERY)
-def test_every_figure_is_axes_one_sentence_and_readable(name, capsys):
-    """Guards against overlapping texts, a missing sentence, leaked settings, too wide figures."""
-    before = dict(matplotlib.rcParams)
-    with matplotlib.style.context("dark_background"):  # a learner's own style must not win
-        drawn = GALLERY[name]()
-        said = capsys.readouterr().out
-        figure = numpy.array(drawn).flat[0].figure
-        figure.canvas.draw()
-    assert dict(matplotlib.rcParams) == before
-    assert isinstance(drawn, plt.Axes) or all(isinstance(one, plt.Axes) for one in drawn.flat)
-    assert said.count("\n") == 1
-    assert said[0].isupper() or said[0].isdigit()
-    assert said.endswith(".\n")
-    assert figure.get_figwidth() <= 10
-    assert figure.get_facecolor() == (1, 1, 1, 1)
-    found = [text for axes in figure.axes for text in texts(axes)]
-    boxes = [text.get_window_extent().padded(-1) for text in found]
-    for (one, a), (two, b) in itertools.combinations(zip(found, boxes, strict=True), 2):
-        assert not a.overlaps(b), (one.get_text(), two.get_text())
-    cells = [text for axes in figure.axes for text in axes.texts]  # black or white, as can be read
-    others = [text for text in found if text not in cells]
-    assert all(matplotlib.colors.to_hex(text.get_color()) == "#000000" for text in others)
+def test_figures_are_readable(name, capsys):
+    """Overlapping texts, a missing caption."""
+    assert_readable(GALLERY[name], capsys)
 
 
 def test_a_slider_can_draw_on_the_same_axes_again():
@@ -197,104 +103,6 @@ def test_a_slider_can_draw_on_the_same_axes_again():
     for _ in range(2):
         curves.show_schedules(SCHEDULES, 5, 0.1, axes=axes)
     assert len(axes.lines) == 2
-    grid = plt.subplots(1, 4)[1]
-    for _ in range(2):
-        ideas.show_kernel_step(noise(), SOBEL, 1, 1, axes=grid)
-    assert [len(axis.images) for axis in grid] == [1] * 4
-    assert len(plt.get_fignums()) == 2
-    with pytest.raises(CourseError, match="4 panels and 1 Axes"):
-        ideas.show_kernel_step(noise(), SOBEL, 1, 1, axes=axes)
-
-
-def test_fit_keeps_lines_within_the_width_in_both_alphabets():
-    """Guards against Japanese titles measured as if their letters were narrow."""
-    for text in ("herbaceous vegetation", "犬と猫を見分ける画像分類の授業", "a/b/cat.4711.jpg"):
-        for line in style.fit_text(text, 1.0, size=10).split("\n"):
-            ems = sum(0.62 if ord(letter) < 0x3000 else 1 for letter in line.rstrip("…"))
-            assert ems * 10 <= 72 + 10
-    assert style.fit_text("", 1.0) == ""
-    assert (
-        style.fit_text("residential buildings", 1.0, lines=1) == "residentia…"
-    )  # never a bare "…"
-
-
-# Pictures ---------------------------------------------------------------------------------------
-
-
-def test_every_kind_of_picture_becomes_the_same_array(tmp_path):
-    """Guards against swapped axes or a lost scale in one of the accepted forms."""
-    from PIL import Image
-
-    array = noise()
-    Image.fromarray(array).save(tmp_path / "a.png")
-    tensor = torch.tensor(array).permute(2, 0, 1)
-    for form in (
-        tmp_path / "a.png",
-        str(tmp_path / "a.png"),
-        Image.fromarray(array),
-        array,
-        torch.tensor(array),
-        tensor,
-        tensor.float() / 255,
-        array.astype(float) / 255,
-    ):
-        assert (pictures.as_array(form) == array).all()
-    assert (pictures.as_array(array[..., 0])[..., 2] == array[..., 0]).all()
-
-
-def test_a_picture_that_cannot_be_shown_is_one_clear_sentence(tmp_path):
-    """Guards against a traceback from PIL or matplotlib."""
-    (tmp_path / "a.jpg").write_text("no picture")
-    for wrong in (tmp_path / "a.jpg", tmp_path / "missing.jpg", torch.rand(2, 3, 4, 4), "nowhere"):
-        with pytest.raises(CourseError):
-            pictures.as_array(wrong)
-    with pytest.raises(CourseError, match="no picture"):
-        pictures.show_pictures([])
-    with pytest.raises(CourseError, match="1 picture but 2 titles"):
-        pictures.show_pictures([noise()], ["a", "b"])
-
-
-def test_planes_and_corner_name_the_numbers_of_the_picture(capsys):
-    """Guards against red and blue taken for one another."""
-    array = numpy.zeros((5, 7, 3), numpy.uint8)
-    array[..., 0], array[..., 1] = 200, 30
-    array[0, 0] = 1, 2, 3
-    pictures.show_planes(array)
-    assert "most red and least blue" in capsys.readouterr().out
-    near, whole = pictures.show_corner(array)
-    assert "red 1, green 2, blue 3" in capsys.readouterr().out
-    assert near.texts[0].get_text() == "1\n2\n3"
-    assert len(near.texts) == 16
-    assert "5 rows, 7 columns" in whole.get_title()
-
-
-def test_batch_counts_classes_and_several_labels(capsys):
-    """Guards against names that stand over the wrong picture."""
-    drawn = pictures.show_batch(batches(), ["cats", "dogs"], count=5)
-    assert [axis.get_title() for axis in drawn] == ["cats", "dogs", "cats", "dogs", "cats"]
-    assert "5 pictures of a mini-batch of 8" in (said := capsys.readouterr().out)
-    assert "3 cats, 2 dogs" in said
-    many = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    drawn = pictures.show_batch([(torch.rand(2, 3, 8, 8), many)], ["haze", "road", "water"])
-    assert [axis.get_title() for axis in drawn] == ["haze, water", "no class"]
-    assert "1 haze, 1 water, 1 no class" in capsys.readouterr().out
-
-
-def test_versions_are_those_of_the_augmentation(capsys):
-    """Guards against versions of another picture, or all alike."""
-    array = noise()
-    drawn = pictures.show_versions(lambda x: x, array, count=2)
-    assert "differ from the original's by 0 of 255" in capsys.readouterr().out
-    assert (drawn[2].images[0].get_array() == array).all()
-    torch.manual_seed(0)
-    drawn = pictures.show_versions(side_on, array, count=2)
-    assert (drawn[1].images[0].get_array() != drawn[2].images[0].get_array()).any()
-
-
-def test_versions_fill_their_grid():
-    """Guards against an empty panel beside the last version."""
-    drawn = pictures.show_versions(side_on, noise())
-    assert len(drawn) == len(drawn[0].figure.axes) == 8
 
 
 # Curves -----------------------------------------------------------------------------------------
@@ -391,179 +199,6 @@ def test_schedules_are_multiplied_and_told(capsys):
     assert "jumping back up 2 times" in said
     x, y = axis.lines[0].get_data()
     assert (x[-1], round(max(y), 9)) == (10, 0.5)
-
-
-# Results ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("classes", [2, 5])
-def test_groups_hold_exactly_the_right_rows(classes):
-    """Guards against wrongly sorted or filtered groups: each is found again by plain loops."""
-    made = predictions(200, classes, seed=classes)
-    names = [f"class {number}" for number in range(classes)]
-    found = Results(made, names)
-    rows = [
-        (row, chances, truth, chances.index(max(chances)))
-        for row, (chances, truth) in enumerate(
-            zip(made.probabilities.tolist(), made.targets.tolist(), strict=True)
-        )
-    ]
-    right = [row for row, _, truth, guess in rows if truth == guess]
-    wrong = [row for row, _, truth, guess in rows if truth != guess]
-    assert sorted(found.random_right(1000)) == right
-    assert sorted(found.random_wrong(1000)) == wrong
-    assert set(found.random_right(7)) < set(right)
-    assert len(set(found.random_right(7))) == 7
-    for klass, name in enumerate(names):
-        of_class = [(chances[klass], row) for row, chances, truth, _ in rows if truth == klass]
-        best = [row for _, row in sorted(of_class, reverse=True) if row in right]
-        worst = [row for _, row in sorted(of_class) if row in wrong]
-        assert list(found.most_right(name, 5)) == best[:5]
-        assert list(found.most_right(klass, 999)) == best
-        assert list(found.most_wrong(name, 5)) == worst[:5]
-    gaps = [sorted(chances)[-1] - sorted(chances)[-2] for _, chances, _, _ in rows]
-    assert list(found.most_uncertain(9)) == sorted(range(200), key=gaps.__getitem__)[:9]
-    losses = made.losses.tolist()
-    assert list(found.top_losses(9)) == sorted(range(200), key=lambda row: -losses[row])[:9]
-
-
-def test_confusion_equals_scikit_learns():
-    """Guards against rows and columns of the matrix changed over."""
-    from sklearn.metrics import confusion_matrix
-
-    made = predictions(300, 4)
-    found = Results(made, "abcd")
-    expected = confusion_matrix(made.targets, made.probabilities.argmax(1), labels=range(4))
-    assert (found.confusion() == expected).all()
-    pairs = {
-        ("abcd"[i], "abcd"[j], expected[i, j])
-        for i in range(4)
-        for j in range(4)
-        if i != j and expected[i, j] >= 3
-    }
-    listed = found.most_confused(3)
-    assert set(listed) == pairs
-    assert [count for *_, count in listed] == sorted((p[2] for p in pairs), reverse=True)
-    axis = found.show_confusion()
-    assert [int(text.get_text()) for text in axis.texts] == list(expected.ravel())
-
-
-def test_titles_give_the_probability_of_the_guess_and_the_truth(capsys):
-    """Guards against the truth's probability shown as if it were the guess's."""
-    made = SimpleNamespace(
-        probabilities=torch.tensor([[0.97, 0.03], [0.6, 0.4]]),
-        targets=torch.tensor([0, 1]),
-        losses=torch.tensor([0.03, 0.92]),
-    )
-    found = Results(made, ["cats", "dogs"], pictures=[noise(), noise()])
-    drawn = found.show_groups(1)
-    titles = [axis.get_title() for axis in drawn[:, 0]]
-    assert titles == [
-        "cats 0.97\ntruly cats",
-        "cats 0.60\ntruly dogs",
-        "cats 0.97\ntruly cats",
-        "",
-        "",
-        "cats 0.60\ntruly dogs",
-        "cats 0.60\ntruly dogs",
-    ]
-    assert "1 of 2 pictures right, 1 wrong; the least certain is row 1" in capsys.readouterr().out
-    found.show_confusion()
-    assert "most often dogs was taken for cats, 1 time." in capsys.readouterr().out
-    found.show_top_losses()
-    assert "The highest loss is 0.92 (row 1: cats 0.60, truly dogs)" in capsys.readouterr().out
-
-
-def test_no_mistake_and_single_class_predictions_are_said(capsys):
-    """Guards against an error, or silence, where there is nothing wrong to show."""
-    perfect = some_results(sharp=50.0)
-    perfect.show_groups()
-    assert "30 of 30 pictures right, none wrong" in capsys.readouterr().out
-    perfect.show_confusion()
-    assert "no class was taken for another" in capsys.readouterr().out
-    assert perfect.most_confused() == []
-    one = predictions(20, 2)
-    one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
-    one.losses[3] = math.nan
-    found = Results(one, ["cats", "dogs"], pictures=[noise()] * 20)
-    assert len(found.most_right("dogs")) == 0
-    assert found.top_losses(1)[0] == 3
-    found.show_groups()
-    assert found.confusion()[:, 1].sum() == 0
-
-
-def test_results_refuse_what_they_cannot_show():
-    """Guards against obscure errors for a test set, several labels, a typo, missing pictures."""
-    made = predictions(5, 2)
-    found = Results(made, ["cats", "dogs"])
-    with pytest.raises(CourseError, match="Did you mean 'cats'"):
-        found.most_right("cat")
-    with pytest.raises(CourseError, match="no class 2"):
-        found.most_wrong(2)
-    with pytest.raises(CourseError, match="no pictures"):
-        found.show_top_losses()
-    for targets in (None, torch.zeros(5, 2), torch.zeros(0)):
-        with pytest.raises(CourseError, match="one class each"):
-            Results(SimpleNamespace(targets=targets), ["cats", "dogs"])
-
-
-def test_results_of_a_learner_fit_its_pictures_and_files(tmp_path):
-    """Guards against rows that point to other pictures than those predicted; random state kept."""
-    valid = batches()
-    data = Data(valid, valid, classes=("cats", "dogs"), path=tmp_path)
-    learn = Learner(data, Net(), cross_entropy)
-    state = numpy.random.get_state()[1].copy(), torch.get_rng_state()
-    found = results(learn)
-    found.show_groups(2)
-    assert (state[0] == numpy.random.get_state()[1]).all()
-    assert torch.equal(state[1], torch.get_rng_state())
-    assert len(found) == 20
-    assert found.files[7] == tmp_path / "valid/cats/7.jpg"
-    assert (pictures.as_array(found.pictures[7]) == noise(32, 32, 7)).all()
-    with torch.no_grad():
-        chances = learn.model(valid.first()[0]).softmax(1)
-    assert numpy.allclose(found.probabilities[:8], chances.numpy(), atol=1e-6)
-
-
-# Ideas ------------------------------------------------------------------------------------------
-
-
-def test_descent_follows_the_formula_and_ends_where_it_runs_away(capsys):
-    """Guards against a step in the wrong direction and an overflow at a rate far too high."""
-    points = ideas.descent(parabola, lambda x: 2 * x, -3, 0.1, 5)
-    assert numpy.allclose([x for x, _ in points], [-3 * 0.8**step for step in range(6)])
-    assert numpy.allclose([y for _, y in points], [9 * 0.64**step for step in range(6)])
-    assert len(ideas.descent(parabola, lambda x: 2 * x, -3, 50, 1000)) < 10
-    ideas.show_descent(parabola, paths(0.1, 1.1))
-    said = capsys.readouterr().out
-    assert "Rate 0.1: x from -3 to -0.322, y down to 0.104 in 10 steps" in said
-    assert "rate 1.1: away from the valley, y from 9 up to 345" in said
-
-
-def test_convolution_equals_torchs(capsys):
-    """Guards against a flipped kernel and a window that is off by one."""
-    grey = noise()[..., 0].astype(float)
-    result = ideas.convolve(grey, SOBEL)
-    whole, kernel = torch.tensor(grey)[None, None], torch.tensor(SOBEL).double()[None, None]
-    expected = nn.functional.conv2d(whole, kernel)[0, 0].numpy()
-    assert numpy.allclose(result, expected)
-    ideas.show_kernel(grey, SOBEL)
-    assert "40 x 60 pixels into 38 x 58 numbers" in capsys.readouterr().out
-    drawn = ideas.show_kernel_step(grey, SOBEL, 37, 57)
-    assert f"add up to {style.digits(expected[37, 57])}." in capsys.readouterr().out
-    assert drawn[1].texts[0].get_text() == style.digits(grey[37, 57])
-    for row, column in ((38, 0), (0, 58), (-1, 0)):
-        with pytest.raises(CourseError, match="row from 0 to 37 and a column from 0 to 57"):
-            ideas.show_kernel_step(grey, SOBEL, row, column)
-
-
-def test_relus_say_how_far_the_sum_is_off(capsys):
-    """Guards against a distance measured to something else than the curve to follow."""
-    x = numpy.linspace(0, 1, 5)
-    ideas.show_relus(x, [x, -x], x * 0, x)
-    said = capsys.readouterr().out
-    assert "sum of 2 ReLUs" in said
-    assert "off the curve by 0.5 on average, 1 at most" in said
 
 
 # Layers -----------------------------------------------------------------------------------------

@@ -1,26 +1,20 @@
 """Explorers of lesson 7: heat maps of a picture of one's own, what a unit sees, batch norm."""
 
-import contextlib
 import functools
 import itertools
 
 import numpy
 import torch
 
-from coursekit.console import CourseError, nearest
 from coursekit.data.picture import read_picture
 from coursekit.visuals.explore.frame import (
-    Choice,
     Explorer,
     Picture,
     Slider,
     Switch,
-    Upload,
     heading,
 )
-from coursekit.visuals.heatmaps import overlay
-from coursekit.visuals.layers import resting
-from coursekit.visuals.pictures import as_array, bare, draw_picture
+from coursekit.visuals.pictures import bare
 from coursekit.visuals.style import (
     COLORS,
     DASHES,
@@ -31,172 +25,6 @@ from coursekit.visuals.style import (
     sentence,
     use_style,
 )
-
-# Heat maps of one picture ---------------------------------------------------------------------
-
-AT_ONCE = 20  # with so many classes at most, all maps are made when the picture comes
-BARS = 8
-
-
-class Maps:
-    """The maps of one picture in several layers, and what speaks for each class in them.
-
-    The picture goes through the network once, and back once a class.
-
-    Args:
-        model: a network that gives scores (1, classes).
-        x: the picture (3, H, W), floats in 0..1.
-        layers: names of layers that give maps (1, C, h, w).
-
-    Raises:
-        CourseError: there is no such layer, or it gives no maps.
-    """
-
-    def __init__(self, model, x, layers):
-        modules, kept = dict(model.named_modules()), {}
-        device = next((one.device for one in model.parameters()), "cpu")
-        x = x[None].to(device).requires_grad_(True)  # or a frozen body would give no gradients
-
-        def keep(_module, _inputs, output, name):
-            kept[name] = output
-            return output.clone() if isinstance(output, torch.Tensor) else output
-
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(resting(model))
-            stack.enter_context(torch.enable_grad())
-            for name in layers:
-                if name not in modules:
-                    raise CourseError(
-                        f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
-                        + nearest(name, list(modules))
-                    )
-                hook = functools.partial(keep, name=name)
-                stack.callback(modules[name].register_forward_hook(hook).remove)
-            self._scores = model(x)[0]
-        for name, output in kept.items():
-            if not isinstance(output, torch.Tensor) or output.dim() != 4:
-                raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")
-        self._kept, self._slopes = kept, {}
-        self.shares = self._scores.detach().float().softmax(0).cpu().numpy()  # (classes,)
-
-    def slopes(self, target):
-        """Return {layer: gradient (C, h, w) of the score of class number ``target``}."""
-        if target not in self._slopes:
-            score, outputs = self._scores[target], list(self._kept.values())
-            found = torch.autograd.grad(score, outputs, retain_graph=True)
-            self._slopes[target] = {
-                name: one[0].float() for name, one in zip(self._kept, found, strict=True)
-            }
-        return self._slopes[target]
-
-    def heat(self, layer, target, *, pooled=True):
-        """Return the map (h, w) of a class in a layer, as ``ck.heat_map`` does."""
-        slope = self.slopes(target)[layer]
-        slope = slope.mean((1, 2), keepdim=True) if pooled else slope
-        return (slope * self._kept[layer][0].detach().float()).sum(0).relu().cpu()
-
-
-def read(content, side):
-    """Return the picture in the bytes of a file, cut to a square around its middle, as a tensor.
-
-    Raises:
-        CourseError: the file is no picture.
-    """
-    return _tensor(read_picture(content, size=side))
-
-
-def _tensor(picture):
-    return torch.tensor(as_array(picture)).permute(2, 0, 1).float() / 255  # (3, H, W)
-
-
-@use_style()
-def _draw_heat(axes, x, maps, classes, *, layer, target, pooled, strength):
-    drawn = panels(1, 3, size=(10.0, 3.5), widths=[1, 1, 0.9], axes=axes)[0]
-    heat = maps.heat(layer, target, pooled=pooled)
-    draw_picture(drawn[0], x, "the picture")
-    title = f"{layer}, {heat.shape[0]} x {heat.shape[1]}\nfor {classes[target]}"
-    draw_picture(drawn[1], overlay(x, heat, strength=strength), title)
-    best = maps.shares.argsort()[::-1][:BARS]
-    shown = list(best) if target in best else [*best[:-1], target]
-    colours = [COLORS["orange" if number == target else "blue"] for number in shown]
-    names = [str(classes[number])[:14] for number in shown]
-    drawn[2].barh(range(len(shown)), maps.shares[shown], color=colours, height=0.6)
-    drawn[2].set(xlim=(0, 1), title="what the network says", yticks=range(len(shown)))
-    drawn[2].set_yticklabels(names)
-    middle, half = (len(shown) - 1) / 2, max(len(shown), 4) / 2
-    drawn[2].set_ylim(middle + half, middle - half)  # the most probable above
-    drawn[2].grid(False)
-    how = "one weight a channel" if pooled else "one weight a place"
-    if not heat.max():
-        found = f"nothing in {layer} speaks for {classes[target]} ({how})"
-    else:
-        row, column = divmod(int(heat.argmax()), heat.shape[1])
-        down, along = (row + 0.5) / heat.shape[0], (column + 0.5) / heat.shape[1]
-        found = (
-            f"in {layer} most speaks for {classes[target]} at {along:.0%} of the width and "
-            f"{down:.0%} of the height ({how})"
-        )
-    says = f"the network says {classes[best[0]]} ({maps.shares[best[0]]:.1%})"
-    say(sentence(says, found))
-    return drawn
-
-
-def heat(model, classes, picture, *, layers, layer=None, target=None, pooled=False, strength=0.75):
-    """Lay what speaks for a class over a picture, or one of your own: choose layer and class.
-
-    Args:
-        model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
-        classes: names of the classes, in the order of the scores.
-        picture: anything that ``ck.show_pictures`` takes, as large as the network wants it
-            (``ck.read_picture(file, size=...)``); an uploaded one is cut to a square as high or as
-            wide, whichever is less.
-        layers: names of layers that give maps, as in ``model.named_modules()``.
-        layer: the one to begin with; None for the last.
-        target: name of the class to begin with; None for the most probable one.
-        pooled: True weights each channel (Grad-CAM), False each place (HiResCAM).
-        strength: of the colours over the picture, 0 to 1.
-
-    Raises:
-        CourseError: there is no such layer or class.
-    """
-    classes, layers = [str(name) for name in classes], list(layers)
-    given = _tensor(picture)
-    cache = {}  # the maps of one picture, the latest
-
-    def looked_at(file):
-        if cache.get("file", b"") != file:
-            x = given if file is None else read(file, min(given.shape[1:]))
-            maps = Maps(model, x, layers)
-            if len(maps.shares) != len(classes):
-                raise CourseError(
-                    f"There are {counted(len(classes), 'class name')} and "
-                    f"{counted(len(maps.shares), 'score')}; give one name for each score."
-                )
-            if len(classes) <= AT_ONCE:
-                for number in range(len(classes)):
-                    maps.slopes(number)
-            cache.update(file=file, shown=(x, maps))
-        return cache["shown"]
-
-    def draw(axes, layer, target, pooled, strength, file):
-        x, maps = looked_at(file)
-        number = classes.index(target)
-        return _draw_heat(
-            axes, x, maps, classes, layer=layer, target=number, pooled=pooled, strength=strength
-        )
-
-    if target is None:
-        target = classes[int(looked_at(None)[1].shares.argmax())]
-    weights = {"one for each place": False, "one for each channel": True}
-    controls = {
-        "file": Upload("a picture of yours", None),
-        "layer": Choice("layer", layer or layers[-1], options=layers),
-        "target": Choice("what speaks for", target, options=classes),
-        "pooled": Choice("weights", pooled, options=weights),
-        "strength": Slider("strength of the colours", strength, low=0.0, high=1.0, step=0.05),
-    }
-    return Explorer("heat", draw, controls)
-
 
 # What a unit sees -----------------------------------------------------------------------------
 
@@ -315,7 +143,7 @@ def receptive_field(picture=None, *, kernel=3, stride=2, dilation=1, depth=3, po
         depth: convolutions one after another, 1 to 6.
         pooling: True puts a pooling of 2 x 2 with stride 2 behind each of them.
     """
-    array = _pattern() if picture is None else as_array(picture)
+    array = _pattern() if picture is None else numpy.asarray(read_picture(picture))
 
     def draw(axes, **settings):
         return _draw_field(axes, array, **settings)

@@ -9,6 +9,8 @@ nothing but the course and ipywidgets, so that it also runs on the stand-in for 
 import importlib
 from pathlib import Path
 
+import numpy
+
 
 def explorers():
     """Return {name: (function that returns a new explorer, list of moves)} of all lessons."""
@@ -16,6 +18,11 @@ def explorers():
     for file in sorted(Path(__file__).parent.glob("lesson_*.py")):
         found |= importlib.import_module(f"tests.visuals.explorers.{file.stem}").EXPLORERS
     return found
+
+
+def each(axes):
+    """List Axes, whether they are one, several, or none."""
+    return [] if axes is None else list(numpy.array(axes, dtype=object).reshape(-1))
 
 
 def drive(explorer, moves):
@@ -26,12 +33,15 @@ def drive(explorer, moves):
     """
     explorer.widget()
 
+    old = hasattr(explorer, "sentence")  # until each explorer stands in the new frame
+
     def shown():
-        said = explorer._view.sentence.value
+        view = explorer._view if old else explorer.view
+        said = (view.sentence if old else view.caption).value
         for word in ("could not be drawn", "It stopped"):
             assert word not in said, f"{explorer.name}: {said}"
-        assert explorer.sentence, f"{explorer.name} says nothing"
-        return explorer._view.picture.value, said
+        assert explorer.sentence if old else explorer.caption, f"{explorer.name} says nothing"
+        return view.picture.value, said
 
     last = shown()
     for move in moves:
@@ -41,7 +51,10 @@ def drive(explorer, moves):
         assert now != last, f"{explorer.name}: {move} changes nothing"
         last = now
     for button in explorer.buttons:
-        explorer._pressed(explorer.buttons[button])
+        if old:
+            explorer._pressed(explorer.buttons[button])
+        else:
+            explorer.presses[button].click()
         shown()
 
 

@@ -77,21 +77,46 @@ def cleaner():
     return explore.cleaner(results(), ck.Corrections(file, classes=CLASSES))
 
 
+def descend(gradient, w, rate, steps, momentum=0.0):
+    """Walk as a learner of lesson 1 does."""
+    points, step = [w], 0.0
+    for _ in range(steps):
+        step = momentum * step - rate * gradient(w)
+        w = w + step
+        points.append(w)
+    return points
+
+
+def convolve(grey, kernel):
+    """Convolve as torch does."""
+    grey, kernel = (torch.as_tensor(numpy.array(one, float)) for one in (grey, kernel))
+    return torch.nn.functional.conv2d(grey[None, None], kernel[None, None])[0, 0].numpy()
+
+
+def follow(curve, x, bends):
+    """Follow a curve as a learner of lesson 1 does."""
+    knots = numpy.linspace(x[0], x[-1], bends + 1)
+    slopes = numpy.diff(curve(knots)) / numpy.diff(knots)
+    changes = numpy.diff(slopes, prepend=0)
+    pieces = changes[:, None] * numpy.maximum(0, x - knots[:-1, None])
+    return pieces, curve(knots[0]) + pieces.sum(0)
+
+
 EXPLORERS = {
     "classify": (
         lambda: explore.classify(classifier(), picture()),
-        [{"klass": "cats"}, {"klass": "dogs"}],
+        [{"target": "cats"}, {"target": "dogs"}],
     ),
     "cleaner": (cleaner, [{"label": "dogs"}, {"label": "cats"}]),
     "descent": (
-        explore.descent,
+        lambda: explore.descent(descend),
         [{"rate": 1.1}, {"momentum": 0.5}, {"landscape": "a long bowl"}, {"start": 1.0}],
     ),
-    "kernel": (lambda: explore.kernel(picture(side=24)), [{"b2": 3.0}, {"a1": 0.0}]),
+    "kernel": (lambda: explore.kernel(picture(side=24), convolve), [{"b2": 3.0}, {"a1": 0.0}]),
     "layers": (
         lambda: explore.layers(net(), batches()),
         [{"rank": 3}, {"stage": "body.stage2"}],
     ),
-    "relus": (explore.relus, [{"bends": 9}, {"curve": "step"}]),
+    "relus": (lambda: explore.relus(follow), [{"bends": 9}, {"curve": "step"}]),
     "sweep": (lambda: explore.sweep(swept()), [{"rate": 0.5}, {"rate": 1e-4}]),
 }

@@ -39,7 +39,7 @@ def photograph():
 
 def _heat():
     classes = ("cats", "dogs", "foxes")
-    return explore.heat(_Net(), classes, _picture(), layers=["0", "1"], target="cats")
+    return explore.grad_cam(_Net(), classes, _picture(), layers=["0", "1"], target="cats")
 
 
 def _norm():
@@ -48,7 +48,7 @@ def _norm():
 
 
 EXPLORERS = {
-    "heat": (
+    "grad_cam": (
         _heat,
         [{"layer": "0"}, {"target": "dogs"}, {"pooled": True}, {"strength": 0.3}],
     ),

@@ -1,0 +1,267 @@
+"""The frame: settings are checked, errors told below the picture, widgets of both versions fit."""
+
+import asyncio
+import itertools
+import threading
+
+import matplotlib.pyplot as plt
+import pytest
+
+from coursekit.console import CourseError
+from coursekit.visuals.frame import Control, Explorer, uploaded
+from coursekit.visuals.style import Drawn
+
+PANEL = {"size": (2.0, 1.0)}
+KINDS = {
+    "whole": (Control(3, (1, 9)), "IntSlider", 5),
+    "number": (Control(0.3, (0.0, 1.0)), "FloatSlider", 0.7),
+    "power": (Control(0.1, (0.001, 10.0), log=True), "FloatLogSlider", 1.0),
+    "one of": (Control("u", ["u", "v"]), "Dropdown", "v"),
+    "named": (Control(1, {"one": 1, "two": 2}), "Dropdown", 2),
+    "switch": (Control(True), "Checkbox", False),
+    "words": (Control("a"), "Text", "b"),
+    "lines": (Control("a", lines=3), "Textarea", "b\nc"),
+    "names": (Control("a", names=["a", "b"]), "Combobox", "neither"),
+    "typed": (Control(0.5), "FloatText", 2.5),
+}
+
+
+def made(draw, controls, **options):
+    """Make an explorer of one small panel."""
+    return Explorer("x", draw, controls, panels=PANEL, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_control_becomes_a_widget_that_moves_its_setting(kind):
+    """A slider of whole numbers that gives fractions; a list whose texts are taken for values."""
+    control, widget, value = KINDS[kind]
+    explorer = made(lambda axes, n: f"{n!r}", {"n": control})
+    explorer.widget()
+    assert type(explorer.widgets["n"]).__name__ == widget
+    assert explorer.widgets["n"].value == control.value
+    explorer.widgets["n"].value = value
+    assert explorer.caption == repr(value).replace("\\n", "\\n")
+    assert type(explorer.settings["n"]) is type(control.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "named"),
+    [
+        ("whole", 10, "10; choose a whole number from 1 to 9"),
+        ("whole", 2.5, "2.5; choose a whole number"),
+        ("number", "0.5", "'0.5'; choose a number"),
+        ("number", float("nan"), "nan"),
+        ("power", 0.0, "0.0"),
+        ("one of", "w", "'w'; choose one of u, v"),
+        ("named", "one", "'one'; choose one of 1, 2"),
+    ],
+)
+def test_a_wrong_value_is_named_and_changes_nothing(kind, value, named):
+    """A typo that is swallowed, and a slider that stays where it was."""
+    control = KINDS[kind][0]
+    explorer = made(lambda axes, n: "fine", {"n": control})
+    with pytest.raises(CourseError, match=named):
+        explorer.set(n=value)
+    assert explorer.settings == {"n": control.value}
+    with pytest.raises(CourseError, match=named):
+        made(lambda axes, n: "fine", {"n": Control(value, control.choices, log=control.log)})
+
+
+def test_a_setting_that_is_not_there_is_named():
+    """A keyword that is misspelt, half of whose call is taken."""
+    explorer = made(lambda axes, rate: "fine", {"rate": Control(0.5, (0.0, 1.0))})
+    with pytest.raises(CourseError, match=r"no setting 'rates'.*Did you mean 'rate'"):
+        explorer.set(rate=0.1, rates=1)
+    assert explorer.settings == {"rate": 0.5}
+
+
+def test_what_fails_is_told_and_the_picture_stays():
+    """A traceback in place of the picture, after which no slider works any more."""
+
+    def draw(axes, n):
+        if n > 2:
+            raise ValueError("too many")
+        return f"drawn {n}"
+
+    explorer = made(draw, {"n": Control(1, (1, 5))})
+    with pytest.raises(ValueError, match="too many"):
+        explorer.set(n=3)
+    assert explorer.settings == {"n": 1}
+    explorer.widget()
+    picture = explorer.view.picture.value
+    assert "drawn 1" in picture
+    explorer.widgets["n"].value = 4
+    assert "could not be drawn (ValueError: too many)" in explorer.view.caption.value
+    assert explorer.view.picture.value == picture
+    explorer.widgets["n"].value = 2
+    assert "drawn 2" in explorer.view.caption.value
+
+
+def test_controls_stand_where_the_settings_are():
+    """Settings changed by code, before and after it is shown: a picture beside other sliders."""
+    explorer = made(lambda axes, n: f"{n}", {"n": Control(1, (1, 5))}).set(n=3)
+    explorer.widget()
+    assert explorer.widgets["n"].value == 3
+    assert explorer.set(n=5).widgets["n"].value == 5
+
+
+def test_what_follows_from_a_change_moves_too():
+    """Another row of a table, under the controls of the row before."""
+
+    class Doubled(Explorer):
+        def follow(self, changes):
+            return changes | ({"twice": 2 * changes["n"]} if "n" in changes else {})
+
+    controls = {"n": Control(1, (1, 5)), "twice": Control(2, (2, 10))}
+    explorer = Doubled("x", lambda axes, n, twice: f"{n} {twice}", controls, panels=PANEL)
+    explorer.widget()
+    explorer.widgets["n"].value = 4
+    assert explorer.caption == "4 8"
+    assert explorer.widgets["twice"].value == 8
+    assert explorer.set(n=3, twice=6).caption == "3 6"
+
+
+def test_a_file_that_is_no_picture_leaves_the_one_before():
+    """After one wrong file every slider only repeats what was wrong with it."""
+
+    def draw(axes, file, n):
+        if file == b"bad":
+            raise ValueError("no picture")
+        return f"{file} {n}"
+
+    explorer = made(draw, {"file": Control(b"good"), "n": Control(1, (1, 5))})
+    explorer.widget()
+    explorer._moved("file", ({"name": "a", "content": memoryview(b"bad")},))
+    assert "no picture" in explorer.view.caption.value
+    explorer.widgets["n"].value = 3
+    assert explorer.caption == "b'good' 3"
+
+
+def test_an_uploaded_file_is_found_in_both_ipywidgets():
+    """FileUpload.value is a dict in ipywidgets 7 and a tuple in 8."""
+    assert uploaded({"cat.jpg": {"metadata": {}, "content": b"x"}}) == b"x"
+    assert uploaded(({"name": "cat.jpg", "content": memoryview(b"y")},)) == b"y"
+    assert uploaded(()) is None
+
+
+def test_one_figure_is_drawn_on_again_and_never_shown_twice():
+    """Each move of a slider leaves a figure behind: a warning after twenty, then no memory."""
+    before = plt.get_fignums()
+    explorer = made(lambda axes, n: str(axes.plot([1] * n)), {"n": Control(2, (1, 5))})
+    explorer.redraw()
+    axes = explorer.axes
+    for n in (3, 4):
+        explorer.set(n=n)
+    assert explorer.axes is axes
+    assert len(axes.lines) == 1
+    assert plt.get_fignums() == before
+
+
+def test_words_of_a_drawing_stand_in_alternative_text_hover_and_page(capsys, monkeypatch):
+    """A quotation mark in a caption that ends the HTML, or a page that is left out in print."""
+
+    def draw(axes):
+        axes.set(xlim=(0, 1), ylim=(0, 1), position=(0, 0, 1, 1))
+        return Drawn('says "<b>"', hover=[(0.5, 0.25, "a & b")], page="one\n<two>")
+
+    explorer = made(draw, {})
+    explorer.widget()
+    markup = explorer.view.picture.value
+    assert 'alt="says &quot;&lt;b&gt;&quot;"' in markup
+    assert "a &amp; b" in markup
+    assert "one\n&lt;two&gt;" in markup
+    assert 'cx="100.0" cy="75.0"' in markup  # of 200 x 100 pixels, counted from above
+    monkeypatch.setenv("COURSEKIT_WIDGETS", "off")
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: None)
+    explorer._ipython_display_()
+    assert 'one\n<two>\nsays "<b>"' in capsys.readouterr().out
+
+
+def test_buttons_and_rows_stand_where_they_were_asked_for():
+    """Nine numbers of a kernel below each other, and a button that does nothing."""
+    controls = {name: Control(1, (1, 5)) for name in "abc"}
+    buttons = {"more": lambda shown: shown.set(a=5)}
+    explorer = made(lambda axes, **n: str(n), controls, rows=[["b", "c"]], buttons=buttons)
+    first, row, press, *_ = explorer.widget().children
+    assert first is explorer.widgets["a"]
+    assert list(row.children) == [explorer.widgets["b"], explorer.widgets["c"]]
+    assert list(press.children) == [explorer.presses["more"]]
+    explorer.presses["more"].click()
+    assert explorer.settings["a"] == explorer.widgets["a"].value == 5
+
+
+def test_live_html_takes_the_place_of_the_picture_only_where_widgets_run():
+    """A drawing of half a second at every letter that is typed."""
+    drawn = []
+    explorer = made(
+        lambda axes, n: drawn.append(n) or "drawn",
+        {"n": Control(1, (1, 5))},
+        live=lambda n: (f"<b>{n}</b>", f"live {n}"),
+    )
+    explorer.redraw()
+    assert explorer.caption == "drawn"
+    explorer.widget()
+    explorer.widgets["n"].value = 4
+    assert (explorer.view.picture.value, explorer.caption, drawn) == ("<b>4</b>", "live 4", [1])
+
+
+def test_typed_text_is_drawn_when_the_typing_pauses():
+    """A model that runs at every letter."""
+    drawn = []
+    explorer = made(lambda axes, text: drawn.append(text) or text, {"text": Control("a")})
+
+    async def type_fast():
+        explorer.widget()
+        for text in ("ab", "abc", "abcd"):
+            explorer.widgets["text"].value = text
+            await asyncio.sleep(0.01)
+        assert drawn == ["a"]
+        await asyncio.sleep(0.5)
+
+    asyncio.run(type_fast())
+    assert drawn == ["a", "abcd"]
+
+
+def test_steps_are_played_until_they_end_fail_or_are_stopped():
+    """A text that goes on after Stop, or an error that nobody sees."""
+    seen = []
+    explorer = made(lambda axes: "fine", {})
+    explorer.play(iter(seen.append(n) for n in range(3)))  # outside a notebook at once
+    assert seen == [0, 1, 2]
+
+    def failing():
+        yield
+        raise ValueError("out of letters")
+
+    async def play():
+        explorer.widget()
+        explorer.play(seen.append(n) for n in itertools.count())
+        await asyncio.sleep(0.05)
+        explorer.stop()
+        stopped = len(seen)
+        explorer.play(failing())
+        await asyncio.sleep(0.05)
+        assert 3 < len(seen) == stopped
+
+    asyncio.run(play())
+    assert "It stopped (ValueError: out of letters)" in explorer.view.caption.value
+
+
+def test_a_cell_prints_and_a_slider_moves_at_once(capsys):
+    """A row of a training's table that ends below the picture of another thread."""
+    drawing, printed = threading.Event(), threading.Event()
+
+    def draw(axes):
+        drawing.set()
+        printed.wait(10)
+        return "the caption"
+
+    explorer = made(draw, {})
+    mover = threading.Thread(target=explorer.redraw)
+    mover.start()
+    drawing.wait(10)
+    print("a row of a table")
+    printed.set()
+    mover.join()
+    assert explorer.caption == "the caption"
+    assert capsys.readouterr().out == "a row of a table\n"

@@ -1,0 +1,244 @@
+"""Results: groups, confusion and losses found again by plain means; the cleaner used to the end."""
+
+import math
+import os
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy
+import pytest
+import torch
+
+import coursekit as ck
+from coursekit.visuals import explore
+from coursekit.visuals.results import Results, results
+from tests.visuals.explorers import lesson_1 as small
+from tests.visuals.figures import assert_readable, noise
+
+LONG = [f"herbaceous vegetation {number}" for number in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def predictions(count, classes, *, sharp=1.5, seed=0):
+    """Make a stand-in for Predictions, the right class favored by ``sharp``."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.randint(0, classes, (count,), generator=generator)
+    scores = torch.randn(count, classes, generator=generator)
+    scores[torch.arange(count), targets] += sharp
+    logs = scores.log_softmax(1)
+    losses = -logs[torch.arange(count), targets]
+    return SimpleNamespace(probabilities=logs.exp(), targets=targets, losses=losses)
+
+
+def some_results(count=30, names=("cats", "dogs"), **keywords):
+    drawn = numpy.stack([noise(24, 24, row) for row in range(count)])
+    return Results(predictions(count, len(names), **keywords), names, pictures=drawn)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: some_results().show_groups(),
+        lambda: some_results(sharp=50.0).show_groups(),
+        lambda: some_results(60, LONG).show_groups(3),
+        lambda: some_results(1).show_groups(),
+        lambda: some_results().show_confusion(),
+        lambda: some_results(900, LONG).show_confusion(),
+        lambda: some_results().show_top_losses(),
+        lambda: some_results(1, LONG).show_top_losses(),
+    ],
+)
+def test_figures_are_readable(draw, capsys):
+    """Overlapping texts, a missing caption."""
+    assert_readable(draw, capsys)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_groups_hold_exactly_the_right_rows(classes):
+    """Wrongly sorted or filtered groups: each is found again by plain loops."""
+    made = predictions(200, classes, seed=classes)
+    names = [f"class {number}" for number in range(classes)]
+    found = Results(made, names)
+    rows = [
+        (row, chances, target, chances.index(max(chances)))
+        for row, (chances, target) in enumerate(
+            zip(made.probabilities.tolist(), made.targets.tolist(), strict=True)
+        )
+    ]
+    right = [row for row, _, target, predicted in rows if target == predicted]
+    wrong = [row for row, _, target, predicted in rows if target != predicted]
+    assert sorted(found.random_right(1000)) == right
+    assert sorted(found.random_wrong(1000)) == wrong
+    assert set(found.random_right(7)) < set(right)
+    assert len(set(found.random_right(7))) == 7
+    for label, name in enumerate(names):
+        of_class = [(chances[label], row) for row, chances, target, _ in rows if target == label]
+        best = [row for _, row in sorted(of_class, reverse=True) if row in right]
+        worst = [row for _, row in sorted(of_class) if row in wrong]
+        assert list(found.most_right(name, 5)) == best[:5]
+        assert list(found.most_right(label, 999)) == best
+        assert list(found.most_wrong(name, 5)) == worst[:5]
+    gaps = [sorted(chances)[-1] - sorted(chances)[-2] for _, chances, _, _ in rows]
+    assert list(found.most_uncertain(9)) == sorted(range(200), key=gaps.__getitem__)[:9]
+    losses = made.losses.tolist()
+    assert list(found.top_losses(9)) == sorted(range(200), key=lambda row: -losses[row])[:9]
+
+
+def test_confusion_equals_scikit_learns():
+    """Rows and columns of the matrix changed over."""
+    from sklearn.metrics import confusion_matrix
+
+    made = predictions(300, 4)
+    found = Results(made, "abcd")
+    expected = confusion_matrix(made.targets, made.probabilities.argmax(1), labels=range(4))
+    assert (found.confusion() == expected).all()
+    off = expected * (1 - numpy.eye(4, dtype=int))
+    pairs = {("abcd"[i], "abcd"[j], off[i, j]) for i, j in numpy.argwhere(off >= 3)}
+    listed = found.most_confused(3)
+    assert set(listed) == pairs
+    assert [count for *_, count in listed] == sorted((p[2] for p in pairs), reverse=True)
+    axis = found.show_confusion()
+    assert [int(text.get_text()) for text in axis.texts] == list(expected.ravel())
+
+
+def test_titles_give_the_probability_of_the_prediction_and_the_truth(capsys):
+    """The truth's probability shown as if it were the prediction's."""
+    made = SimpleNamespace(
+        probabilities=torch.tensor([[0.97, 0.03], [0.6, 0.4]]),
+        targets=torch.tensor([0, 1]),
+        losses=torch.tensor([0.03, 0.92]),
+    )
+    found = Results(made, ["cats", "dogs"], pictures=[noise(), noise()])
+    right, wrong = "cats 0.97\ntruly cats", "cats 0.60\ntruly dogs"
+    titles = [axis.get_title() for axis in found.show_groups(1)[:, 0]]
+    assert titles == [right, wrong, right, "", "", wrong, wrong]
+    assert "1 of 2 pictures right, 1 wrong; the least certain is row 1" in capsys.readouterr().out
+    found.show_confusion()
+    assert "most often dogs was taken for cats, 1 time." in capsys.readouterr().out
+    found.show_top_losses()
+    assert "The highest loss is 0.92 (row 1: cats 0.60, truly dogs)" in capsys.readouterr().out
+
+
+def test_no_mistake_and_single_class_predictions_are_told(capsys):
+    """An error, or silence, where there is nothing wrong to show."""
+    perfect = some_results(sharp=50.0)
+    perfect.show_groups()
+    assert "30 of 30 pictures right, none wrong" in capsys.readouterr().out
+    perfect.show_confusion()
+    assert "no class was taken for another" in capsys.readouterr().out
+    assert perfect.most_confused() == []
+    one = predictions(20, 2)
+    one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
+    one.losses[3] = math.nan
+    found = Results(one, ["cats", "dogs"], pictures=[noise()] * 20)
+    assert len(found.most_right("dogs")) == 0
+    assert found.top_losses(1)[0] == 3
+    found.show_groups()
+    assert found.confusion()[:, 1].sum() == 0
+
+
+def test_results_refuse_what_they_cannot_show():
+    """Obscure errors for a test set, several labels, a typo, missing pictures."""
+    found = Results(predictions(5, 2), ["cats", "dogs"])
+    with pytest.raises(ck.CourseError, match="Did you mean 'cats'"):
+        found.most_right("cat")
+    with pytest.raises(ck.CourseError, match="no class 2"):
+        found.most_wrong(2)
+    with pytest.raises(ck.CourseError, match="no pictures"):
+        found.show_top_losses()
+    for targets in (None, torch.zeros(5, 2), torch.zeros(0)):
+        with pytest.raises(ck.CourseError, match="one class each"):
+            Results(SimpleNamespace(targets=targets), ["cats", "dogs"])
+
+
+def test_results_of_a_learner_fit_its_pictures_and_files(tmp_path):
+    """Rows that point to other pictures than those predicted; random numbers that go on."""
+    made = predictions(20, 2)
+    names = [f"valid/cats/{row}.jpg" for row in range(20)]
+    valid = SimpleNamespace(names=names, inputs=[noise(8, 8, row) for row in range(20)])
+    data = SimpleNamespace(valid=valid, classes=("cats", "dogs"), path=tmp_path)
+    asked = []
+    learn = SimpleNamespace(data=data, predict=lambda batches: asked.append(batches) or made)
+    state = numpy.random.get_state()[1].copy(), torch.get_rng_state()
+    found = results(learn)
+    found.show_groups(2)
+    assert asked == [valid]
+    assert (state[0] == numpy.random.get_state()[1]).all()
+    assert torch.equal(state[1], torch.get_rng_state())
+    assert len(found) == 20
+    assert found.files[7] == tmp_path / "valid/cats/7.jpg"
+    assert (found.picture(7) == noise(8, 8, 7)).all()
+    assert numpy.allclose(found.probabilities, made.probabilities)
+
+
+# The cleaner ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fixes(tmp_path):
+    """Make corrections in a new file."""
+    return ck.Corrections(tmp_path / "fixes.csv", classes=small.CLASSES)
+
+
+def test_a_whole_walk_is_written_down(fixes):
+    """Decisions that stay on the screen, or are written for the picture beside."""
+    found = small.results()
+    explorer = explore.cleaner(found, fixes)
+    names = [found.names[row] for row in found.top_losses(6)]
+    explorer.widget()
+    for label in ["Give it the new label", "Drop it", *["Keep it as it is"] * 4]:
+        explorer.presses[label].click()
+    again = ck.Corrections(fixes.file, classes=small.CLASSES)
+    assert again.changes == {names[0]: "cats", names[1]: None}
+    for words in ("All 6 pictures", "1 relabeled, 1 dropped, 4 kept", "fixes.csv", "corrections="):
+        assert words in explorer.caption
+    grey = {label for label, button in explorer.presses.items() if button.disabled}
+    assert grey == {"Keep it as it is", "Give it the new label", "Drop it"}
+    explorer.keep()  # nothing is left to decide
+    assert len(explorer.decided) == 6
+
+
+def test_undo_goes_back_to_the_first_and_not_further(fixes):
+    """Undo that takes back what was decided last week, or leaves it in the file."""
+    fixes.drop("valid/cats/from-last-week.png")
+    explorer = explore.cleaner(small.results(), fixes)
+    explorer.relabel("dogs")
+    explorer.keep()
+    for _ in range(4):
+        explorer.undo()
+    again = ck.Corrections(fixes.file, classes=small.CLASSES)
+    assert again.changes == {"valid/cats/from-last-week.png": None}
+    assert "Picture 1 of 6" in explorer.caption
+
+
+def test_keep_takes_an_old_correction_back(fixes):
+    """Keep that says one thing while the file says another."""
+    found = small.results()
+    fixes.drop(found.names[found.top_losses(1)[0]])
+    explore.cleaner(found, fixes).keep()
+    assert ck.Corrections(fixes.file, classes=small.CLASSES).changes == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in the file's place is another error there")
+def test_what_cannot_be_written_is_not_decided(tmp_path):
+    """A full disk, and a cleaner that goes on as if all were kept."""
+    (tmp_path / "blocked").write_text("a file where a folder should be")
+    fixes = ck.Corrections(tmp_path / "blocked" / "fixes.csv", classes=small.CLASSES)
+    explorer = explore.cleaner(small.results(), fixes)
+    explorer.widget()
+    explorer.presses["Drop it"].click()
+    assert "fixes.csv" in explorer.view.caption.value
+    assert explorer.decided == []
+
+
+def test_results_without_names_are_refused(fixes):
+    """A correction for a picture called None."""
+    found = small.results()
+    found.names = None
+    with pytest.raises(ck.CourseError, match=r"ck\.results\(learn\)"):
+        explore.cleaner(found, fixes)

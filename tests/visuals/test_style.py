@@ -1,0 +1,100 @@
+"""The style: figures of drawings, panels, texts that fit, settings that do not leak."""
+
+import inspect
+import threading
+
+import matplotlib.pyplot as plt
+import pytest
+
+from coursekit.console import CourseError
+from coursekit.visuals.style import (
+    DRAWING,
+    Drawn,
+    counted,
+    digits,
+    figure,
+    fit_text,
+    panels,
+    sentence,
+    use_style,
+)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@figure(columns=2, size=(4.0, 2.0))
+def show_two(axes, number, *, twice=False):
+    """Draw a number on two panels."""
+    for axis in axes:
+        axis.plot([number, number * (1 + twice)])
+    return Drawn(f"It is {number}.") if twice else f"It is {number}."
+
+
+def test_a_figure_is_its_drawing_called_once(capsys):
+    """A caption that is not printed, Axes that are not returned, a signature that misleads."""
+    axes = show_two(3)
+    assert capsys.readouterr().out == "It is 3.\n"
+    assert [len(axis.lines) for axis in axes] == [1, 1]
+    again = show_two(5, twice=True, axes=axes)
+    assert capsys.readouterr().out == "It is 5.\n"
+    assert list(again) == list(axes)
+    assert [len(axis.lines) for axis in axes] == [1, 1]
+    assert list(inspect.signature(show_two).parameters) == ["number", "twice", "axes"]
+    assert show_two.__doc__.startswith("Draw a number")
+    assert show_two.draw(axes, 7) == "It is 7."
+    with pytest.raises(CourseError, match="2 panels and 1 Axes"):
+        show_two(1, axes=axes[0])
+
+
+def test_panels_are_never_wider_than_a_notebook_shows():
+    """A figure that is shrunk until nobody can read it."""
+    grid = panels(2, 3, size=(40.0, 3.0))
+    assert grid.shape == (2, 3)
+    assert grid[0, 0].figure.get_figwidth() == 10
+
+
+def test_the_style_is_set_by_one_thread_at_a_time():
+    """A slider moved while a cell draws, after which all figures keep the course's settings."""
+    free, before = [], dict(plt.rcParams)
+
+    def look():
+        free.append(DRAWING.acquire(blocking=False))
+        if free[-1]:
+            DRAWING.release()
+
+    with use_style():
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+        assert dict(plt.rcParams) != before
+    look()
+    assert free == [False, True]
+    assert dict(plt.rcParams) == before
+
+
+def test_text_keeps_within_the_width_in_both_alphabets():
+    """Japanese titles measured as if their letters were narrow."""
+    for text in ("herbaceous vegetation", "犬と猫を見分ける画像分類の授業", "a/b/cat.4711.jpg"):
+        for line in fit_text(text, 1.0, size=10).split("\n"):
+            ems = sum(0.62 if ord(letter) < 0x3000 else 1 for letter in line.rstrip("…"))
+            assert ems * 10 <= 72 + 10
+    assert fit_text("", 1.0) == ""
+    assert fit_text("residential buildings", 1.0, lines=1) == "residentia…"  # never a bare "…"
+
+
+def test_numbers_and_sentences_are_short():
+    """A caption that says 0.30000000000000004, or 1 pictures."""
+    assert [digits(n) for n in (0.1 + 0.2, 1234.5, 1e7, float("nan"), float("inf"))] == [
+        "0.3",
+        "1,234",
+        "1e+07",
+        "not a number",
+        "infinite",
+    ]
+    assert counted(1, "picture") == "1 picture"
+    assert counted(2000, "picture") == "2,000 pictures"
+    assert sentence("one", "two") == "One; two."
