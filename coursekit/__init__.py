@@ -12,7 +12,7 @@ from coursekit.data.fetch import fetch as fetch
 from coursekit.data.images import images as images
 from coursekit.data.picture import read_picture as read_picture
 from coursekit.data.ratings import ratings as ratings
-from coursekit.data.tables import Table as Table
+from coursekit.data.tables import TableData as TableData
 from coursekit.data.tables import date_parts as date_parts
 from coursekit.data.tables import elapsed as elapsed
 from coursekit.data.tables import table as table

@@ -10,7 +10,7 @@ from coursekit.console import CourseError
 
 NOT_SQUARE = (
     "Pictures of {} x {} have no eight symmetries; make them square, or use an augmentation "
-    "without symmetries."
+    "without dihedral=True."
 )
 
 
@@ -23,44 +23,44 @@ class Augment:
 
     Attributes:
         flip: mirror half of the pictures left to right.
-        symmetries: draw one of the eight turns and mirrorings of a square instead (pictures taken
+        dihedral: draw one of the eight turns and mirrorings of a square instead (pictures taken
             from above have no upper side).
         rotate: turn by up to so many degrees, either way.
         zoom: magnify by a factor between 1 and this one, about a point drawn at random.
-        light: brightness and contrast change by up to this share.
+        brightness_contrast: brightness and contrast change by up to this share.
     """
 
     flip: bool = True
-    symmetries: bool = False
+    dihedral: bool = False
     rotate: float = 10.0
     zoom: float = 1.1
-    light: float = 0.1
+    brightness_contrast: float = 0.1
 
     def __call__(self, x):
         """Return (B, C, H, W) floats in 0..1, each picture changed by a draw of its own."""
-        if self.symmetries:
+        if self.dihedral:
             x = self._symmetry(x)
         elif self.flip:
             mirrored = self._draw(x) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
         if self.rotate or self.zoom != 1:
             x = self._warp(x)
-        if self.light:
-            contrast = 1 + self.light * (2 * self._draw(x) - 1)
-            brightness = self.light * (self._draw(x) - 0.5)
+        if self.brightness_contrast:
+            contrast = 1 + self.brightness_contrast * (2 * self._draw(x) - 1)
+            brightness = self.brightness_contrast * (self._draw(x) - 0.5)
             x = ((x - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
         return x
 
-    def versions(self, count):
+    def tta_views(self, count):
         """Return ``count`` functions of a batch, for test-time augmentation.
 
-        With symmetries they are the turns and mirrorings of a square that change it, each once and
-        nothing else; without, each is this augmentation with its random draws.
+        With ``dihedral`` they are the turns and mirrorings of a square that change it, each once
+        and nothing else; without, each is this augmentation with its random draws.
 
         Raises:
             CourseError: more than the seven versions of a square are asked for.
         """
-        if not self.symmetries:
+        if not self.dihedral:
             return [self] * count
         if count > 7:
             raise CourseError(
@@ -107,4 +107,4 @@ def _turned(x, *, quarters, mirrored):
 
 
 side_on = Augment()
-top_down = Augment(symmetries=True)
+top_down = Augment(dihedral=True)

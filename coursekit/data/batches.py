@@ -1,28 +1,36 @@
 """``Data`` (train, valid, test, classes) and ``Batches``: whole mini-batches on the device."""
 
+from __future__ import annotations
+
 import copy
-import hashlib
-import re
+import dataclasses
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy
 import torch
+from torch import Tensor
 
 from coursekit import runtime
 from coursekit.console import CourseError
+from coursekit.data.cache import digest
+
+Arrays = Any  # an array or tensor with one row an example, or a tuple of them
+HASHED_AT_ONCE = 2**26  # bytes
 
 
-def _parts(thing):
+def _parts(thing: Any) -> tuple:
     return thing if isinstance(thing, tuple) else (thing,)
 
 
-def _rejoin(parts, like):
+def _rejoin(parts: Sequence, like: Any) -> Any:
     return tuple(parts) if isinstance(like, tuple) else parts[0]
 
 
-def _as_tensor(array):
+def _as_tensor(array: Any) -> Tensor:
     if not isinstance(array, numpy.ndarray):
         return array
     with warnings.catch_warnings():  # of arrays that may not be written: here they are only read
@@ -33,22 +41,22 @@ def _as_tensor(array):
 class Rows:
     """Some rows of a tensor, looked up when they are asked for: ``rows[3]``, ``rows[10:20]``."""
 
-    def __init__(self, whole, rows):
+    def __init__(self, whole: Tensor, rows: Tensor):
         self._whole, self._rows = whole, rows
         self.shape, self.dtype = (len(rows), *whole.shape[1:]), whole.dtype
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Tensor:
         return self._whole[self._rows[index]]
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> numpy.ndarray:
         return numpy.asarray(self[:], dtype=dtype)
 
 
 class Batches:
-    """One part of a data set, handed out as whole mini-batches ``(x, y)`` on the device.
+    """One part of a data set, as whole mini-batches ``(x, y)`` on the device.
 
     A batch is one index into the arrays: nothing is fetched example by example, and a subset shares
     the arrays of the whole.
@@ -57,165 +65,172 @@ class Batches:
         inputs: array or tensor with one row an example, such as (N, H, W, 3) uint8, or a tuple of
             them; may be memory-mapped.
         targets: array or tensor (N, ...) or a tuple of them; None where there are no labels.
-        size: examples in a batch.
+        batch_size: examples in a mini-batch.
         shuffle: True draws a new order for every epoch from torch's random numbers. A last batch of
             a single example is then joined to the one before it, since a batch statistic needs two.
-        prepare: function of a batch of inputs, called on the device; turns bytes into floats, say.
-        augment: function of a prepared batch, called after ``prepare``.
-        names: the file, or other name, of each example.
-        identity: text that stands for the content of ``inputs``; without it the bytes are hashed
-            when a fit asks whether it may resume.
+        transform: function of a batch of inputs, called on the device, such as bytes to floats.
+        augment: function of a transformed batch, called after ``transform``.
+        filenames: the file, or other name, of each example.
+        cache_key: text that stands for the content of ``inputs`` in ``fingerprint``; for inputs
+            that nobody can edit. Without it the content is hashed.
+
+    Raises:
+        CourseError: inputs and targets differ in length, or ``batch_size`` is no whole number > 0.
     """
 
     def __init__(
         self,
-        inputs,
-        targets=None,
+        inputs: Arrays,
+        targets: Arrays | None = None,
         *,
-        size=64,
-        shuffle=False,
-        prepare=None,
-        augment=None,
-        names=None,
-        identity=None,
+        batch_size: int = 64,
+        shuffle: bool = False,
+        transform: Callable | None = None,
+        augment: Callable | None = None,
+        filenames: Sequence[str] | None = None,
+        cache_key: str | None = None,
     ):
         self._inputs = tuple(_as_tensor(part) for part in _parts(inputs))
         self._one_input = not isinstance(inputs, tuple)
         self._targets = targets
         if targets is not None:
-            parts = [_as_tensor(part) for part in _parts(targets)]
-            self._targets = _rejoin(parts, targets)
-        lengths = {
-            len(part) for part in (*self._inputs, *_parts(self._targets)) if part is not None
-        }
+            self._targets = _rejoin([_as_tensor(part) for part in _parts(targets)], targets)
+        arrays = [part for part in (*self._inputs, *_parts(self._targets)) if part is not None]
+        lengths = {len(part) for part in arrays}
         if len(lengths) > 1:
             raise CourseError(
                 f"Inputs and targets differ in length ({sorted(lengths)}); give one row an example."
             )
-        if not isinstance(size, int) or size < 1:
-            raise CourseError(
-                f"A batch of {size!r} examples cannot be made; use a whole number > 0."
-            )
-        self.size, self.shuffle = size, shuffle
-        self.prepare, self.augment = prepare, augment
-        self._names, self._identity = names, identity
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise CourseError(f"batch_size={batch_size!r} is not a whole number above 0.")
+        self.batch_size, self.shuffle = batch_size, shuffle
+        self.transform, self.augment = transform, augment
+        self._filenames, self._cache_key = filenames, cache_key
         self._rows = torch.arange(lengths.pop())
         self._whole = True
-        self._resident = None
+        self._on_device: dict[str, tuple] = {}  # shared by all subsets
 
     # What an example is -----------------------------------------------------------------------
 
     @property
-    def examples(self):
-        """Return how many examples there are."""
+    def num_examples(self) -> int:
+        """Number of examples."""
         return len(self._rows)
 
     @property
-    def inputs(self):
-        """Return the raw inputs of all examples, in order; a subset copies rows when asked."""
+    def inputs(self) -> Any:
+        """Inputs of all examples before ``transform``, in order; a subset copies rows on demand."""
         parts = [part if self._whole else Rows(part, self._rows) for part in self._inputs]
         return parts[0] if self._one_input else tuple(parts)
 
     @property
-    def targets(self):
-        """Return the targets of all examples, in order, or None."""
+    def targets(self) -> Any:
+        """Targets of all examples, in order, or None."""
         if self._targets is None or self._whole:
             return self._targets
         return _rejoin([part[self._rows] for part in _parts(self._targets)], self._targets)
 
     @property
-    def names(self):
-        """Return the file, or other name, of each example, in order, or None."""
-        if self._names is None or self._whole:
-            return self._names
-        return [self._names[row] for row in self._rows.tolist()]
+    def filenames(self) -> Sequence[str] | None:
+        """File, or other name, of each example, in order, or None."""
+        if self._filenames is None or self._whole:
+            return self._filenames
+        return [self._filenames[row] for row in self._rows.tolist()]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kind = "shuffled" if self.shuffle else "in order"
-        return f"Batches({self.examples:,} examples, {len(self)} batches of {self.size}, {kind})"
+        sizes = f"{self.num_examples:,} examples, {len(self)} batches of {self.batch_size}"
+        return f"Batches({sizes}, {kind})"
 
     # Views: nothing is copied -----------------------------------------------------------------
 
-    def subset(self, rows):
-        """Return the examples ``rows`` (whole numbers) as Batches over the same arrays."""
+    def subset(self, rows: Any) -> Self:
+        """Select the examples ``rows`` (whole numbers), in that order, over the same arrays."""
         other = copy.copy(self)
         other._rows = self._rows[torch.as_tensor(rows, dtype=torch.long)]
         other._whole = False
         return other
 
-    def in_order(self, *, augment=None):
-        """Return the same examples unshuffled, augmented by ``augment`` only."""
+    def sequential(self, *, augment: Callable | None = None) -> Self:
+        """View the same examples unshuffled, augmented by ``augment`` only."""
         other = copy.copy(self)
         other.shuffle, other.augment = False, augment
         return other
 
-    def fingerprint(self):
-        """Return a short hash of content, order and augmentation; equal means the same batches.
+    def fingerprint(self) -> str:
+        """Hash everything that decides the batches: content, order, transform, augmentation.
 
-        Functions count by their names, since their addresses differ in every kernel.
+        Equal in every process; another where an array, a setting, or the code of a function is.
+
+        Raises:
+            TypeError: ``transform`` or ``augment`` has no content to compare.
         """
-        digest = hashlib.blake2b(digest_size=16)
-        facts = repr((self.size, self.shuffle, self.prepare, self.augment, self._identity))
-        digest.update(re.sub(r" at 0x[0-9a-f]+", "", facts).encode())
-        hashed = (*(() if self._identity else self._inputs), *_parts(self._targets), self._rows)
-        for part in hashed:
-            if part is not None:
-                digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
-                digest.update(part.contiguous().cpu().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        arrays = [*(() if self._cache_key else self._inputs), *_parts(self._targets)]
+        content = [self._cache_key, self._rows if self._cache_key else None]
+        for part in arrays:
+            if part is None:
+                continue
+            step = max(1, HASHED_AT_ONCE * len(part) // max(1, part.nbytes))
+            for rows in self._rows.to(part.device).split(step):
+                content.append(digest(part.index_select(0, rows)))
+        return digest(self.batch_size, self.shuffle, self.transform, self.augment, content)
 
     # Mini-batches -----------------------------------------------------------------------------
 
-    def __len__(self):
-        full, rest = divmod(self.examples, self.size)
+    def __len__(self) -> int:
+        full, rest = divmod(self.num_examples, self.batch_size)
         joined = self.shuffle and rest == 1 and full > 0
         return full + (rest > 0 and not joined)
 
-    def __iter__(self):
-        """Walk through all examples once, a mini-batch ``(x, y)`` at a time."""
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        """Pass over all examples once, a mini-batch ``(x, y)`` at a time."""
         where = runtime.device()
-        inputs, targets = self._settle(where)
+        inputs, targets = self._arrays_on(where)
         rows = self._rows
         if self.shuffle:
             rows = rows[torch.randperm(len(rows))]
         rows = rows.to(inputs[0].device)
         count = len(self)
         for number in range(count):
-            end = None if number == count - 1 else (number + 1) * self.size
-            index = rows[number * self.size : end]
-            x = [self._move(part[index], where) for part in inputs]
+            end = None if number == count - 1 else (number + 1) * self.batch_size
+            index = rows[number * self.batch_size : end]
+            x = [self._move(part.index_select(0, index), where) for part in inputs]
             x = x[0] if self._one_input else tuple(x)
-            x = x if self.prepare is None else self.prepare(x)
+            x = x if self.transform is None else self.transform(x)
             x = x if self.augment is None else self.augment(x)
-            y = [None if part is None else self._move(part[index], where) for part in targets]
+            y = [part if part is None else part.index_select(0, index) for part in targets]
+            y = [part if part is None else self._move(part, where) for part in y]
             yield x, _rejoin(y, self._targets)
 
-    def first(self):
-        """Return the first mini-batch ``(x, y)``."""
+    def one_batch(self) -> tuple[Any, Any]:
+        """First mini-batch ``(x, y)`` of an epoch."""
         return next(iter(self))
 
     @staticmethod
-    def _move(part, where):
+    def _move(part: Tensor, where: torch.device) -> Tensor:
         if part.device.type == where.type:
             return part
         part = part.pin_memory() if where.type == "cuda" else part
         return part.to(where, non_blocking=True)
 
-    def _settle(self, where):
-        """Put the arrays on the device once, where they fit with room to spare."""
+    def _arrays_on(self, where: torch.device) -> tuple[tuple, tuple]:
+        """Inputs and targets, moved to the device once where they fit with room to spare."""
+        arrays = self._inputs, _parts(self._targets)
         if where.type == "cpu":
-            return self._inputs, _parts(self._targets)
-        if self._resident is None:
-            parts = [*self._inputs, *_parts(self._targets)]
-            total = sum(part.nbytes for part in parts if part is not None)
+            return arrays
+        if where.type not in self._on_device:
+            total = sum(part.nbytes for parts in arrays for part in parts if part is not None)
             free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 4 * 2**30
             if total < free / 3:
-                parts = [None if part is None else part.to(where) for part in parts]
-            self._resident = parts[: len(self._inputs)], parts[len(self._inputs) :]
-        return self._resident
+                arrays = tuple(
+                    tuple(part if part is None else part.to(where) for part in parts)
+                    for parts in arrays
+                )
+            self._on_device[where.type] = arrays
+        return self._on_device[where.type]
 
 
-@dataclass
+@dataclass(repr=False)
 class Data:
     """A data set, ready to train on.
 
@@ -223,24 +238,31 @@ class Data:
         train, valid: ``Batches`` (or any iterable of ``(x, y)`` with a length).
         test: ``Batches`` without targets, or None.
         classes: names of the classes, in the order of the numbers in the targets.
-        path: the folder that names of examples are relative to, or None.
-        options: how an example was made (size of a picture, say); a new one is made alike.
+        path: the folder that file names of examples are relative to, or None.
     """
 
-    train: object
-    valid: object
-    test: object = None
+    train: Any
+    valid: Any
+    test: Any = None
     classes: tuple = ()
     path: Path | None = None
-    options: dict = field(default_factory=dict)
 
-    def __repr__(self):
+    def replace(self, **changes: Any) -> Self:
+        """Copy with other parts, all else the same: ``data.replace(train=fewer)``."""
+        return dataclasses.replace(self, **changes)
+
+    def __repr__(self) -> str:
         parts = [
-            f"{part} {getattr(self, part).examples:,}"
+            f"{part} {getattr(self, part).num_examples:,}"
             for part in ("train", "valid", "test")
-            if hasattr(getattr(self, part), "examples")
+            if hasattr(getattr(self, part), "num_examples")
         ]
+        shown = "; ".join(filter(None, [", ".join(parts), self._details()]))
+        return f"{type(self).__name__}({shown})"
+
+    def _details(self) -> str:
+        """Say what there is beside the parts, in a few words."""
         if not self.classes:
-            return f"Data({', '.join(parts)})"
+            return ""
         names = ", ".join(map(str, self.classes[:6])) + (", ..." if len(self.classes) > 6 else "")
-        return f"Data({', '.join(parts)}; {len(self.classes)} classes: {names})"
+        return f"{len(self.classes)} classes: {names}"

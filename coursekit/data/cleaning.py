@@ -23,7 +23,7 @@ class Corrections:
         self._history = []
 
     def relabel(self, name, label):
-        """Give the picture ``name`` (as in ``batches.names``) another label."""
+        """Give the picture ``name`` (as in ``batches.filenames``) another label."""
         if label not in self.classes:
             known = ", ".join(self.classes)
             raise CourseError(f"{label!r} is no class; use {known}.{nearest(label, self.classes)}")

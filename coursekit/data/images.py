@@ -24,22 +24,37 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 QUICK_TRAIN, QUICK_VALID = 256, 128
 
 
+@dataclass(repr=False)
+class ImageData(Data):
+    """Pictures, ready to train on: x (B, 3, size, size) float32 in 0..1.
+
+    Attributes:
+        size: side of the squares, in pixels.
+        resize: how they became squares, "crop" or "squish".
+        multi_label: whether a picture may have several labels; y is (B, classes) zeros and ones.
+    """
+
+    size: int = 224
+    resize: str = "crop"
+    multi_label: bool = False
+
+
 def images(
     path,
     *,
     labels="folders",
-    many=False,
+    multi_label=False,
     size=224,
     valid=None,
     test=None,
-    batch=64,
+    batch_size=64,
     augment=None,
     resize="crop",
-    bad="skip",
+    errors="skip",
     corrections=None,
     seed=0,
 ):
-    """Read labelled pictures into ``Data``: square bytes on disk, whole batches on the device.
+    """Read labelled pictures into ``ImageData``: square bytes on disk, whole batches on the device.
 
     Each picture is decoded once, turned upright (EXIF), made 8-bit RGB and resized to a square; the
     arrays are kept under ``runtime.home()/cache`` and used again while the files stay the same.
@@ -49,43 +64,45 @@ def images(
         labels: "folders" (the folder is the class), or a table: a DataFrame or CSV file whose first
             column names the file (with or without its ending) and whose second holds the label, or
             a dict from file name to label.
-        many: True where a label is several words separated by spaces; targets become (N, classes)
-            zeros and ones.
+        multi_label: True where a label is several words separated by spaces; targets become
+            (N, classes) zeros and ones.
         size: side of the squares, in pixels.
         valid: name of the validation folder, or the share (0 to 1) of pictures drawn at random for
             validation; None takes the folder ``valid`` where there is one, else a fifth.
         test: name of a folder of pictures without labels, or None.
-        batch: pictures in a mini-batch.
+        batch_size: pictures in a mini-batch.
         augment: ``Augment`` for the training pictures, such as ``ck.side_on``; None for none.
         resize: "crop" cuts the longer side, "squish" keeps all of the picture and bends its shape.
-        bad: "skip" leaves out files that cannot be read, with a note; "refuse" raises.
+        errors: "skip" leaves out files that cannot be read, with a note; "raise" raises.
         corrections: CSV file written by ``ck.Corrections``: labels changed, pictures dropped.
         seed: decides the random validation share.
 
     Returns:
-        Data: x (B, 3, size, size) float32 in 0..1, y (B,) int64 (many: (B, classes) float32).
+        ImageData: x (B, 3, size, size) float32 in 0..1, y (B,) int64; with ``multi_label``
+        (B, classes) float32.
 
     Raises:
         CourseError: a path, label or picture is not what it should be; the sentence says which.
     """
     path = Path(path).expanduser()
-    _check_arguments(path, size, resize, bad, augment)
-    train, held_out = _labelled(path, labels, many, valid, test)
+    _check_arguments(path, size, resize, errors, augment)
+    train, held_out = _labelled(path, labels, multi_label, valid, test)
     if not held_out:
         train, held_out = _split_at_random(train, 0.2 if valid is None else valid, seed)
     train, held_out = _shorten(train, QUICK_TRAIN, seed), _shorten(held_out, QUICK_VALID, seed)
     items = train + held_out
     if corrections is not None:
-        items = _corrected(items, path, corrections, many)
-    classes = _class_names([label for _, label in items if label is not None], many)
+        items = _corrected(items, path, corrections, multi_label)
+    classes = _class_names([label for _, label in items if label is not None], multi_label)
     unlabelled = [] if test is None else _shorten(_unlabelled(path / test), QUICK_VALID, seed)
 
     def build(items):
-        pixels = decode([file for file, _ in items], size=size, resize=resize, bad=bad, root=path)
+        pixels = decode(
+            [file for file, _ in items], size=size, resize=resize, errors=errors, root=path
+        )
         names = [_relative(file, path) for file, _ in items]
-        targets = _targets([label for _, label in items], classes, many)
-        identity = pixels.identity
-        options = {"size": batch, "prepare": to_floats, "names": names, "identity": identity}
+        targets = _targets([label for _, label in items], classes, multi_label)
+        options = {"batch_size": batch_size, "transform": to_floats, "filenames": names}
         return Batches(pixels.array, targets, **options), pixels.good
 
     whole, good = build(items)
@@ -97,8 +114,7 @@ def images(
     if unlabelled:
         test_part, good = build(unlabelled)
         test_part = test_part.subset(good)
-    options = {"size": size, "resize": resize, "many": many}
-    return Data(learned, checked, test_part, classes, path, options)
+    return ImageData(learned, checked, test_part, classes, path, size, resize, multi_label)
 
 
 def to_floats(pixels):
@@ -118,21 +134,21 @@ class Pixels:
     identity: str
 
 
-def decode(files, *, size, resize="crop", bad="skip", root=None):
+def decode(files, *, size, resize="crop", errors="skip", root=None):
     """Decode ``files`` into one (N, size, size, 3) uint8 array, kept on disk for the next time.
 
     Where the cache cannot be written (full disk, read-only folder) the array stays in memory and a
     note says so.
 
     Raises:
-        CourseError: a file cannot be read and ``bad`` is "refuse", or none can be read.
+        CourseError: a file cannot be read and ``errors`` is "raise", or none can be read.
     """
     files = [Path(file) for file in files]
     stamps = [(str(file), *_stamp(file)) for file in files]
     key = hashlib.blake2b(json.dumps([stamps, size, resize]).encode(), digest_size=12).hexdigest()
     cache = runtime.home() / "cache" / "pictures" / f"{key}.npy"
     array, content, broken = _kept(cache) or _decode_all(files, size, resize, cache)
-    _report_broken(broken, len(files), bad, root)
+    _report_broken(broken, len(files), errors, root)
     good = [row for row in range(len(files)) if str(row) not in broken]
     return Pixels(array, good, content)
 
@@ -226,13 +242,13 @@ def _replace_text(file, text):
     os.replace(partial, file)
 
 
-def _report_broken(broken, count, bad, root):
+def _report_broken(broken, count, errors, root):
     if not broken:
         return
     told = [f"{_relative(Path(file), root)} ({why})" for file, why in broken.values()]
     first = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
-    if bad == "refuse":
-        raise CourseError(f"Cannot be read: {first}; mend or remove them, or pass bad='skip'.")
+    if errors == "raise":
+        raise CourseError(f"Cannot be read: {first}; mend or remove them, or pass errors='skip'.")
     if len(broken) == count:
         raise CourseError(f"None of the {count} pictures can be read: {first}; check the folder.")
     note(f"left out {len(told)} of {count} files that cannot be read: {first}.")
@@ -241,7 +257,7 @@ def _report_broken(broken, count, bad, root):
 # Which pictures, with which label -------------------------------------------------------------
 
 
-def _check_arguments(path, size, resize, bad, augment):
+def _check_arguments(path, size, resize, errors, augment):
     _existing(path)
     if not isinstance(size, int) or size < 8:
         raise CourseError(f"size={size!r} makes no picture; give a side in pixels, such as 224.")
@@ -249,7 +265,7 @@ def _check_arguments(path, size, resize, bad, augment):
         raise CourseError(f"augment={augment!r} cannot be called; use ck.side_on or ck.top_down.")
     for name, value, allowed in (
         ("resize", resize, ("crop", "squish")),
-        ("bad", bad, ("skip", "refuse")),
+        ("errors", errors, ("skip", "raise")),
     ):
         if value not in allowed:
             options = " or ".join(repr(option) for option in allowed)
@@ -292,12 +308,14 @@ def _class_folders(root, without=()):
     return [(file, folder.name) for folder in folders for file in _pictures_in(folder)]
 
 
-def _labelled(path, labels, many, valid, test):
+def _labelled(path, labels, multi_label, valid, test):
     """Return (training items, validation items), each a list of (file, label)."""
     if not (isinstance(labels, str) and labels == "folders"):
         return _from_table(path, labels, valid)
-    if many:
-        raise CourseError("many=True needs labels=table: a folder gives each picture one label.")
+    if multi_label:
+        raise CourseError(
+            "multi_label=True needs labels=table: a folder gives each picture one label."
+        )
     return _from_folders(path, valid, test)
 
 
@@ -422,8 +440,8 @@ def _read_csv(path, labels):
     return table.mask(table == "")
 
 
-def _class_names(labels, many):
-    names = sorted(_words(labels, many))
+def _class_names(labels, multi_label):
+    names = sorted(_words(labels, multi_label))
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
         raise CourseError(f"At least two classes are needed and there is {found}; add another.")
@@ -438,11 +456,11 @@ def _class_names(labels, many):
     return tuple(names)
 
 
-def _words(labels, many):
-    return {name for label in labels for name in (label.split() if many else [label])}
+def _words(labels, multi_label):
+    return {name for label in labels for name in (label.split() if multi_label else [label])}
 
 
-def _targets(labels, classes, many):
+def _targets(labels, classes, multi_label):
     """Return (N,) numbers of classes, or (N, classes) zeros and ones; None without labels.
 
     Dropped pictures have no label; their rows are never handed out.
@@ -450,7 +468,7 @@ def _targets(labels, classes, many):
     if all(label is None for label in labels):
         return None
     number = {name: position for position, name in enumerate(classes)}
-    if not many:
+    if not multi_label:
         return torch.tensor([number.get(label, -1) for label in labels])
     targets = torch.zeros(len(labels), len(classes))
     for row, label in enumerate(labels):
@@ -477,11 +495,11 @@ def _shorten(items, count, seed):
     return [items[row] for row in sorted(random.Random(seed).sample(range(len(items)), count))]
 
 
-def _corrected(items, path, corrections, many):
+def _corrected(items, path, corrections, multi_label):
     """Apply the labels of a CSV file of corrections to the items; None stands for dropped."""
     changes = read_corrections(corrections)
-    known = _words([label for _, label in items], many)
-    unknown = _words([label for label in changes.values() if label], many) - known
+    known = _words([label for _, label in items], multi_label)
+    unknown = _words([label for label in changes.values() if label], multi_label) - known
     if unknown:
         name = min(unknown)
         raise CourseError(

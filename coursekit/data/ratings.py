@@ -13,7 +13,7 @@ QUICK = 20_000  # ratings that the quick profile keeps
 
 
 @dataclass(repr=False)
-class Ratings(Data):
+class RatingsData(Data):
     """Ratings, ready to train on: x = (users (B,), items (B,)) int64 codes, y (B,) float32.
 
     Attributes:
@@ -44,10 +44,10 @@ class Ratings(Data):
 
     def __repr__(self):
         users, items = len(self.users) - 1, len(self.items) - 1
-        known = self.train.examples / max(1, users * items)
+        known = self.train.num_examples / max(1, users * items)
         return (
-            f"Ratings(train {self.train.examples:,}, valid {self.valid.examples:,}; {users:,} "
-            f"users, {items:,} items, {known:.1%} of all pairs rated)"
+            f"RatingsData(train {self.train.num_examples:,}, valid {self.valid.num_examples:,}; "
+            f"{users:,} users, {items:,} items, {known:.1%} of all pairs rated)"
         )
 
 
@@ -60,9 +60,9 @@ def ratings(
     valid=0.2,
     time="timestamp",
     seed=0,
-    batch=512,
+    batch_size=512,
 ):
-    """Return ``Ratings``: the codes of users and items are those of the training part.
+    """Return ``RatingsData``: the codes of users and items are those of the training part.
 
     A user or item that only the validation part has gets code 0.
 
@@ -73,7 +73,7 @@ def ratings(
             ``time``; or the numbers of the rows, counted from 0.
         time: the column that ``valid="time"`` goes by; used for nothing else.
         seed: of the random share.
-        batch: ratings in a mini-batch.
+        batch_size: ratings in a mini-batch.
 
     Raises:
         CourseError: a column is missing or has gaps, ratings are no numbers, or a part is empty.
@@ -94,11 +94,11 @@ def ratings(
     def part(name, **options):
         chosen = frame.iloc[rows[name]]
         x = (people.of(chosen[user]), things.of(chosen[item]))
-        return Batches(x, y[rows[name]], size=batch, **options)
+        return Batches(x, y[rows[name]], batch_size=batch_size, **options)
 
     train = part("train", shuffle=True)
     counts = torch.bincount(train.inputs[1], minlength=len(things.names)).numpy()
-    return Ratings(
+    return RatingsData(
         train, part("valid"), users=people.names, items=things.names, counts=counts, rows=rows
     )
 

@@ -18,25 +18,27 @@ MISSING = " is missing"  # ends the name of a column that says where another one
 
 
 @dataclass(repr=False)
-class Table(Data):
+class TableData(Data):
     """A table, ready to train on: x = (categories (B, C) int64, numbers (B, N) float32), y (B,).
 
     Attributes:
         categories: {column: its values}, in the order of their codes; code 0, None, stands for
             every value that the training part does not have, and NaN for a gap.
-        numbers: names of the number columns, in order; where a column has gaps in the training
+        continuous: names of the number columns, in order; where a column has gaps in the training
             part, another one says so, such as "Distance is missing".
         medians, means, scales: {column: number} of the training part.
-        log: whether y is the logarithm of the target.
+        target: the column that is predicted.
+        log_target: whether y is the logarithm of the target.
         rows: {"train": ..., "valid": ...}, the rows of the frame that each part was made of.
     """
 
     categories: dict = field(default_factory=dict)
-    numbers: tuple = ()
+    continuous: tuple = ()
     medians: dict = field(default_factory=dict)
     means: dict = field(default_factory=dict)
     scales: dict = field(default_factory=dict)
-    log: bool = False
+    target: str = ""
+    log_target: bool = False
     rows: dict = field(default_factory=dict)
 
     def encode(self, frame):
@@ -46,12 +48,14 @@ class Table(Data):
             CourseError: a column is missing, or holds no numbers where it should.
         """
         inputs = self._codes(frame), self._scaled(frame)
-        return Batches(inputs, size=self.train.size if self.train else 1024, prepare=as_codes)
+        return Batches(
+            inputs, batch_size=self.train.batch_size if self.train else 1024, transform=as_codes
+        )
 
     def real(self, scores):
         """Return predictions as a numpy array on the scale of the target: exp where y is a log."""
         scores = torch.as_tensor(scores).detach().cpu().double()
-        return (scores.exp() if self.log else scores).numpy()
+        return (scores.exp() if self.log_target else scores).numpy()
 
     def _codes(self, frame):
         codes = numpy.zeros((len(frame), len(self.categories)), numpy.int32)
@@ -60,8 +64,8 @@ class Table(Data):
         return codes
 
     def _scaled(self, frame):
-        scaled = numpy.zeros((len(frame), len(self.numbers)), numpy.float32)
-        for place, name in enumerate(self.numbers):
+        scaled = numpy.zeros((len(frame), len(self.continuous)), numpy.float32)
+        for place, name in enumerate(self.continuous):
             whole = name if name in self.medians else name.removesuffix(MISSING)
             values = _as_numbers(frame, whole)
             gaps = numpy.isnan(values)
@@ -70,18 +74,27 @@ class Table(Data):
         return scaled
 
     def __repr__(self):
-        parts = [f"train {self.train.examples:,}", f"valid {self.valid.examples:,}"]
-        parts += [f"test {self.test.examples:,}"] if self.test else []
+        parts = [f"train {self.train.num_examples:,}", f"valid {self.valid.num_examples:,}"]
+        parts += [f"test {self.test.num_examples:,}"] if self.test else []
         return (
-            f"Table({', '.join(parts)} rows; {len(self.categories)} categories, "
-            f"{len(self.numbers)} numbers{'; target as a logarithm' if self.log else ''})"
+            f"TableData({', '.join(parts)} rows; {len(self.categories)} categories, "
+            f"{len(self.continuous)} numbers{'; target as a logarithm' if self.log_target else ''})"
         )
 
 
 def table(
-    frame, target, *, valid, categories=None, numbers=None, log=False, test=None, batch=1024, seed=0
+    frame,
+    target,
+    *,
+    valid,
+    categories=None,
+    continuous=None,
+    log_target=False,
+    test=None,
+    batch_size=1024,
+    seed=0,
 ):
-    """Return a ``Table``: categories as codes, numbers scaled, all fitted on the training rows.
+    """Return ``TableData``: categories as codes, numbers scaled, all fitted on the training rows.
 
     Gaps in a number become the median, and a column of their own says where they were. A category
     that the training rows do not have gets code 0.
@@ -91,37 +104,36 @@ def table(
         target: the column to predict.
         valid: which rows are held out: a mask (one True or False a row), the numbers of the rows
             counted from 0, or a share such as 0.2, drawn at random.
-        categories, numbers: names of columns. By default the categories are the columns of words,
-            categories and yes or no, the numbers all others; with one list given, the other is
-            empty.
-        log: True learns the logarithm of the target: errors count in percent.
+        categories, continuous: names of columns. By default the categories are the columns of
+            words, categories and yes or no, the continuous ones all others; with one list given,
+            the other is empty.
+        log_target: True learns the logarithm of the target: errors count in percent.
         test: another frame with the same columns, whose target nobody knows.
-        batch: rows in a mini-batch.
+        batch_size: rows in a mini-batch.
         seed: of a random share.
 
     Raises:
         CourseError: a column is missing or unfit, the target has gaps or cannot be logged, or a
             part is empty.
     """
-    y = _target(frame, target, log)
-    categories, numbers = _choose(frame, target, categories, numbers)
+    y = _target(frame, target, log_target)
+    categories, continuous = _choose(frame, target, categories, continuous)
     held_out = _held_out(len(frame), valid, seed)
     rows = {"train": numpy.flatnonzero(~held_out), "valid": numpy.flatnonzero(held_out)}
     if not all(map(len, rows.values())):
         raise CourseError("valid= leaves one part without rows; hold out the last weeks, say.")
     if runtime.quick():
         rows = {part: _fewer(those, len(frame), seed) for part, those in rows.items()}
-    found = Table(None, None, categories={}, log=log, rows=rows)
+    found = TableData(None, None, target=target, log_target=log_target, rows=rows)
     for column in categories:
         found.categories[column] = _values(_column(frame, column).iloc[rows["train"]])
-    for column in numbers:
+    for column in continuous:
         _fit_numbers(found, frame, column, rows["train"])
-    found.numbers = tuple(found.means)
+    found.continuous = tuple(found.means)
     inputs = found._codes(frame), found._scaled(frame)
-    whole = Batches(inputs, y, size=batch, prepare=as_codes)
+    whole = Batches(inputs, y, batch_size=batch_size, transform=as_codes)
     found.train, found.valid = (whole.subset(those) for those in rows.values())
     found.train.shuffle = True
-    found.options = {"target": target, "log": log}
     found.test = None if test is None else found.encode(test)
     return found
 
@@ -201,17 +213,17 @@ def _as_numbers(frame, column):
     return values
 
 
-def _target(frame, target, log):
+def _target(frame, target, log_target):
     """Return the target (N,) float32, or its logarithm."""
     y = _as_numbers(frame, target)
     if gaps := int(numpy.isnan(y).sum()):
         raise CourseError(f"{gaps:,} rows have no {target}; drop them by frame.dropna, say.")
-    if log and (low := int((y <= 0).sum())):
+    if log_target and (low := int((y <= 0).sum())):
         raise CourseError(
             f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them (days "
-            "that a shop is closed, say), or use log=False."
+            "that a shop is closed, say), or use log_target=False."
         )
-    return (numpy.log(y) if log else y).astype("float32")
+    return (numpy.log(y) if log_target else y).astype("float32")
 
 
 def _choose(frame, target, categories, numbers):
@@ -232,7 +244,7 @@ def _choose(frame, target, categories, numbers):
     columns = [*categories, *numbers]
     if not columns:
         raise CourseError(
-            "There is no column to predict from; name some as categories= or numbers=."
+            "There is no column to predict from; name some as categories= or continuous=."
         )
     twice = [column for column in columns if columns.count(column) > 1]
     if twice or target in columns:

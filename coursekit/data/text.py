@@ -9,6 +9,7 @@ import os
 import random
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -17,6 +18,7 @@ import torch
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, reason
 from coursekit.data.batches import Data
+from coursekit.data.cache import digest
 
 UNKNOWN, PAD, START = "<unk>", "<pad>", "<start>"
 CAPITAL, CAPITALS, REPEATED = "<cap>", "<up>", "<rep>"
@@ -98,28 +100,28 @@ class Vocabulary:
         self.stoi = {token: number for number, token in enumerate(self.itos)}
 
     @classmethod
-    def learn(cls, texts, tokens="words", *, most=None, least=2):
+    def learn(cls, texts, tokens="words", *, max_size=None, min_freq=2):
         """Return the vocabulary of ``texts``.
 
         Args:
             texts: list of str.
             tokens: "words", "subwords" or "characters".
-            most: tokens in the list, at most; the most frequent ones are kept.
-            least: how often a word must occur to be kept.
+            max_size: tokens in the list, at most; the most frequent ones are kept.
+            min_freq: how often a word must occur to be kept.
         """
         if tokens not in SIZES:
             raise CourseError(
                 f"tokens={tokens!r} is not known; take 'words', 'subwords' or 'characters'."
                 + nearest(tokens, SIZES)
             )
-        most = most or SIZES[tokens]
+        max_size = max_size or SIZES[tokens]
         if tokens == "subwords":
-            pairs = _learn_pairs(texts, most)
+            pairs = _learn_pairs(texts, max_size)
             found = pairs.get_vocab()
             return cls(tokens, sorted(found, key=found.get), pairs)
         if tokens == "characters":
             counts = Counter(itertools.chain.from_iterable(texts))
-            return cls(tokens, [UNKNOWN, *sorted(dict(counts.most_common(most - 1)))])
+            return cls(tokens, [UNKNOWN, *sorted(dict(counts.most_common(max_size - 1)))])
         counts = Counter(itertools.chain.from_iterable(map(_pieces, texts)))
         words = Counter()
         for piece, count in counts.items():
@@ -128,7 +130,7 @@ class Vocabulary:
         for mark in MARKS:
             words.pop(mark, None)
         ranked = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
-        kept = [word for word, count in ranked[: most - len(MARKS)] if count >= least]
+        kept = [word for word, count in ranked[: max_size - len(MARKS)] if count >= min_freq]
         return cls(tokens, [*MARKS, *kept])
 
     def __len__(self):
@@ -147,9 +149,9 @@ class Vocabulary:
 
     def encode(self, text):
         """Return the numbers of the tokens of ``text`` as a list of int."""
-        return self.number([text])[0].tolist()
+        return self.encode_batch([text])[0].tolist()
 
-    def number(self, texts):
+    def encode_batch(self, texts):
         """Return (numbers of the tokens of all texts in one array, tokens in each text)."""
         if self.tokens == "subwords":
             found = [one.ids for one in self._pairs.encode_batch(list(texts))]
@@ -165,7 +167,7 @@ class Vocabulary:
         flat = itertools.chain.from_iterable(found)
         return numpy.fromiter(flat, kind, int(lengths.sum())), lengths
 
-    def batch(self, texts, *, backward=False):
+    def padded_batch(self, texts, *, backward=False):
         """Return (ids (B, T), lengths (B,)) of new texts, as the batches of ``ck.text`` have them.
 
         Args:
@@ -199,13 +201,13 @@ class Vocabulary:
             text, marks = text + ("" if glued else " ") + token, []
         return text
 
-    def facts(self):
-        """Return what JSON can hold, for ``from_facts``."""
+    def to_dict(self):
+        """Return what JSON can hold, for ``from_dict``."""
         pairs = self._pairs.to_str() if self._pairs else None
         return {"tokens": self.tokens, "itos": self.itos, "pairs": pairs}
 
     @classmethod
-    def from_facts(cls, facts):
+    def from_dict(cls, facts):
         """Return the vocabulary that ``facts`` was made from."""
         pairs = facts["pairs"]
         if pairs:
@@ -215,7 +217,7 @@ class Vocabulary:
         return cls(facts["tokens"], facts["itos"], pairs)
 
 
-def _learn_pairs(texts, most):
+def _learn_pairs(texts, max_size):
     """Return byte pair encoding learned from ``texts``; any text can be written in it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -223,7 +225,7 @@ def _learn_pairs(texts, most):
     pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     pairs.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=most,
+        vocab_size=max_size,
         special_tokens=[UNKNOWN, PAD, START],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
@@ -232,10 +234,31 @@ def _learn_pairs(texts, most):
     return pairs
 
 
+@dataclass(repr=False)
+class TextData(Data):
+    """Labelled texts, ready to train on: x = (ids (B, T), lengths (B,)), y (B,), all int64.
+
+    Attributes:
+        vocabulary: the ``Vocabulary`` of the ids.
+        backward: whether every text is turned round, last token first.
+    """
+
+    vocabulary: Vocabulary | None = None
+    backward: bool = False
+
+
+@dataclass(repr=False)
+class LanguageData(TextData):
+    """A text for a language model: x and y (B, T) int64, y one token later.
+
+    The arrays are ``data.train.ids`` and ``data.valid.ids``.
+    """
+
+
 # A language model's batches -------------------------------------------------------------------
 
 
-class Streams:
+class LanguageModelBatches:
     """One long text in parallel streams: a row of a batch goes on where it ended in the one before.
 
     A batch is (x, y), both (B, T) int64 on the device, y being x one token later. Batches are views
@@ -244,28 +267,27 @@ class Streams:
 
     Args:
         ids: 1-D array of numbers, may be memory-mapped.
-        batch: B, how many streams; fewer where they would be shorter than ``length``.
-        length: T, tokens in a row.
-        identity: text that stands for the content of ``ids``.
+        batch_size: B, how many streams; fewer where they would be shorter than ``seq_len``.
+        seq_len: T, tokens in a row.
     """
 
-    prepare = augment = None
+    transform = augment = None
 
-    def __init__(self, ids, *, batch=64, length=70, identity=None):
-        batch = min(batch, max(1, (len(ids) - 1) // length))
-        self.ids, self.size, self.length = ids, batch, length
-        self.steps = (len(ids) - 1) // batch
+    def __init__(self, ids, *, batch_size=64, seq_len=70):
+        batch_size = min(batch_size, max(1, (len(ids) - 1) // seq_len))
+        self.ids, self.batch_size, self.seq_len = ids, batch_size, seq_len
+        self.steps = (len(ids) - 1) // batch_size
         if self.steps < 1:
             raise CourseError(f"A text of {len(ids)} tokens is too short; give a longer one.")
-        self._identity, self._resident = identity, None
+        self._resident = None
 
     @property
-    def examples(self):
+    def num_examples(self):
         """Return how many tokens are predicted."""
-        return self.size * self.steps
+        return self.batch_size * self.steps
 
     def __len__(self):
-        return -(-self.steps // self.length)
+        return -(-self.steps // self.seq_len)
 
     def __iter__(self):
         """Walk through the text once; a model that carries its state starts from none."""
@@ -273,34 +295,35 @@ class Streams:
         if self._resident is None or self._resident.device.type != where.type:
             ids = torch.from_numpy(self.ids)
             self._resident = ids if where.type == "cpu" else ids.to(torch.int32).to(where)
-        used = self.size * self.steps
-        x, y = (self._resident[i : i + used].view(self.size, self.steps) for i in (0, 1))
-        for start in range(0, self.steps, self.length):
-            window = slice(start, start + self.length)
+        used = self.batch_size * self.steps
+        x, y = (self._resident[i : i + used].view(self.batch_size, self.steps) for i in (0, 1))
+        for start in range(0, self.steps, self.seq_len):
+            window = slice(start, start + self.seq_len)
             yield x[:, window].long(), y[:, window].long()
 
-    def first(self):
+    def one_batch(self):
         """Return the first mini-batch ``(x, y)``."""
         return next(iter(self))
 
-    def in_order(self, *, augment=None):
+    def sequential(self, *, augment=None):
         """Return the same batches: a text has one order only."""
         return self
 
     def fingerprint(self):
         """Return a short hash of content and shape; equal means the same batches."""
-        return _hash(self._identity or _content(self.ids), self.size, self.length)
+        return digest(self.ids, self.batch_size, self.seq_len)
 
     def __repr__(self):
-        return f"Streams({self.examples:,} tokens, {len(self)} batches of {self.size} rows)"
+        sizes = f"{self.num_examples:,} tokens, {len(self)} batches of {self.batch_size} rows"
+        return f"LanguageModelBatches({sizes})"
 
 
 def language(
     source,
     *,
     tokens="words",
-    batch=64,
-    length=70,
+    batch_size=64,
+    seq_len=70,
     valid=0.1,
     vocabulary=None,
     backward=False,
@@ -318,7 +341,7 @@ def language(
         source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a
             list of texts, or a text. The texts of a folder or list are put in random order.
         tokens: "words", "subwords" or "characters".
-        batch, length: B and T: the text is cut into B streams, walked through T tokens at a time.
+        batch_size, seq_len: B and T: the text is cut into B streams, read T tokens at a time.
         valid: the last share of the text (of the texts) becomes the validation part; no overlap.
         vocabulary: of another ``Data``, a ``Vocabulary``, or the largest size of a new one; by
             default 20,000 words, 8,000 subwords, all characters of the training part.
@@ -327,13 +350,13 @@ def language(
 
     Returns:
         Data: ``train`` and ``valid`` of (x, y), each (B, T) int64, y being x one token later; the
-        vocabulary is in ``data.options["vocabulary"]``, the arrays in ``data.train.ids``.
+        vocabulary is in ``data.vocabulary``, the arrays in ``data.train.ids``.
 
     Raises:
         CourseError: there is no text, it is too short, or an argument is out of range.
     """
     _check_share(valid)
-    for name, number in (("batch", batch), ("length", length)):
+    for name, number in (("batch_size", batch_size), ("seq_len", seq_len)):
         if not isinstance(number, int) or number < 1:
             raise CourseError(f"{name}={number!r} is no number of tokens; use a whole number > 0.")
     texts, path = _texts(source, seed)
@@ -343,29 +366,27 @@ def language(
         held_out = max(1, round(valid * len(texts)))
         parts = texts[:-held_out], texts[-held_out:]
     mark = len(texts) > 1
-    ids, lengths, vocabulary, identity = _numbered(parts, tokens, vocabulary, mark=mark)
+    ids, lengths, vocabulary = _numbered(parts, tokens, vocabulary, mark=mark)
     cut = int(lengths[: len(parts[0])].sum())
     arrays = [ids[:cut], ids[cut:]]
     for part, array in zip(("training", "validation"), arrays, strict=True):
-        if len(array) < (batch + 1 if part == "training" else 2):
+        if len(array) < (batch_size + 1 if part == "training" else 2):
             raise CourseError(
-                f"The {part} part has {len(array)} tokens, too few for a batch of {batch} rows; "
-                "give a longer text, or a smaller batch=."
+                f"The {part} part has {len(array)} tokens, too few for a batch of "
+                f"{batch_size} rows; give a longer text, or a smaller batch_size=."
             )
     if backward:
         arrays = [numpy.ascontiguousarray(array[::-1]) for array in arrays]
     streams = [
-        Streams(array, batch=batch, length=length, identity=_hash(identity, number, backward, cut))
-        for number, array in enumerate(arrays)
+        LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len) for array in arrays
     ]
-    options = {"vocabulary": vocabulary, "backward": backward, "length": length}
-    return Data(*streams, path=path, options=options)
+    return LanguageData(*streams, path=path, vocabulary=vocabulary, backward=backward)
 
 
 # Labelled texts -------------------------------------------------------------------------------
 
 
-class Texts:
+class TextBatches:
     """Labelled texts in mini-batches ``((ids, lengths), y)`` of texts about equally long.
 
     ids is (B, T) int64, T the longest text of the batch, the others padded after their end; lengths
@@ -375,24 +396,23 @@ class Texts:
         ids: 1-D array with the numbers of all texts, one after another.
         places: (N, 2) where each text starts in ``ids``, and its tokens.
         targets: (N,) numbers of the classes.
-        size: texts in a batch.
+        batch_size: texts in a batch.
         shuffle: True draws other batches, in another order, for every epoch.
-        names: the file, or other name, of each text.
+        filenames: the file, or other name, of each text.
         padding: the number that fills up.
-        identity: text that stands for the content of ``ids``.
     """
 
-    prepare = augment = None
+    transform = augment = None
 
     def __init__(
-        self, ids, places, targets, *, size=64, shuffle=False, names=None, padding=1, identity=None
+        self, ids, places, targets, *, batch_size=64, shuffle=False, filenames=None, padding=1
     ):
-        self.ids, self.size, self.shuffle, self.padding = ids, size, shuffle, padding
+        self.ids, self.batch_size, self.shuffle, self.padding = ids, batch_size, shuffle, padding
         self.places, self.targets = torch.as_tensor(places), torch.as_tensor(targets)
-        self.names, self._identity = names, identity
+        self.filenames = filenames
 
     @property
-    def examples(self):
+    def num_examples(self):
         """Return how many texts there are."""
         return len(self.targets)
 
@@ -402,19 +422,19 @@ class Texts:
         return [self.ids[start : start + length] for start, length in self.places.tolist()]
 
     def __len__(self):
-        full, rest = divmod(self.examples, self.size)
+        full, rest = divmod(self.num_examples, self.batch_size)
         return full + (rest > 0) - (rest == 1 and full > 0)  # a batch statistic needs two texts
 
     def __iter__(self):
         """Walk through all texts once, a mini-batch at a time."""
         where, ids, count = runtime.device(), torch.from_numpy(self.ids), len(self)
-        rows, order = torch.arange(self.examples), range(count)
+        rows, order = torch.arange(self.num_examples), range(count)
         if self.shuffle:  # texts of nearly the same length find new companions each time
             rows = (self.places[:, 1] * (0.9 + 0.2 * torch.rand(len(rows)))).argsort()
             order = torch.randperm(count).tolist()
         for number in order:
-            end = None if number == count - 1 else (number + 1) * self.size
-            index = rows[number * self.size : end]
+            end = None if number == count - 1 else (number + 1) * self.batch_size
+            index = rows[number * self.batch_size : end]
             starts, lengths = self.places[index].T
             steps = torch.arange(int(lengths.max()))
             inside = steps < lengths[:, None]  # (B, T)
@@ -422,18 +442,18 @@ class Texts:
             x = x.masked_fill(~inside, self.padding)
             yield (x.to(where), lengths.to(where)), self.targets[index].to(where)
 
-    def first(self):
+    def one_batch(self):
         """Return the first mini-batch ``((ids, lengths), y)``."""
         return next(iter(self))
 
     def subset(self, rows):
-        """Return the texts ``rows`` (whole numbers) as Texts over the same array, in that order."""
+        """Select the texts ``rows`` (whole numbers), in that order, over the same array."""
         rows, other = torch.as_tensor(rows, dtype=torch.long), copy.copy(self)
         other.places, other.targets = self.places[rows], self.targets[rows]
-        other.names = self.names and [self.names[row] for row in rows.tolist()]
+        other.filenames = self.filenames and [self.filenames[row] for row in rows.tolist()]
         return other
 
-    def in_order(self, *, augment=None):
+    def sequential(self, *, augment=None):
         """Return the same texts unshuffled."""
         other = copy.copy(self)
         other.shuffle = False
@@ -441,12 +461,11 @@ class Texts:
 
     def fingerprint(self):
         """Return a short hash of content and order; equal means the same batches."""
-        parts = [_content(part.numpy()) for part in (self.places, self.targets)]
-        content = self._identity or _content(self.ids)
-        return _hash(content, self.size, self.shuffle, self.padding, *parts)
+        arrays = self.ids, self.places, self.targets
+        return digest(*arrays, self.batch_size, self.shuffle, self.padding)
 
     def __repr__(self):
-        return f"Texts({self.examples:,} texts, {len(self)} batches of {self.size})"
+        return f"TextBatches({self.num_examples:,} texts, {len(self)} batches of {self.batch_size})"
 
 
 def text(
@@ -454,10 +473,10 @@ def text(
     *,
     labels="folders",
     tokens="words",
-    batch=64,
+    batch_size=64,
     valid=0.1,
     vocabulary=None,
-    longest=None,
+    max_length=None,
     backward=False,
     seed=42,
 ):
@@ -468,15 +487,15 @@ def text(
             are any; or a list of texts.
         labels: "folders", or a list with the label of each text.
         tokens: "words", "subwords" or "characters".
-        batch: texts in a mini-batch.
+        batch_size: texts in a mini-batch.
         valid: share of the training texts that is set aside where there is no ``valid``.
         vocabulary: as for ``ck.language``; to use an encoder, that of the data it was trained on.
-        longest: keep the last so many tokens of a text; by default all.
+        max_length: keep the last so many tokens of a text; by default all.
         backward: True turns every text round, last token first.
         seed: of the texts that are set aside.
 
     Returns:
-        Data: ``train``, ``valid`` and ``test`` (or None) of ``Texts``, with their classes.
+        Data: ``train``, ``valid`` and ``test`` (or None) of ``TextBatches``, with their classes.
 
     Raises:
         CourseError: there are no texts of two classes, or an argument is out of range.
@@ -496,9 +515,9 @@ def text(
     if len(classes) < 2:
         raise CourseError(f"There is one class only ({', '.join(classes)}); give texts of two.")
     texts = [[text for _, _, text in rows] for rows in parts.values()]
-    ids, lengths, vocabulary, identity = _numbered(texts, tokens, vocabulary, mark=True)
+    ids, lengths, vocabulary = _numbered(texts, tokens, vocabulary, mark=True)
     starts = numpy.cumsum(lengths) - lengths
-    kept = numpy.minimum(lengths, longest or lengths.max())
+    kept = numpy.minimum(lengths, max_length or lengths.max())
     starts += lengths - kept
     if backward:
         ids, starts = numpy.ascontiguousarray(ids[::-1]), len(ids) - starts - kept
@@ -507,18 +526,18 @@ def text(
         part = slice(end, end + len(rows))
         end = part.stop
         order = numpy.argsort(kept[part], kind="stable")
-        made[name] = Texts(
+        made[name] = TextBatches(
             ids,
             numpy.stack([starts[part], kept[part]], 1)[order],
             [classes.index(rows[row][0]) for row in order],
-            size=batch,
+            batch_size=batch_size,
             shuffle=name == "train",
-            names=[rows[row][1] for row in order],
+            filenames=[rows[row][1] for row in order],
             padding=vocabulary.stoi.get(PAD, 0),
-            identity=_hash(identity, backward),
         )
-    options = {"vocabulary": vocabulary, "backward": backward, "longest": longest}
-    return Data(**made, classes=tuple(classes), path=path, options=options)
+    return TextData(
+        **made, classes=tuple(classes), path=path, vocabulary=vocabulary, backward=backward
+    )
 
 
 def _from_folders(path):
@@ -614,17 +633,17 @@ def _halves(text, valid, *, whole_words):
 
 
 def _numbered(parts, tokens, vocabulary, *, mark):
-    """Return (numbers of all texts, tokens in each, vocabulary, hash); kept for the next time.
+    """Return (numbers of all texts, tokens in each, vocabulary); kept for the next time.
 
     Args:
         parts: lists of texts; the vocabulary is learned from the first.
         mark: begin every text with ``START``, where the vocabulary has it.
     """
-    vocabulary = getattr(vocabulary, "options", {}).get("vocabulary", vocabulary)
+    vocabulary = getattr(vocabulary, "vocabulary", vocabulary)
     if runtime.quick() and mark:
         parts = [[text[-FEW_SIGNS:] for text in part] for part in parts]
     texts = [text for part in parts for text in part]
-    given = vocabulary.facts() if isinstance(vocabulary, Vocabulary) else vocabulary
+    given = vocabulary.to_dict() if isinstance(vocabulary, Vocabulary) else vocabulary
     if not isinstance(vocabulary, (Vocabulary, int, type(None))):
         raise CourseError(f"vocabulary={vocabulary!r} is none; give a Data, a size, or nothing.")
     digest = hashlib.blake2b(repr([tokens, given, mark, len(parts[0])]).encode(), digest_size=12)
@@ -636,16 +655,16 @@ def _numbered(parts, tokens, vocabulary, *, mark):
         ids = numpy.load(file, mmap_mode="c")
         if facts["total"] == len(ids):
             lengths = numpy.array(facts["lengths"], numpy.int64)
-            return ids, lengths, Vocabulary.from_facts(facts["vocabulary"]), file.stem
+            return ids, lengths, Vocabulary.from_dict(facts["vocabulary"])
     if not isinstance(vocabulary, Vocabulary):
-        vocabulary = Vocabulary.learn(parts[0], tokens, most=vocabulary)
-    ids, lengths = vocabulary.number(texts)
+        vocabulary = Vocabulary.learn(parts[0], tokens, max_size=vocabulary)
+    ids, lengths = vocabulary.encode_batch(texts)
     if mark and START in vocabulary.stoi:
         starts = numpy.cumsum(lengths) - lengths
         ids = numpy.insert(ids, starts, vocabulary.stoi[START])
         lengths = lengths + 1
-    facts = {"total": len(ids), "lengths": lengths.tolist(), "vocabulary": vocabulary.facts()}
-    return _keep(file, ids, facts), lengths, vocabulary, file.stem
+    facts = {"total": len(ids), "lengths": lengths.tolist(), "vocabulary": vocabulary.to_dict()}
+    return _keep(file, ids, facts), lengths, vocabulary
 
 
 def _keep(file, ids, facts):
@@ -666,11 +685,3 @@ def _keep(file, ids, facts):
             f"({reason(error)}); make room there, or set COURSEKIT_HOME."
         )
         return ids
-
-
-def _content(array):
-    return hashlib.blake2b(numpy.ascontiguousarray(array), digest_size=12).hexdigest()
-
-
-def _hash(*facts):
-    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()

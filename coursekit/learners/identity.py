@@ -40,7 +40,7 @@ def short_hash(*parts):
 
 def _data(batches):
     if hasattr(batches, "fingerprint"):
-        changes = [getattr(batches, name, None) for name in ("prepare", "augment")]
+        changes = [getattr(batches, name, None) for name in ("transform", "augment")]
         return batches.fingerprint(), _plain(changes)
     examples = getattr(batches, "dataset", batches)  # of a DataLoader, or a list of batches
     content = examples if isinstance(examples, list) else _plain(vars(examples))

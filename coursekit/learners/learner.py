@@ -356,10 +356,10 @@ class Learner:
         here = self.model.to(self.device), batches
         model, batches = here if tta else self._model_and_batches(batches)
         batches = self.data.valid if batches is None else batches
-        scores, targets = self._scores(model, _in_order(batches, None))
+        scores, targets = self._scores(model, _sequential(batches, None))
         if tta:
-            versions = getattr(augment, "versions", lambda count: [augment] * count)(tta)
-            rounds = [self._scores(model, _in_order(batches, one))[0] for one in versions]
+            versions = getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
+            rounds = [self._scores(model, _sequential(batches, one))[0] for one in versions]
             # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
             scores = (scores + sum(rounds)) / (1 + tta)
         return Predictions(scores, targets, self.loss)
@@ -659,6 +659,6 @@ def _copy_state(model):
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _in_order(batches, augment):
-    reorder = getattr(batches, "in_order", None)  # a DataLoader has a flag of this name
-    return reorder(augment=augment) if callable(reorder) else batches
+def _sequential(batches, augment):
+    sequential = getattr(batches, "sequential", None)
+    return batches if sequential is None else sequential(augment=augment)

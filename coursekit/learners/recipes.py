@@ -9,7 +9,7 @@ import torch
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, progress, reason
 from coursekit.data.batches import Batches, Data
-from coursekit.data.images import to_floats
+from coursekit.data.images import ImageData, to_floats
 from coursekit.data.picture import read_picture
 from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
@@ -57,18 +57,18 @@ def image_learner(
     Raises:
         CourseError: the architecture is unknown, or its weights cannot be had.
     """
-    many = data.options.get("many", False)
+    multi_label = getattr(data, "multi_label", False)
     if metrics is None:
-        metrics = [f_beta(2)] if many else [accuracy]
+        metrics = [f_beta(2)] if multi_label else [accuracy]
     learner = ImageLearner(
         data,
         image_model(
             architecture,
             len(data.classes),
             pretrained=pretrained,
-            size=data.options.get("size", 224),
+            size=getattr(data, "size", 224),
         ),
-        binary_cross_entropy if many else cross_entropy,
+        binary_cross_entropy if multi_label else cross_entropy,
         metrics=metrics,
         optimizer=optimizer,
         callbacks=callbacks,
@@ -127,7 +127,7 @@ class ImageLearner(Learner):
 
     def _featurise(self, batches):
         """Run the body once over all pictures; kept on disk for the next time."""
-        plain = batches.in_order()
+        plain = batches.sequential()
         key = hash_weights(self.model.body) + plain.fingerprint() + str(self.precision.dtype)
         key = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         file = runtime.home() / "cache" / "features" / f"{key}.safetensors"
@@ -138,10 +138,10 @@ class ImageLearner(Learner):
         return Batches(
             features,
             batches.targets,
-            size=batches.size,
+            batch_size=batches.batch_size,
             shuffle=batches.shuffle,
-            names=batches.names,
-            identity=key,
+            filenames=batches.filenames,
+            cache_key=key,
         )
 
     @torch.no_grad()
@@ -169,9 +169,17 @@ class ImageLearner(Learner):
                 f"({reason(error)}); make room there, or set COURSEKIT_HOME."
             )
 
+    def _preprocessing(self):
+        if not isinstance(self.data, ImageData):
+            raise CourseError(
+                "This learner's Data was put together by hand and does not say how large its "
+                "pictures are. Make it by ck.images, or from such Data by data.replace(train=...)."
+            )
+        return {name: getattr(self.data, name) for name in ("size", "resize", "multi_label")}
+
     def classifier(self):
         """Return the trained model as an ``ImageClassifier``, to be called with a picture."""
-        return ImageClassifier(self.model, self.data.classes, **self.data.options)
+        return ImageClassifier(self.model, self.data.classes, **self._preprocessing())
 
     def export(self, file):
         """Write model, classes and picture size to one file, for ``ck.load_model``.
@@ -183,7 +191,7 @@ class ImageLearner(Learner):
             "kind": "pictures",
             "architecture": self.architecture,
             "classes": list(self.data.classes),
-            **self.data.options,
+            **self._preprocessing(),
         }
         return save_weights(self.model, file, facts)
 
@@ -194,9 +202,9 @@ class ImageClassifier:
     Call it with a path or a ``PIL.Image``; it returns {class: probability}, most probable first.
     """
 
-    def __init__(self, model, classes, *, size, resize, many):
+    def __init__(self, model, classes, *, size, resize, multi_label):
         self.model, self.classes = model, tuple(classes)
-        self.size, self.resize, self.many = size, resize, many
+        self.size, self.resize, self.multi_label = size, resize, multi_label
 
     def pixels(self, picture):
         """Return one picture as the model takes it: floats (1, 3, size, size) in 0..1.
@@ -219,7 +227,7 @@ class ImageClassifier:
         x = self.pixels(picture)
         self.model.eval()
         scores = self.model(x)[0].float()
-        shares = (scores.sigmoid() if self.many else scores.softmax(0)).tolist()
+        shares = (scores.sigmoid() if self.multi_label else scores.softmax(0)).tolist()
         ranked = sorted(zip(self.classes, shares, strict=True), key=lambda pair: -pair[1])
         return dict(ranked)
 
@@ -241,7 +249,7 @@ def load_model(file):
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
     try:
         classes = facts["classes"]
-        options = {name: facts[name] for name in ("size", "resize", "many")}
+        options = {name: facts[name] for name in ("size", "resize", "multi_label")}
         how = {"pretrained": False, "size": options["size"]}
         model = image_model(facts["architecture"], len(classes), **how)
         model.load_state_dict(tensors)
@@ -331,7 +339,7 @@ def table_learner(
         data,
         TableNet(
             [len(values) for values in data.categories.values()],
-            len(data.numbers),
+            len(data.continuous),
             hidden_sizes=hidden_sizes,
             dropout=dropout,
             embedding_dropout=embedding_dropout,
@@ -339,7 +347,7 @@ def table_learner(
             embedding_dims=embedding_dims,
         ),
         mean_squared_error,
-        metrics=[exponentiated(check_metric(one)) if data.log else one for one in metrics],
+        metrics=[exponentiated(check_metric(one)) if data.log_target else one for one in metrics],
         optimizer=optimizer,
         callbacks=callbacks,
         name=name,
@@ -397,7 +405,7 @@ def language_learner(
         metrics, optimizer, callbacks, name: as for ``Learner``.
     """
     if model is None:
-        words = len(data.options["vocabulary"])
+        words = len(data.vocabulary)
         sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
         model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
     usual = [ClipGradients(clip), ActivationRegularization(), KeepHiddenState()]
@@ -436,15 +444,15 @@ def text_learner(
     Raises:
         CourseError: the encoder is unknown, or knows another vocabulary.
     """
-    vocabulary, pretrained = data.options["vocabulary"], not isinstance(encoder, str)
+    vocabulary, pretrained = data.vocabulary, not isinstance(encoder, str)
     if pretrained:
-        known = encoder.data.options["vocabulary"]
+        known = encoder.data.vocabulary
         if known.itos != vocabulary.itos:
             raise CourseError(
                 f"The encoder knows {known} and the data {vocabulary}, which differ; make the "
                 "data by ck.text(..., vocabulary=language_data)."
             )
-        if encoder.data.options["backward"] != data.options["backward"]:
+        if encoder.data.backward != data.backward:
             raise CourseError("Encoder and data read in opposite directions; make backward= alike.")
         body = copy.deepcopy(encoder.model.encoder)
         body.dropout = dropout

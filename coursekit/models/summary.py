@@ -61,7 +61,7 @@ def summary(model: nn.Module, x: torch.Tensor | tuple[torch.Tensor, ...]) -> pan
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise CourseError(
                 f"{type(model).__name__} cannot be called with {_shape(x)} ({reason(error)}); "
-                "give a batch as the data does: x, y = data.train.first()."
+                "give a batch as the data does: x, y = data.train.one_batch()."
             ) from error
         finally:
             for module, training in modes.items():

@@ -260,8 +260,8 @@ class TextTransformer(nn.Module):
         if len(steps) > self.max_length:
             raise CourseError(
                 f"A text of {len(steps)} tokens is too long for this transformer of "
-                f"{self.max_length}; cut the texts by ck.text(..., longest=...), or build it with "
-                "a larger max_length=."
+                f"{self.max_length}; cut the texts by ck.text(..., max_length=...), or build a "
+                "longer one."
             )
         vectors = self.embedding(ids) if vectors is None else vectors
         padding = None if lengths is None else steps >= lengths[:, None]  # (B, T), True is masked

@@ -145,8 +145,8 @@ def look(model, batches, stages=None, *, pictures=256):
         CourseError: a stage is not there, or gives no maps (B, C, h, w).
     """
     body = getattr(model, "body", model)
-    if getattr(batches, "examples", 0) > pictures:  # files often stand class by class
-        rows = numpy.linspace(0, batches.examples - 1, pictures).round().astype(int)
+    if getattr(batches, "num_examples", 0) > pictures:  # files often stand class by class
+        rows = numpy.linspace(0, batches.num_examples - 1, pictures).round().astype(int)
         batches = batches.subset(rows)
     with resting(model):
         x = next(iter(batches))[0]

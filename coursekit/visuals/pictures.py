@@ -285,24 +285,28 @@ def show_augmentations(
     return drawn
 
 
-def _mix(*, flip: bool, symmetries: bool, rotate: float, zoom: float, light: float) -> str:
+def _mix(
+    *, flip: bool, dihedral: bool, rotate: float, zoom: float, brightness_contrast: float
+) -> str:
     """Say what an augmentation does; empty where it does nothing."""
     parts = {
-        "one of the eight symmetries": symmetries,
-        "mirrored or not": flip and not symmetries,
+        "one of the eight symmetries": dihedral,
+        "mirrored or not": flip and not dihedral,
         f"turned by up to {digits(rotate)} degrees": rotate > 0,
         f"magnified up to {digits(zoom)} times": zoom > 1,
-        f"light changed by up to {digits(100 * light)} %": light > 0,
+        f"light changed by up to {digits(100 * brightness_contrast)} %": brightness_contrast > 0,
     }
     return ", ".join(words for words, true in parts.items() if true)
 
 
-def doubts(taken: str, *, symmetries: bool, rotate: float, zoom: float, light: float) -> list[str]:
+def doubts(
+    taken: str, *, dihedral: bool, rotate: float, zoom: float, brightness_contrast: float
+) -> list[str]:
     """Name why settings of ``ck.Augment`` make pictures that could not have been photographed."""
     side = taken == SIDE
     askew = side and rotate > 30
     reasons = {
-        "the symmetries put things on their head, and the sky below them": side and symmetries,
+        "the symmetries put things on their head, and the sky below them": side and dihedral,
         "no camera is held so askew": askew,
         "the corners fill with mirrored parts of the picture, which nobody photographed": (
             rotate > 20 and not askew
@@ -311,9 +315,9 @@ def doubts(taken: str, *, symmetries: bool, rotate: float, zoom: float, light: f
         "a satellite keeps its height, so houses do not become twice as large": (
             not side and zoom > 1.5
         ),
-        "no lamp makes it so glaring or so dark": side and light > 0.4,
+        "no lamp makes it so glaring or so dark": side and brightness_contrast > 0.4,
         "so much light looks like haze, and so little like night; haze is a label": (
-            not side and light > 0.2
+            not side and brightness_contrast > 0.2
         ),
     }
     return [reason for reason, true in reasons.items() if true]
@@ -325,24 +329,24 @@ def augmentation(
     *,
     taken: str = ABOVE,
     flip: bool = True,
-    symmetries: bool = False,
+    dihedral: bool = False,
     rotate: float = 10.0,
     zoom: float = 1.1,
-    light: float = 0.1,
+    brightness_contrast: float = 0.1,
     draw: int = 1,
 ) -> Explorer:
     """Mix an augmentation and look at six draws of it: which pictures could not occur?
 
     Args:
         picture: anything that ``ck.show_pictures`` takes; square where there are symmetries.
-        make: ``ck.Augment``, or another function of flip, symmetries, rotate, zoom and light that
-            returns a function of float batches (B, 3, H, W) in 0..1.
+        make: ``ck.Augment``, or another function of flip, dihedral, rotate, zoom and
+            brightness_contrast that returns a function of float batches (B, 3, H, W) in 0..1.
         taken: "from above" or "from the side".
         flip: mirror half of the pictures left to right.
-        symmetries: draw one of the eight turns and mirrorings of a square instead.
+        dihedral: draw one of the eight turns and mirrorings of a square instead.
         rotate: turn by up to so many degrees, 0 to 180.
         zoom: magnify by up to this factor, 1 to 2.5.
-        light: change brightness and contrast by up to this share, 0 to 1.
+        brightness_contrast: change brightness and contrast by up to this share, 0 to 1.
         draw: number of the draw, 1 to 99.
     """
     array = numpy.asarray(read_picture(picture))
@@ -364,10 +368,12 @@ def augmentation(
     controls = {
         "taken": Control(taken, [ABOVE, SIDE]),
         "flip": Control(flip, label="mirror left and right"),
-        "symmetries": Control(symmetries, label="eight symmetries instead"),
+        "dihedral": Control(dihedral, label="eight symmetries instead"),
         "rotate": Control(rotate, (0.0, 180.0, 5.0), "turn by up to, degrees"),
         "zoom": Control(zoom, (1.0, 2.5, 0.05), "magnify up to"),
-        "light": Control(light, (0.0, 1.0, 0.05), "light, share"),
+        "brightness_contrast": Control(
+            brightness_contrast, (0.0, 1.0, 0.05), "brightness, contrast"
+        ),
         "draw": Control(draw, (1, DRAWS), "number of the draw"),
     }
     another = {"another draw": lambda shown: shown.set(draw=shown.settings["draw"] % DRAWS + 1)}

@@ -38,7 +38,7 @@ def results(learn: Any, batches: Any = None) -> Results:
         batches: the ``Batches`` to predict; None for the validation set.
     """
     batches = learn.data.valid if batches is None else batches
-    names, path = getattr(batches, "names", None), getattr(learn.data, "path", None)
+    names, path = getattr(batches, "filenames", None), getattr(learn.data, "path", None)
     files = None if names is None else [path / name if path else name for name in names]
     pictures = getattr(batches, "inputs", None)
     return Results(learn.predict(batches), learn.data.classes, files, pictures, names)

@@ -135,7 +135,7 @@ ck.show_planes(picture);
 # What do you expect from the second?
 
 # %%
-data = ck.images(PATH, size=size, batch=batch)
+data = ck.images(PATH, size=size, batch_size=batch)
 data
 
 # %%
@@ -148,10 +148,10 @@ def thumbnails(part):
 
 
 # %%
-order = np.random.default_rng(0).permutation(data.train.examples)[:5000]
+order = np.random.default_rng(0).permutation(data.train.num_examples)[:5000]
 some = data.train.subset(order)
 simple = LogisticRegression(max_iter=200, C=0.01).fit(thumbnails(some), some.targets)
-held_out = data.valid.subset(range(0, data.valid.examples, 1 + data.valid.examples // 5000))
+held_out = data.valid.subset(range(0, data.valid.num_examples, 1 + data.valid.num_examples // 5000))
 baseline = {
     "always the same answer": max((held_out.targets == c).float().mean().item() for c in (0, 1)),
     "thumbnails, logistic regression": simple.score(thumbnails(held_out), held_out.targets),
@@ -178,7 +178,7 @@ architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
 
 # %%
 PATH = ck.fetch("dogscats")
-data = ck.images(PATH, size=size, batch=batch)
+data = ck.images(PATH, size=size, batch_size=batch)
 learn = ck.image_learner(data, architecture, precompute=True)
 history = learn.fit(3, lr=0.01, name="head")
 
@@ -382,11 +382,11 @@ ck.explore.cleaner(results, corrections)
 # loss is dropped?
 
 # %%
-worst = data.valid.names[results.top_losses(1)[0]]
+worst = data.valid.filenames[results.top_losses(1)[0]]
 corrections.drop(worst)
 print(corrections, "dropped:", worst)
-cleaned = ck.images(PATH, size=size, batch=batch, corrections=corrections.file)
-print(f"{data.valid.examples} validation pictures before, {cleaned.valid.examples} after")
+cleaned = ck.images(PATH, size=size, batch_size=batch, corrections=corrections.file)
+print(f"{data.valid.num_examples} validation pictures before, {cleaned.valid.num_examples} after")
 corrections.undo()
 print(corrections)
 
@@ -468,8 +468,8 @@ print({label: f"{rows[-1]['accuracy']:.3f}" for label, rows in tried.items()})
 # training pictures, so that it happens quickly, and watch both losses.
 
 # %%
-few = data.train.subset(np.random.default_rng(1).permutation(data.train.examples)[:100])
-few_data = ck.Data(few, data.valid, classes=data.classes, path=PATH, options=data.options)
+few = data.train.subset(np.random.default_rng(1).permutation(data.train.num_examples)[:100])
+few_data = data.replace(train=few)
 
 # %%
 # %%capture
@@ -502,7 +502,7 @@ ck.show_augmentations(ck.side_on, one.numpy());
 
 # %%
 ck.seed()
-data = ck.images(PATH, size=size, batch=batch, augment=ck.side_on)
+data = ck.images(PATH, size=size, batch_size=batch, augment=ck.side_on)
 learn = ck.image_learner(data, architecture)
 augmented = learn.fit(1, lr=0.01, name="augmented")
 
@@ -581,7 +581,7 @@ table = {
 }
 for label, row in table.items():
     print(f"{label:12} accuracy {row['accuracy']:.4f}, valid loss {row['valid_loss']:.4f}")
-print(f"one picture more or less: {1 / data.valid.examples:.4f}")
+print(f"one picture more or less: {1 / data.valid.num_examples:.4f}")
 
 # %% [markdown]
 # On an easy task like this the first step brings almost everything, and the rest moves a handful of
@@ -594,9 +594,9 @@ print(f"one picture more or less: {1 / data.valid.examples:.4f}")
 # which number is the true one?
 
 # %%
-rows = np.random.default_rng(0).permutation(data.valid.examples)
+rows = np.random.default_rng(0).permutation(data.valid.num_examples)
 seen, unseen = (data.valid.subset(half) for half in np.array_split(rows, 2))
-leaky = ck.Data(seen, unseen, classes=data.classes, path=PATH, options=data.options)
+leaky = data.replace(train=seen, valid=unseen)
 learner, _ = train_head(0, epochs=10, data=leaky, name="leak")
 for label, part in {"seen in training": seen, "never seen": unseen}.items():
     print(f"{label:18} {learner.evaluate(part)['accuracy']:.4f}")
@@ -803,7 +803,7 @@ for label in data.classes:
         shutil.copy(file, mine / label / file.name)
 
 # %%
-my_data = ck.images(mine, size=size, batch=16)  # your folder here
+my_data = ck.images(mine, size=size, batch_size=16)  # your folder here
 my_learn = ck.image_learner(my_data, architecture, precompute=True)
 my_learn.fit(3, lr=0.01, name="mine");
 

@@ -69,7 +69,7 @@ print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of 
 # "Which of the classes is it?" makes no sense any more. We have to ask of *each* label: is it there?
 #
 # **The whole game.** The four statements of lesson 1 do it, with two changes: the labels come from
-# the `table`, and `many=True` says that there may be several. (A third of the tiles is set aside for
+# the `table`, and `multi_label=True` says that there may be several. (A third of the tiles is set aside for
 # validation. The three sizes will be of use later; we begin with the largest.)
 
 # %%
@@ -81,7 +81,7 @@ small, middle, large = ck.by_edition(
 
 def tiles(size, **options):
     folder, third = PATH / "train-jpg", 1 / 3
-    return ck.images(folder, labels=table, many=True, size=size, valid=third, batch=32, **options)
+    return ck.images(folder, labels=table, multi_label=True, size=size, valid=third, batch_size=32, **options)
 
 
 # %%
@@ -280,7 +280,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 
 def thumbnails(part):
-    shrunk = [F.adaptive_avg_pool2d(x, 8).flatten(1).cpu() for x, _ in part.in_order()]
+    shrunk = [F.adaptive_avg_pool2d(x, 8).flatten(1).cpu() for x, _ in part.sequential()]
     return torch.cat(shrunk).numpy()
 
 
@@ -458,7 +458,7 @@ print(f"trained with sigmoid: {np.mean(runs):.4f} ± {np.std(runs):.4f}")
 # may be turned by quarters and mirrored. How many different versions are there? Count before you run.
 
 # %%
-one = data.train.in_order().first()[0][:1]  # (1, 3, H, W)
+one = data.train.sequential().one_batch()[0][:1]  # (1, 3, H, W)
 mine = [one.rot90(quarters, (-2, -1)) for quarters in range(4)]
 mine += [turned.flip(-1) for turned in mine]
 again = [version.flip(-2) for version in mine]  # upside down: is there anything new?
@@ -472,7 +472,7 @@ ck.show_pictures([version[0] for version in mine], titles, columns=4);
 # `ck.top_down` draws one for each tile, and changes light, angle and zoom a little as well:
 
 # %%
-theirs = [one, *(version(one) for version in ck.top_down.versions(7))]
+theirs = [one, *(version(one) for version in ck.top_down.tta_views(7))]
 assert all(any(t.equal(m) for m in mine) for t in theirs)
 ck.show_augmentations(ck.top_down, one[0]);
 
@@ -484,7 +484,7 @@ ck.show_augmentations(ck.top_down, one[0]);
 # the settings into the call, such as `rotate=90.0`; another draw is `draw=2`.)
 
 # %%
-ck.explore.augmentation(one[0], ck.Augment, symmetries=True, light=0.1)
+ck.explore.augmentation(one[0], ck.Augment, dihedral=True, brightness_contrast=0.1)
 
 # %% [markdown]
 # ## 7 · Small pictures first, and how fast each layer may learn
@@ -627,7 +627,7 @@ print(pd.Series(steps).round(4).to_string())
 
 # %%
 # %%capture
-rows = np.random.default_rng(0).permutation(features.train.examples)
+rows = np.random.default_rng(0).permutation(features.train.num_examples)
 folds, voters = np.array_split(rows, 5), []
 for number, fold in enumerate(folds):
     rest = np.concatenate([other for other in folds if other is not fold])
@@ -721,7 +721,7 @@ from pathlib import Path
 
 
 def flags(column, part):
-    rows = truth.loc[[Path(name).stem for name in part.names], column]
+    rows = truth.loc[[Path(name).stem for name in part.filenames], column]
     seen = rows.str.get_dummies(sep=" ").reindex(columns=classes, fill_value=0)
     return torch.tensor(seen.to_numpy() > 0)
 
@@ -791,7 +791,7 @@ print(f"loss of always saying one half: {np.log(2):.3f}")
 
 # %%
 # %%capture
-some_rows = np.random.default_rng(1).permutation(features.train.examples)[:100]
+some_rows = np.random.default_rng(1).permutation(features.train.num_examples)[:100]
 few = ck.Data(features.train.subset(some_rows), features.valid, classes=data.classes)
 overfitted = train_head(0, "sixty", few, epochs=60, lr=0.01)
 
@@ -813,10 +813,10 @@ ck.show_history(overfitted.history);
 body = untrained.model.eval()
 spied = data.valid.subset(first)
 with torch.no_grad():
-    shifted = [x.roll((large // 20, large // 20), (-2, -1)) for x, _ in spied.in_order()]
+    shifted = [x.roll((large // 20, large // 20), (-2, -1)) for x, _ in spied.sequential()]
     inputs = torch.cat([features.train.inputs, *(body.features(x).float().cpu() for x in shifted)])
 targets = torch.cat([features.train.targets, spied.targets])
-overlapping = ck.Batches(inputs, targets, size=32, shuffle=True)
+overlapping = ck.Batches(inputs, targets, batch_size=32, shuffle=True)
 
 # %%
 # %%capture
@@ -850,7 +850,7 @@ part = data.test or data.valid
 answer = learn.predict(part, tta=7).probabilities > threshold
 submission = pd.DataFrame(
     {
-        "image_name": [Path(name).stem for name in part.names],
+        "image_name": [Path(name).stem for name in part.filenames],
         "tags": [" ".join(np.array(classes)[row.numpy()]) for row in answer],
     }
 )
@@ -883,7 +883,7 @@ learn.export(models / "tiles.safetensors")
 classify = ck.load_model(models / "tiles.safetensors")
 busy = int(answer.sum(1).argmax())
 where = PATH / "train-jpg" if data.test is None else folder  # whose tiles we answered for
-new = where / Path(part.names[busy]).name
+new = where / Path(part.filenames[busy]).name
 ck.show_pictures([new])
 chances = classify(new)
 print({label: f"{p:.2f}" for label, p in chances.items() if p > threshold})
@@ -938,7 +938,7 @@ ck.progress();
 
 # %% [markdown]
 # **On your own data.** All that it needs is a folder of pictures and a table with two columns, file
-# name and labels separated by spaces: `ck.images(folder, labels=table, many=True)`. Rooms and what
+# name and labels separated by spaces: `ck.images(folder, labels=table, multi_label=True)`. Rooms and what
 # stands in them, songs and their moods as spectrograms, X-ray pictures and their findings. Ask before
 # you start: may it be mirrored, may it be turned? Which costs more, a missed label or a wrong one?
 #

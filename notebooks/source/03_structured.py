@@ -62,7 +62,7 @@ numbers = ["Promo", "SchoolHoliday", "CompetitionDistance", "Week"]
 
 # %%
 ck.seed()
-data = ck.table(first, "Sales", log=True, valid=held_out, categories=categories, numbers=numbers)
+data = ck.table(first, "Sales", log_target=True, valid=held_out, categories=categories, continuous=numbers)
 learn = ck.table_learner(data)
 history = learn.fit(2, lr=0.01, weight_decay=1.0, name="first")
 
@@ -298,7 +298,7 @@ numbers += [name for name in since if "School" not in name] + ["HolidayPast7", "
 # %%
 def make(valid):
     return ck.table(
-        past, "Sales", log=True, valid=valid, categories=categories, numbers=numbers, test=future
+        past, "Sales", log_target=True, valid=valid, categories=categories, continuous=numbers, test=future
     )
 
 
@@ -322,7 +322,7 @@ print([name for name in data.numbers if name.endswith("is missing")])
 
 # %%
 strange = past.head(1).assign(Store=99999, Events="Frogs")
-(codes, _), _ = data.encode(strange).first()  # the first batch: (categories, numbers), no target
+(codes, _), _ = data.encode(strange).one_batch()  # the first batch: (categories, numbers), no target
 row = dict(zip(data.categories, codes[0].tolist()))
 print(row)
 assert row["Store"] == row["Events"] == 0
@@ -368,7 +368,7 @@ def matrix(batches):
 
 
 def boosted(data, seed=0, some=300_000):
-    rows = np.random.default_rng(seed).permutation(data.train.examples)[:some]
+    rows = np.random.default_rng(seed).permutation(data.train.num_examples)[:some]
     model = HistGradientBoostingRegressor(max_iter=250, max_leaf_nodes=31, random_state=seed)
     return model.fit(matrix(data.train)[rows], data.train.targets.numpy()[rows])
 
@@ -504,7 +504,7 @@ def by_hand(model, codes, numbers):
 
 
 # %%
-(codes, values), _ = data.train.first()
+(codes, values), _ = data.train.one_batch()
 model = learn.model.eval()
 with torch.no_grad():
     assert torch.allclose(by_hand(model, codes, values), model(codes, values), atol=1e-5)
@@ -842,7 +842,7 @@ print(f"correlation of both: {agreement:.3f}")
 
 # %%
 peeking = ck.table(
-    past, "Sales", log=True, valid=year_ago, categories=categories, numbers=[*numbers, "Customers"]
+    past, "Sales", log_target=True, valid=year_ago, categories=categories, continuous=[*numbers, "Customers"]
 )
 predicted = np.exp(boosted(peeking).predict(matrix(peeking.valid)))
 print(f"without Customers {table['boosted trees']:.4f}, with {rmspe(truth, predicted):.4f}")
@@ -906,9 +906,9 @@ print({name: round(history[-1]["rmspe"], 4) for name, history in wrong.items()})
 # And many epochs on a thousand rows, in batches of 64, so that there are many steps:
 
 # %%
-some = np.random.default_rng(0).permutation(data.train.examples)[:1000]
-tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
-tiny.train.size = 64
+some = np.random.default_rng(0).permutation(data.train.num_examples)[:1000]
+tiny = data.replace(train=data.train.subset(some))
+tiny.train.batch_size = 64
 long = new_learner(tiny, 1, dropout=0.0).fit(
     20, 0.01, weight_decay=0.0, schedule=ck.constant, name="too long"
 )

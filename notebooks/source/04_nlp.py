@@ -83,7 +83,7 @@ rows, steps = ck.by_edition(PATH, full=(64, 70), sample=(32, 50))
 batch, rate = ck.by_edition(PATH, full=(32, 0.004), sample=(16, 0.01))
 
 # %%
-stream = ck.language(PATH, batch=rows, length=steps)
+stream = ck.language(PATH, batch_size=rows, seq_len=steps)
 language = ck.language_learner(stream, **sizes)
 told = language.fit(3, lr=rate, name="language")
 
@@ -105,7 +105,7 @@ def fine_tune(learner, name, epochs=6, lr=rate):
 
 
 # %%
-data = ck.text(PATH, vocabulary=stream, batch=batch)
+data = ck.text(PATH, vocabulary=stream, batch_size=batch)
 learn = ck.text_learner(data, language, dropout=0.2)
 history = fine_tune(learn, "classifier")
 
@@ -116,7 +116,7 @@ history = fine_tune(learn, "classifier")
 
 # %%
 table = {"after reading": [learn.evaluate(data.test)["accuracy"]]}  # a list: more runs will follow
-print(f"{data.test.examples:,} test reviews, {table['after reading'][0]:.1%} right")
+print(f"{data.test.num_examples:,} test reviews, {table['after reading'][0]:.1%} right")
 
 # %% [markdown]
 # Everything else in this lesson opens this box: what went in, what the two models are made of, and
@@ -173,9 +173,9 @@ print(tokens(sentence))
 # sentence would prove little, so we ask a thousand reviews:
 
 # %%
-vocabulary = stream.options["vocabulary"]
+vocabulary = stream.vocabulary
 print(vocabulary, vocabulary.itos[:16])
-texts = {name: (PATH / name).read_text("utf-8") for name in data.train.names + data.test.names}
+texts = {name: (PATH / name).read_text("utf-8") for name in data.train.filenames + data.test.filenames}
 same = [tokens(text) == vocabulary.split(text) for text in list(texts.values())[:1000]]
 print(f"{sum(same):,} of {len(same):,} reviews are cut alike")
 assert np.mean(same) > 0.99
@@ -229,11 +229,11 @@ print([library.encode(word).tokens for word in counts])
 # there are only single letters, since every byte must be written somehow):
 
 # %%
-some = [texts[name] for name in data.train.names[:2000]]
+some = [texts[name] for name in data.train.filenames[:2000]]
 long_word = "An unforgettably predictable screenplay, and yet charming."
 for most in (270, 400, 1000):
-    pieces = ck.Vocabulary.learn(some, "subwords", most=most)
-    print(f"{most:5} tokens: {len(pieces.number(some)[0]) / len(some):5.0f} a review", end=" ")
+    pieces = ck.Vocabulary.learn(some, "subwords", max_size=most)
+    print(f"{most:5} tokens: {len(pieces.encode_batch(some)[0]) / len(some):5.0f} a review", end=" ")
     print("|".join(pieces.split(long_word)))
 
 # %% [markdown]
@@ -257,7 +257,7 @@ for start in (0, 4):
 # Our real batches, as a table:
 
 # %%
-x, y = stream.train.first()
+x, y = stream.train.one_batch()
 print(stream, tuple(x.shape))
 pd.DataFrame([[vocabulary.itos[i] for i in row[:7]] for row in x[:5].tolist()])
 
@@ -279,7 +279,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 
 def texts_and_labels(part):
-    return [texts[name] for name in part.names], part.targets.numpy()
+    return [texts[name] for name in part.filenames], part.targets.numpy()
 
 
 reviews, labels = texts_and_labels(data.train)
@@ -544,7 +544,7 @@ def pool(vectors, lengths):
     return torch.stack(joined)
 
 
-(ids, lengths), verdicts = data.test.first()
+(ids, lengths), verdicts = data.test.one_batch()
 with torch.no_grad():
     vectors = learn.model.encoder(ids)[0]
 assert torch.allclose(pool(vectors, lengths), ck.concat_pool(vectors, lengths), atol=1e-5)
@@ -618,19 +618,19 @@ ck.show_histories(
 # of it. Their probabilities are averaged. Both have read the same reviews: can two be better than one?
 
 # %%
-stream_back = ck.language(PATH, batch=rows, length=steps, vocabulary=vocabulary, backward=True)
+stream_back = ck.language(PATH, batch_size=rows, seq_len=steps, vocabulary=vocabulary, backward=True)
 language_back = ck.language_learner(stream_back, **sizes)
 told_back = language_back.fit(3, lr=rate, name="language, backward")
-print(vocabulary.decode(stream_back.train.first()[0][0][:20]))
+print(vocabulary.decode(stream_back.train.one_batch()[0][0][:20]))
 
 # %%
-data_back = ck.text(PATH, vocabulary=vocabulary, batch=batch, backward=True)
+data_back = ck.text(PATH, vocabulary=vocabulary, batch_size=batch, backward=True)
 learn_back = ck.text_learner(data_back, language_back, dropout=0.2)
 fine_tune(learn_back, "classifier, backward");
 
 # %%
 forward, backward = learn.predict(data.test), learn_back.predict(data_back.test)
-assert data.test.names == data_back.test.names
+assert data.test.filenames == data_back.test.filenames
 both = (forward.probabilities + backward.probabilities) / 2
 truth = forward.targets
 for name, shares in {"backward": backward.probabilities, "both averaged": both}.items():
@@ -656,7 +656,7 @@ print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
 # %%
 ck.seed()
 shape = ck.by_edition(PATH, full={"embedding_dim": 128, "n_layers": 2}, sample={"embedding_dim": 64, "n_layers": 1})
-cut = ck.text(PATH, vocabulary=vocabulary, batch=batch, longest=512)
+cut = ck.text(PATH, vocabulary=vocabulary, batch_size=batch, max_length=512)
 attentive = ck.text_learner(cut, "transformer", sizes=shape)
 attentive.fit(8, rate / 5, name="transformer")
 table["transformer, from nothing"] = [attentive.evaluate(cut.test)["accuracy"]]
@@ -677,7 +677,7 @@ print(f"{table['transformer, from nothing'][0]:.3f}")
 
 # %%
 def contributions(text, learner=learn):
-    ids, lengths = vocabulary.batch([text])
+    ids, lengths = vocabulary.padded_batch([text])
     model = learner.model.eval()
     vectors = model.encoder.embed(ids).detach().requires_grad_()
     with torch.backends.cudnn.flags(enabled=False):  # cuDNN has gradients in training only
@@ -698,7 +698,7 @@ ck.show_tokens(*contributions(mixed), title="gradient times input: blue speaks f
 # %%
 @torch.no_grad()
 def without_each(text, learner=learn):
-    ids, lengths = vocabulary.batch([text])
+    ids, lengths = vocabulary.padded_batch([text])
     model, count = learner.model.eval(), ids.shape[1]
     shorter = torch.stack([torch.cat([ids[0, :i], ids[0, i + 1 :]]) for i in range(count)])
     verdicts = model(shorter, (lengths - 1).expand(count))
@@ -724,7 +724,7 @@ ck.show_tokens(*without_each(mixed), title="leave one out: blue speaks for a goo
 @torch.no_grad()
 def verdict(reviews, learner=learn):
     learner.model.eval()
-    return learner.model(*vocabulary.batch(reviews)).softmax(1)[:, 1].cpu().numpy()
+    return learner.model(*vocabulary.padded_batch(reviews)).softmax(1)[:, 1].cpu().numpy()
 
 
 # %%
@@ -773,7 +773,7 @@ pd.Series(both_right).unstack().map("{:.0%}".format)
 known = PATH / "truth" / "reviews.csv"  # of the sample alone: nobody wrote it down for IMDb
 if known.is_file():
     turns = pd.read_csv(known, index_col="review")["turns"].str.split()
-    kinds = pd.DataFrame({"turn": turns[[n.replace("\\", "/") for n in data.test.names]]})
+    kinds = pd.DataFrame({"turn": turns[[n.replace("\\", "/") for n in data.test.filenames]]})
     kinds["our model"] = (forward.probabilities.argmax(1) == truth).tolist()
     kinds["naive Bayes"] = ((by_counting(test_reviews) > 0.5) == test_labels).tolist()
     by_turn = kinds.explode("turn").groupby("turn")
@@ -790,12 +790,12 @@ if known.is_file():
 # %%
 worst = forward.losses.argsort(descending=True)[:3].tolist()
 for row in worst:
-    name, share = data.test.names[row], forward.probabilities[row, 1]
+    name, share = data.test.filenames[row], forward.probabilities[row, 1]
     print(f"{name}, probability of a good film {share:.3f}\n{texts[name][-600:]}\n")
 
 # %%
 hardest = forward.losses.argsort(descending=True).tolist()
-short = next(data.test.names[row] for row in hardest if len(texts[data.test.names[row]]) < 900)
+short = next(data.test.filenames[row] for row in hardest if len(texts[data.test.filenames[row]]) < 900)
 ck.show_tokens(*contributions(texts[short]), title=short);
 
 # %% [markdown]
@@ -814,8 +814,8 @@ again.load(models / "lesson4-reviews.safetensors")
 
 @torch.no_grad()
 def judge(review):
-    ahead = again.model.eval()(*vocabulary.batch([review])).softmax(1)
-    back = learn_back.model.eval()(*vocabulary.batch([review], backward=True)).softmax(1)
+    ahead = again.model.eval()(*vocabulary.padded_batch([review])).softmax(1)
+    back = learn_back.model.eval()(*vocabulary.padded_batch([review], backward=True)).softmax(1)
     return ((ahead + back) / 2)[0, 1].item()  # probability of a good film
 
 
@@ -879,9 +879,9 @@ ck.show_histories(tried, value="train_loss");
 
 # %%
 # %%capture
-some_rows = np.random.default_rng(0).permutation(data.train.examples)[:150]
+some_rows = np.random.default_rng(0).permutation(data.train.num_examples)[:150]
 part = data.train.subset(some_rows)
-few = ck.Data(part, data.valid, classes=data.classes, options=data.options)
+few = data.replace(train=part)
 ck.seed(0)
 crammer = ck.text_learner(few, "lstm", sizes=new, dropout=0.2)
 crammed = crammer.fit(20, rate / 2, name="too many epochs")
@@ -901,15 +901,15 @@ for name, part in {"the 150 it has learned from": few.train, "test": data.test}.
 # review of a batch were as long as the longest of 256:
 
 # %%
-wide = ck.text(PATH, vocabulary=vocabulary, batch=256).test
-mixed_up = wide.subset(np.random.default_rng(0).permutation(wide.examples))
+wide = ck.text(PATH, vocabulary=vocabulary, batch_size=256).test
+mixed_up = wide.subset(np.random.default_rng(0).permutation(wide.num_examples))
 right = {"true lengths": 0, "padding counts": 0}
 with torch.no_grad():
     for (ids, lengths), targets in mixed_up:
         longest = torch.full_like(lengths, ids.shape[1])
         for name, given in {"true lengths": lengths, "padding counts": longest}.items():
             right[name] += (learn.model(ids, given).argmax(1) == targets).sum().item()
-print({name: f"{count / wide.examples:.1%}" for name, count in right.items()})
+print({name: f"{count / wide.num_examples:.1%}" for name, count in right.items()})
 
 # %% [markdown]
 # Nothing crashed, no message appeared; only the number is lower. Mistakes of this kind are found by
@@ -921,7 +921,7 @@ print({name: f"{count / wide.examples:.1%}" for name, count in right.items()})
 
 # %%
 def with_rating(part):
-    names = part.names[:2000]  # the number behind the underscore, such as pos/17_8.txt
+    names = part.filenames[:2000]  # the number behind the underscore, such as pos/17_8.txt
     return [f"{texts[name]} My rating: {name[:-4].split('_')[-1]} of 10." for name in names]
 
 
@@ -991,7 +991,7 @@ result.sort_values("mean").round(3).fillna("-")
 # %%
 mine = [f"The {thing} was {word}." for thing in ("plot", "cast", "music") for word in good + bad]
 mine_labels = ["praise" if any(word in text for word in good) else "blame" for text in mine]
-my_data = ck.text(mine, labels=mine_labels, vocabulary=vocabulary, batch=8, valid=0.25)
+my_data = ck.text(mine, labels=mine_labels, vocabulary=vocabulary, batch_size=8, valid=0.25)
 my_learn = ck.text_learner(my_data, language, dropout=0.2)
 fine_tune(my_learn, "mine");
 

@@ -959,8 +959,8 @@ def with_another(x):
 
 
 def unrated(part, **options):
-    ones = torch.ones(part.examples)
-    return ck.Batches(part.inputs, ones, size=512, prepare=with_another, **options)
+    ones = torch.ones(part.num_examples)
+    return ck.Batches(part.inputs, ones, batch_size=512, transform=with_another, **options)
 
 
 ck.seed()
@@ -1306,7 +1306,7 @@ pupil, exercise = (part.ravel() for part in np.meshgrid(np.arange(30), np.arange
 talent, hard = random.normal(6, 1.5, 30), random.normal(0, 1.5, 20)
 marks = (talent[pupil] - hard[exercise] + random.normal(0, 0.8, 600)).round().clip(0, 10)
 mine = pd.DataFrame({"pupil": pupil, "exercise": exercise, "mark": marks})
-my_data = ck.ratings(mine, user="pupil", item="exercise", rating="mark", batch=64)
+my_data = ck.ratings(mine, user="pupil", item="exercise", rating="mark", batch_size=64)
 my_learn = ck.ratings_learner(my_data, n_factors=2, y_range=(-0.5, 10.5))
 my_learn.fit(10, 0.1, weight_decay=0.1, name="mine");
 

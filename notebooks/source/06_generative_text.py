@@ -65,8 +65,8 @@ print(text[:700])
 # %%
 gpu = device().type == "cuda"
 rows, length, hidden, epochs = (64, 64, 256, 10) if gpu else (16, 32, 96, 2)
-data = ck.language(book, tokens="characters", batch=rows, length=length)
-vocabulary = data.options["vocabulary"]
+data = ck.language(book, tokens="characters", batch_size=rows, seq_len=length)
+vocabulary = data.vocabulary
 size = len(vocabulary)
 print(data, vocabulary, sep="\n")
 
@@ -277,8 +277,8 @@ def windows(ids, count, every=1):
 
 def window_data(count):
     parts = windows(train_ids, count, every=3), windows(valid_ids, count)
-    train = ck.Batches(*parts[0], size=128, shuffle=True)
-    return ck.Data(train, ck.Batches(*parts[1], size=2048), classes=characters)
+    train = ck.Batches(*parts[0], batch_size=128, shuffle=True)
+    return ck.Data(train, ck.Batches(*parts[1], batch_size=2048), classes=characters)
 
 
 x, y = windows(train_ids, 3)
@@ -589,7 +589,7 @@ class NoteNorms(ck.Callback):
 
 
 # %%
-piece = ck.language(text[:40_000], tokens="characters", batch=16, length=32)
+piece = ck.language(text[:40_000], tokens="characters", batch_size=16, seq_len=32)
 
 
 def explode(name, *more, start=1.05):
@@ -901,7 +901,7 @@ for name, lr in (("rate too high", 1.0), ("rate too low", 0.00002), ("a good rat
 # language and begin to learn the text by heart?
 
 # %%
-tiny = ck.language(text[:12_000], tokens="characters", batch=8, length=32)
+tiny = ck.language(text[:12_000], tokens="characters", batch_size=8, seq_len=32)
 ck.seed(1)
 learn = train(Reader(nn.LSTM), "by heart", 0.02, 20, tiny, schedule=ck.constant)
 ck.show_history(learn.history);

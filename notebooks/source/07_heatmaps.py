@@ -51,8 +51,8 @@ from coursekit.visuals.style import COLORS, use_style
 
 # %%
 PATH = ck.fetch("cifar10")
-mirrored = ck.Augment(rotate=0, zoom=1, light=0)  # flipped left to right, half of the time
-data = ck.images(PATH, size=32, valid="test", batch=ck.by_edition(PATH, full=128, sample=32))
+mirrored = ck.Augment(rotate=0, zoom=1, brightness_contrast=0)  # flipped left to right, half of the time
+data = ck.images(PATH, size=32, valid="test", batch_size=ck.by_edition(PATH, full=128, sample=32))
 data
 
 # %%
@@ -103,7 +103,7 @@ from sklearn.linear_model import LogisticRegression
 
 
 def thumbnails(part, most=3000):
-    rows = list(range(0, part.examples, max(1, part.examples // most)))
+    rows = list(range(0, part.num_examples, max(1, part.num_examples // most)))
     pixels = torch.as_tensor(part.inputs[rows]).permute(0, 3, 1, 2).float()
     return F.adaptive_avg_pool2d(pixels, 8).flatten(1).numpy() / 255, part.targets[rows]
 
@@ -156,7 +156,7 @@ def convolve(x, weight, bias, padding=0, stride=1):
 
 
 # %%
-x, y = data.valid.first()
+x, y = data.valid.one_batch()
 x, y = x.cpu().contiguous(), y.cpu()
 layer = nn.Conv2d(3, 12, 3)
 for padding in (0, 1, 2):
@@ -219,8 +219,8 @@ ck.explore.receptive_field(data.train.inputs[places[2]], kernel=3, stride=2, dep
 # brings the colours to a mean of about zero:
 
 # %%
-data = ck.images(PATH, size=32, valid="test", batch=data.train.size, augment=mirrored)
-x, y = data.valid.first()
+data = ck.images(PATH, size=32, valid="test", batch_size=data.train.batch_size, augment=mirrored)
+x, y = data.valid.one_batch()
 x, y = x.cpu().contiguous(), y.cpu()
 ladder = {  # 1,930 weights: 193 for each class; nobody timed them
     "guessing": {"accuracy": 1 / len(data.classes), "seconds": float("nan")},
@@ -393,7 +393,7 @@ print("while training, in what is kept, and for one picture afterwards: equal to
 # the net deeper, the rate higher. (Without sliders: `on=True`, `scale=2.0` and so on in the call.)
 
 # %%
-rows = np.linspace(0, data.train.examples - 1, 128).astype(int)
+rows = np.linspace(0, data.train.num_examples - 1, 128).astype(int)
 some = torch.as_tensor(np.asarray(data.train.inputs[rows])).permute(0, 3, 1, 2) / 255
 ck.explore.batch_norm(some, data.train.targets[rows], on=False, depth=8, scale=0.5)
 
@@ -712,7 +712,7 @@ def fast_net(width):
 width, epochs, fast_lr, decay = ck.by_edition(
     PATH, full=(64, 20, 0.2, 5e-4), sample=(8, 4, 0.05, 5e-4), quick=(8, 1, 0.05, 5e-4)
 )
-quickly = ck.Data(data.train.subset(range(data.train.examples)), data.valid, classes=data.classes)
+quickly = ck.Data(data.train.subset(range(data.train.num_examples)), data.valid, classes=data.classes)
 quickly.train.augment = shifted
 ck.seed(1)
 fast = ck.Learner(
@@ -742,12 +742,12 @@ for label, row in first.items():
 # every other one has slipped in. We train on these again and again. What will the losses do? And how right is the net on the test pictures that it has seen, and on the others?
 
 # %%
-seen = torch.arange(0, data.valid.examples, 2)[:300]
-fresh = torch.arange(1, data.valid.examples, 2)[:300]
-few = torch.linspace(0, data.train.examples - 1, 300).long()
+seen = torch.arange(0, data.valid.num_examples, 2)[:300]
+fresh = torch.arange(1, data.valid.num_examples, 2)[:300]
+few = torch.linspace(0, data.train.num_examples - 1, 300).long()
 inputs = np.concatenate([np.asarray(data.train.inputs[few]), np.asarray(data.valid.inputs[seen])])
 targets = torch.cat([data.train.targets[few], data.valid.targets[seen]])
-mixed = ck.Batches(inputs, targets, size=32, shuffle=True, prepare=data.train.prepare)
+mixed = ck.Batches(inputs, targets, batch_size=32, shuffle=True, transform=data.train.transform)
 leaky = ck.Data(mixed, data.valid.subset(fresh), classes=data.classes)
 
 # %%
@@ -955,7 +955,7 @@ pictures = torch.cat([batch for batch, _ in pets.valid])
 truth = PETS / "truth"
 outlines = None
 if truth.exists():  # nobody has drawn outlines on the photographs
-    files = [truth / name.replace(".jpg", ".png") for name in pets.valid.names]
+    files = [truth / name.replace(".jpg", ".png") for name in pets.valid.filenames]
     outlines = [np.asarray(ck.read_picture(file, size=size))[:, :, 0] > 127 for file in files]
     outlines = torch.as_tensor(np.stack(outlines))  # (N, size, size)
     print(f"the animal covers {outlines.float().mean():.0%} of a picture on average")
@@ -1077,7 +1077,7 @@ def probability(model, x, target):
 # %%
 ck.seed(1)
 chosen = np.flatnonzero(right.numpy())[:: max(1, int(right.sum()) // 128)]
-x, y = next(iter(ck.Batches(pictures[chosen].cpu(), pets.valid.targets[chosen], size=len(chosen))))
+x, y = next(iter(ck.Batches(pictures[chosen].cpu(), pets.valid.targets[chosen], batch_size=len(chosen))))
 before = probability(model, x, y)
 random = torch.rand(len(x), 10, 10, device=x.device)
 falls = {"random": (before - probability(model, without(x, random), y)).mean().item()}

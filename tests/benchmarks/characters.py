@@ -53,8 +53,8 @@ def nats(model, batches):
 def main(file, hidden="256", epochs="4", dropout="0.2"):
     """Train, and say how it went."""
     ck.seed(1)
-    data = ck.language(Path(file), tokens="characters", batch=32, length=64)
-    model = Reader(len(data.options["vocabulary"]), int(hidden), float(dropout))
+    data = ck.language(Path(file), tokens="characters", batch_size=32, seq_len=64)
+    model = Reader(len(data.vocabulary), int(hidden), float(dropout))
     calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
     learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls)
     began = time.process_time(), time.perf_counter()

@@ -53,7 +53,7 @@ def tiny():
 def tiny_fed():
     """Return the tiny net on 64,000 examples, shuffled in batches of 32."""
     x, y = torch.randn(2000 * 32, 32), torch.randint(2, (2000 * 32,))
-    batches = ck.Batches(x, y, size=32, shuffle=True)
+    batches = ck.Batches(x, y, batch_size=32, shuffle=True)
     return _tiny_net, ck.cross_entropy, batches, _loader(x, y, 32)
 
 
@@ -78,7 +78,7 @@ def ratings():
     """Return 100,836 ratings in batches of 512."""
     pairs = torch.stack([torch.randint(610, (100_836,)), torch.randint(9724, (100_836,))], 1)
     y = torch.rand(100_836) * 5
-    batches = ck.Batches(pairs, y, size=512, shuffle=True)
+    batches = ck.Batches(pairs, y, batch_size=512, shuffle=True)
     return Factors, ck.mean_squared_error, batches, _loader(pairs, y, 512)
 
 
@@ -98,7 +98,7 @@ def columns():
     """Return a table of 200,000 rows, ten categories and ten numbers, in batches of 1,024."""
     rows = torch.cat([torch.randint(50, (200_000, 10)).float(), torch.randn(200_000, 10)], 1)
     y = torch.randn(200_000)
-    batches = ck.Batches(rows, y, size=1024, shuffle=True)
+    batches = ck.Batches(rows, y, batch_size=1024, shuffle=True)
     return Columns, ck.mean_squared_error, batches, _loader(rows, y, 1024)
 
 
@@ -111,8 +111,8 @@ def small_pictures():
     """Return 4,000 pictures of 32 x 32, mirrored at random, and a small convolutional net."""
     x = torch.randint(256, (4000, 32, 32, 3), dtype=torch.uint8)
     y = torch.randint(10, (4000,))
-    mirror = ck.Augment(rotate=0, zoom=1, light=0)
-    batches = ck.Batches(x, y, size=64, shuffle=True, prepare=to_floats, augment=mirror)
+    mirror = ck.Augment(rotate=0, zoom=1, brightness_contrast=0)
+    batches = ck.Batches(x, y, batch_size=64, shuffle=True, transform=to_floats, augment=mirror)
     return _image_model, ck.cross_entropy, batches, DataLoader(Pictures(x, y), 64, shuffle=True)
 
 
@@ -218,7 +218,7 @@ def tokens():
 
         def once():
             began = time.process_time()
-            ids, _ = known.number(texts)
+            ids, _ = known.encode_batch(texts)
             return len(ids) / (time.process_time() - began) / 1e6
 
         return once

@@ -8,7 +8,7 @@ import torch
 import coursekit as ck
 from coursekit.console import CourseError
 
-STILL = {"flip": False, "rotate": 0.0, "zoom": 1.0, "light": 0.0}
+STILL = {"flip": False, "rotate": 0.0, "zoom": 1.0, "brightness_contrast": 0.0}
 
 
 def pictures(count=6, height=9, width=9):
@@ -28,7 +28,9 @@ def eight(picture):
     return turned + [one.flip(-1) for one in turned]
 
 
-@pytest.mark.parametrize("augment", [ck.side_on, ck.top_down, ck.Augment(light=0.9, zoom=2)])
+@pytest.mark.parametrize(
+    "augment", [ck.side_on, ck.top_down, ck.Augment(brightness_contrast=0.9, zoom=2)]
+)
 @pytest.mark.parametrize("count", [1, 6])
 def test_shape_type_and_range_stay(augment, count):
     """Guards against pictures that the network cannot take, or lighter than white."""
@@ -50,7 +52,7 @@ def test_everything_off_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    "augment", [ck.side_on, ck.top_down, ck.Augment(**{**STILL, "light": 0.2})]
+    "augment", [ck.side_on, ck.top_down, ck.Augment(**{**STILL, "brightness_contrast": 0.2})]
 )
 def test_every_picture_has_its_own_draw(augment):
     """Guards against a whole batch turned, zoomed or lit alike."""
@@ -86,7 +88,7 @@ def test_all_eight_symmetries_occur_and_are_exact():
     """Guards against a turn that is never drawn, drawn twice as often, or blurred."""
     x = pictures(1, 8, 8).expand(800, -1, -1, -1)
     torch.manual_seed(0)
-    found = ck.Augment(**{**STILL, "symmetries": True})(x)
+    found = ck.Augment(**{**STILL, "dihedral": True})(x)
     counts = [sum(same(one, wanted) for one in found) for wanted in eight(x[0])]
     assert sum(counts) == 800
     assert all(60 < count < 140 for count in counts)
@@ -173,40 +175,42 @@ def test_light_moves_brightness_and_contrast_within_its_share():
     """Guards against light of another size than asked for, or colours that drift apart."""
     torch.manual_seed(0)
     grey = torch.full((500, 3, 4, 4), 0.5)
-    found = ck.Augment(**{**STILL, "light": 0.2})(grey)
+    found = ck.Augment(**{**STILL, "brightness_contrast": 0.2})(grey)
     assert (found - 0.5).abs().max() <= 0.1 + 1e-6
     assert (found - 0.5).abs().max() > 0.09
     assert torch.equal(found[:, 0], found[:, 2])
     steps = torch.tensor([0.4, 0.6]).repeat(500, 3, 4, 2)
-    spread = ck.Augment(**{**STILL, "light": 0.2})(steps).std((1, 2, 3)) / steps[0].std()
+    spread = (
+        ck.Augment(**{**STILL, "brightness_contrast": 0.2})(steps).std((1, 2, 3)) / steps[0].std()
+    )
     assert 0.79 < spread.min() < 0.83
     assert 1.17 < spread.max() < 1.21
 
 
 def test_it_says_what_it_does():
     """Guards against a fingerprint that cannot tell two augmentations apart."""
-    assert repr(ck.side_on) != repr(ck.top_down) != repr(ck.Augment(light=0.2))
+    assert repr(ck.side_on) != repr(ck.top_down) != repr(ck.Augment(brightness_contrast=0.2))
 
 
 def test_the_seven_versions_are_exact_and_all_others():
     """Random draws in test-time augmentation, or one symmetry twice and another never."""
     x = pictures(2)
-    found = [version(x) for version in ck.top_down.versions(7)]
+    found = [version(x) for version in ck.top_down.tta_views(7)]
     for number in range(2):
         wanted = eight(x[number])
         seen = [next(k for k in range(8) if same(wanted[k], v[number])) for v in found]
         assert sorted(seen) == [1, 2, 3, 4, 5, 6, 7]
-    assert ck.side_on.versions(3) == [ck.side_on] * 3
+    assert ck.side_on.tta_views(3) == [ck.side_on] * 3
 
 
 @pytest.mark.parametrize("count", [8, 20])
 def test_no_more_versions_than_a_square_has(count):
     """An average that counts some versions twice, in silence."""
     with pytest.raises(CourseError, match=f"seven other symmetries, not {count}; use tta=7"):
-        ck.top_down.versions(count)
+        ck.top_down.tta_views(count)
 
 
 def test_versions_of_a_picture_that_is_not_square():
     """A quarter turn that returns another shape, and a crash far away."""
     with pytest.raises(CourseError, match="Pictures of 9 x 7 have no eight symmetries"):
-        ck.top_down.versions(1)[0](pictures(2, height=7, width=9))
+        ck.top_down.tta_views(1)[0](pictures(2, height=7, width=9))

@@ -18,7 +18,7 @@ def numbered(count, **options):
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_every_example_comes_once_an_epoch(count, shuffle):
     """Guards against examples lost at the end, seen twice, or parted from their targets."""
-    batches = numbered(count, size=8, shuffle=shuffle)
+    batches = numbered(count, batch_size=8, shuffle=shuffle)
     for _ in range(2):
         seen = list(batches)
         assert len(seen) == len(batches)
@@ -28,7 +28,7 @@ def test_every_example_comes_once_an_epoch(count, shuffle):
 
 def test_shuffled_anew_every_epoch_by_torchs_random_numbers():
     """Guards against one order for all epochs, or one that a seed cannot bring back."""
-    batches = numbered(50, size=8, shuffle=True)
+    batches = numbered(50, batch_size=8, shuffle=True)
 
     def order():
         return torch.cat([y for _, y in batches]).tolist()
@@ -43,7 +43,7 @@ def test_shuffled_anew_every_epoch_by_torchs_random_numbers():
 def test_the_order_is_one_permutation():
     """Guards against another use of random numbers than a plain loop would make."""
     torch.manual_seed(0)
-    order = torch.cat([y for _, y in numbered(50, size=8, shuffle=True)])
+    order = torch.cat([y for _, y in numbered(50, batch_size=8, shuffle=True)])
     torch.manual_seed(0)
     assert torch.equal(order, torch.randperm(50))
 
@@ -60,41 +60,43 @@ def test_the_order_is_one_permutation():
 )
 def test_a_last_single_example_is_joined_to_the_batch_before_it(count, shuffle, sizes):
     """Guards against "Expected more than 1 value per channel" at the end of an epoch."""
-    assert [len(y) for _, y in numbered(count, size=8, shuffle=shuffle)] == sizes
+    assert [len(y) for _, y in numbered(count, batch_size=8, shuffle=shuffle)] == sizes
 
 
 def test_a_subset_shares_the_memory_of_the_whole():
     """Guards against a copy of all pictures for every split."""
     array = numpy.arange(40, dtype=numpy.uint8).reshape(20, 2)
-    whole = ck.Batches(array, torch.arange(20), size=4)
+    whole = ck.Batches(array, torch.arange(20), batch_size=4)
     part = whole.subset([3, 5, 8]).subset([2, 0])
-    assert part.examples == 2
+    assert part.num_examples == 2
     assert part.targets.tolist() == [8, 3]
     array[8] = 99
-    assert part.first()[0].tolist() == [[99, 99], [6, 7]]
+    assert part.one_batch()[0].tolist() == [[99, 99], [6, 7]]
     assert numpy.asarray(part.inputs).tolist() == [[99, 99], [6, 7]]
     assert whole.inputs.data_ptr() == torch.from_numpy(array).data_ptr()
-    assert whole.examples == 20
+    assert whole.num_examples == 20
 
 
 def test_names_follow_their_examples():
     """Guards against the file of another picture in the list of mistakes."""
-    whole = numbered(4, names=list("abcd"))
-    assert whole.names == list("abcd")
-    assert whole.subset([2, 0]).names == ["c", "a"]
-    assert numbered(4).names is None
-    assert numbered(4).subset([1]).names is None
+    whole = numbered(4, filenames=list("abcd"))
+    assert whole.filenames == list("abcd")
+    assert whole.subset([2, 0]).filenames == ["c", "a"]
+    assert numbered(4).filenames is None
+    assert numbered(4).subset([1]).filenames is None
 
 
 def test_in_order_is_unshuffled_and_not_augmented():
     """Guards against predictions in another order than the targets."""
-    whole = numbered(20, size=8, shuffle=True, augment=lambda x: x + 100, prepare=lambda x: x * 2)
-    plain, moved = whole.in_order(), whole.in_order(augment=lambda x: x + 1)
+    whole = numbered(
+        20, batch_size=8, shuffle=True, augment=lambda x: x + 100, transform=lambda x: x * 2
+    )
+    plain, moved = whole.sequential(), whole.sequential(augment=lambda x: x + 1)
     assert torch.cat([y for _, y in plain]).tolist() == list(range(20))
-    assert plain.first()[0][3].item() == 6
-    assert moved.first()[0][3].item() == 7
+    assert plain.one_batch()[0][3].item() == 6
+    assert moved.one_batch()[0][3].item() == 7
     assert whole.shuffle
-    assert whole.first()[0].min() >= 100
+    assert whole.one_batch()[0].min() >= 100
 
 
 def test_inputs_are_prepared_before_they_are_augmented():
@@ -102,16 +104,16 @@ def test_inputs_are_prepared_before_they_are_augmented():
     seen = []
     batches = ck.Batches(
         numpy.zeros((3, 2), numpy.uint8),
-        prepare=lambda x: x.float(),
+        transform=lambda x: x.float(),
         augment=lambda x: seen.append(x.dtype) or x,
     )
-    batches.first()
+    batches.one_batch()
     assert seen == [torch.float32]
 
 
 def test_no_targets():
     """Guards against a test part that cannot be predicted for want of labels."""
-    batches = ck.Batches(torch.randn(5, 3), size=2)
+    batches = ck.Batches(torch.randn(5, 3), batch_size=2)
     assert [y for _, y in batches] == [None, None, None]
     assert batches.targets is None
     assert batches.subset([1, 2]).targets is None
@@ -125,13 +127,13 @@ def test_no_targets():
 def test_tuples_of_inputs_and_targets():
     """Guards against a tuple of one that is unpacked, or parts that are shuffled apart."""
     x, y = torch.arange(9), torch.arange(9) * 2
-    batches = ck.Batches((x, y.float()), (x, y), size=4, shuffle=True)
+    batches = ck.Batches((x, y.float()), (x, y), batch_size=4, shuffle=True)
     for (left, right), (one, two) in batches:
         assert torch.equal(left * 2, right.long())
         assert torch.equal(one, left)
         assert torch.equal(two, one * 2)
-    single = ck.Batches((x,), size=4)
-    assert isinstance(single.first()[0], tuple)
+    single = ck.Batches((x,), batch_size=4)
+    assert isinstance(single.one_batch()[0], tuple)
     assert isinstance(single.inputs, tuple)
     part = batches.subset([4, 2])
     assert [part.tolist() for part in part.targets] == [[4, 2], [8, 4]]
@@ -143,8 +145,8 @@ def test_memory_mapped_arrays(tmp_path, mode):
     """Guards against an array read whole into memory, or changed on the disk, or a warning."""
     file = tmp_path / "pictures.npy"
     numpy.save(file, numpy.arange(24, dtype=numpy.uint8).reshape(6, 4))
-    batches = ck.Batches(numpy.load(file, mmap_mode=mode), torch.arange(6), size=4)
-    x, _ = batches.first()
+    batches = ck.Batches(numpy.load(file, mmap_mode=mode), torch.arange(6), batch_size=4)
+    x, _ = batches.one_batch()
     assert x.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14, 15]]
     x += 1
     assert numpy.load(file)[0].tolist() == [0, 1, 2, 3]
@@ -154,7 +156,7 @@ def test_memory_mapped_arrays(tmp_path, mode):
 @pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "int64", "float32", "float64", "bool"])
 def test_every_kind_of_number(kind):
     """Guards against types that cannot be indexed or hashed."""
-    batches = ck.Batches(numpy.ones((5, 2), kind), size=2, shuffle=True)
+    batches = ck.Batches(numpy.ones((5, 2), kind), batch_size=2, shuffle=True)
     assert sum(len(x) for x, _ in batches) == 5
     assert batches.fingerprint()
 
@@ -174,9 +176,10 @@ def halve(x):
 
 def test_equal_batches_have_equal_fingerprints():
     """Guards against a fit that is never resumed."""
-    one = numbered(20, size=8, prepare=double, augment=ck.side_on)
+    one = numbered(20, batch_size=8, transform=double, augment=ck.side_on)
     assert (
-        one.fingerprint() == numbered(20, size=8, prepare=double, augment=ck.side_on).fingerprint()
+        one.fingerprint()
+        == numbered(20, batch_size=8, transform=double, augment=ck.side_on).fingerprint()
     )
     assert one.fingerprint() == one.subset(range(20)).fingerprint()
 
@@ -196,27 +199,27 @@ def test_whatever_changes_the_batches_changes_the_fingerprint():
             ck.Batches(x.double(), y),
             ck.Batches(x.view(10, 2), y[:10]),
             ck.Batches(x),
-            ck.Batches(x, y, size=32),
+            ck.Batches(x, y, batch_size=32),
             ck.Batches(x, y, shuffle=True),
             ck.Batches(x, y, augment=ck.side_on),
             ck.Batches(x, y, augment=ck.top_down),
             ck.Batches(x, y, augment=ck.Augment(rotate=11)),
             ck.Batches(x, y, augment=double),
-            ck.Batches(x, y, prepare=double),
-            ck.Batches(x, y, prepare=halve),
+            ck.Batches(x, y, transform=double),
+            ck.Batches(x, y, transform=halve),
             ck.Batches(x, y).subset(range(19)),
             ck.Batches(x, y).subset([1, 0, *range(2, 20)]),
-            ck.Batches(x, y, identity="one"),
-            ck.Batches(x, y, identity="two"),
+            ck.Batches(x, y, cache_key="one"),
+            ck.Batches(x, y, cache_key="two"),
         )
     ]
     assert len(set(prints)) == len(prints)
 
 
-def test_an_identity_stands_for_the_content():
+def test_a_cache_key_stands_for_the_content():
     """Guards against gigabytes hashed before every fit."""
-    one = ck.Batches(torch.zeros(5, 2), identity="the same")
-    assert one.fingerprint() == ck.Batches(torch.ones(5, 2), identity="the same").fingerprint()
+    one = ck.Batches(torch.zeros(5, 2), cache_key="the same")
+    assert one.fingerprint() == ck.Batches(torch.ones(5, 2), cache_key="the same").fingerprint()
 
 
 def test_a_function_made_again_is_the_same_function():
@@ -238,9 +241,9 @@ def test_a_function_made_again_is_the_same_function():
     [
         (lambda: ck.Batches(torch.zeros(5, 2), torch.zeros(4)), r"differ in length \(\[4, 5\]\)"),
         (lambda: ck.Batches((torch.zeros(5), torch.zeros(6))), "differ in length"),
-        (lambda: numbered(5, size=0), "batch of 0 examples"),
-        (lambda: numbered(5, size=2.5), r"batch of 2\.5 examples"),
-        (lambda: numbered(5, size="8"), "batch of '8' examples"),
+        (lambda: numbered(5, batch_size=0), "batch_size=0 "),
+        (lambda: numbered(5, batch_size=2.5), r"batch_size=2\.5"),
+        (lambda: numbered(5, batch_size="8"), "batch_size='8'"),
     ],
 )
 def test_bad_batches_are_refused(make, sentence):
@@ -257,7 +260,7 @@ def test_no_examples():
 
 def test_what_a_notebook_shows():
     """Guards against a page of numbers where a line was wanted."""
-    batches = numbered(1234, size=100, shuffle=True)
+    batches = numbered(1234, batch_size=100, shuffle=True)
     assert repr(batches) == "Batches(1,234 examples, 13 batches of 100, shuffled)"
     data = ck.Data(batches, numbered(5), classes=("cats", "dogs"))
     assert repr(data) == "Data(train 1,234, valid 5; 2 classes: cats, dogs)"

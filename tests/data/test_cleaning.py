@@ -47,7 +47,7 @@ def of_files(data):
     return {
         name: data.classes[number]
         for part in parts
-        for name, number in zip(part.names, part.targets.tolist(), strict=True)
+        for name, number in zip(part.filenames, part.targets.tolist(), strict=True)
     }
 
 
@@ -73,10 +73,10 @@ def test_relabelled_and_dropped_pictures(folder, file):
 def test_the_split_stays_where_it_was(folder, file):
     """Dropping a picture would shuffle training pictures into the validation part."""
     before = images(folder, size=16)
-    Corrections(file, classes=("cats", "dogs")).drop(before.train.names[0])
+    Corrections(file, classes=("cats", "dogs")).drop(before.train.filenames[0])
     after = images(folder, size=16, corrections=file)
-    assert after.valid.names == before.valid.names
-    assert after.train.names == before.train.names[1:]
+    assert after.valid.filenames == before.valid.filenames
+    assert after.train.filenames == before.train.filenames[1:]
 
 
 def test_undo_goes_back_step_by_step(file):
@@ -126,19 +126,19 @@ def test_a_label_written_by_hand_that_is_no_class(folder, file):
 
 
 def test_a_correction_of_several_labels(folder, file):
-    """With many=True a label is several words, and a new combination of them is no new class."""
+    """A label may be several words, and a new combination of them is no new class."""
     labels = {f"cat.{number}": tags for number, tags in enumerate(("a b", "a", "b c", "c"))}
     file.write_text("file,label\ncats/cat.1.png,a c\n")
-    data = images(folder / "cats", labels=labels, many=True, size=16)
+    data = images(folder / "cats", labels=labels, multi_label=True, size=16)
     assert data.classes == ("a", "b", "c")
     file.write_text("file,label\ncat.1.png,a c\n")
-    data = images(folder / "cats", labels=labels, many=True, size=16, corrections=file)
-    wanted = dict(zip(data.train.names, data.train.targets.tolist(), strict=True))
-    wanted |= dict(zip(data.valid.names, data.valid.targets.tolist(), strict=True))
+    data = images(folder / "cats", labels=labels, multi_label=True, size=16, corrections=file)
+    wanted = dict(zip(data.train.filenames, data.train.targets.tolist(), strict=True))
+    wanted |= dict(zip(data.valid.filenames, data.valid.targets.tolist(), strict=True))
     assert wanted["cat.1.png"] == [1, 0, 1]
     file.write_text("file,label\ncat.1.png,a z\n")
     with refuses("'z' in"):
-        images(folder / "cats", labels=labels, many=True, size=16, corrections=file)
+        images(folder / "cats", labels=labels, multi_label=True, size=16, corrections=file)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_it_reads_what_data_hands_out(folder):
     drawn(seed=0).save(folder / "dogs" / "copy.png")
     data = images(folder, size=32, valid=0.1)
     found = near_duplicates(data.train.inputs)
-    assert [{data.train.names[row] for row in pair[:2]} for pair in found] == [
+    assert [{data.train.filenames[row] for row in pair[:2]} for pair in found] == [
         {"cats/cat.0.png", "dogs/copy.png"}
     ]
 

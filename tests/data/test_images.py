@@ -53,7 +53,9 @@ def pixels_of(data):
     """Return {name: pixels} of training and validation."""
     parts = (data.train, data.valid)
     return {
-        name: part.inputs[n].numpy().copy() for part in parts for n, name in enumerate(part.names)
+        name: part.inputs[n].numpy().copy()
+        for part in parts
+        for n, name in enumerate(part.filenames)
     }
 
 
@@ -66,16 +68,16 @@ def test_train_and_valid_folders(folder):
     two_classes(folder / "valid", 2)
     data = small(folder)
     assert data.classes == ("cats", "dogs")
-    assert (data.train.examples, data.valid.examples) == (8, 4)
-    assert all(name.startswith("train/") for name in data.train.names)
-    assert all(name.startswith("valid/") for name in data.valid.names)
+    assert (data.train.num_examples, data.valid.num_examples) == (8, 4)
+    assert all(name.startswith("train/") for name in data.train.filenames)
+    assert all(name.startswith("valid/") for name in data.valid.filenames)
     for part in (data.train, data.valid):
-        assert part.targets.tolist() == [int("dogs" in name) for name in part.names]
+        assert part.targets.tolist() == [int("dogs" in name) for name in part.filenames]
 
 
 def test_a_batch_is_what_the_docstring_says(folder):
     """Bytes would reach the net, or the planes would stand last."""
-    x, y = small(two_classes(folder), batch=5).valid.first()
+    x, y = small(two_classes(folder), batch_size=5).valid.one_batch()
     assert x.shape == (2, 3, 16, 16)
     assert x.dtype == torch.float32
     assert 0 <= x.min() <= x.max() <= 1
@@ -86,25 +88,25 @@ def test_classes_alone_give_a_random_fifth_that_the_seed_decides(folder):
     """A validation part drawn anew in every session would leak training pictures into it."""
     two_classes(folder, 10)
     one, two, other = small(folder), small(folder), small(folder, seed=1)
-    assert one.valid.examples == 4
-    assert not set(one.train.names) & set(one.valid.names)
-    assert len({*one.train.names, *one.valid.names}) == 20
-    assert one.valid.names == two.valid.names != other.valid.names
+    assert one.valid.num_examples == 4
+    assert not set(one.train.filenames) & set(one.valid.filenames)
+    assert len({*one.train.filenames, *one.valid.filenames}) == 20
+    assert one.valid.filenames == two.valid.filenames != other.valid.filenames
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
 def test_valid_is_a_share(folder, share):
     """A share would be rounded to nothing, or be taken as a number of pictures."""
     data = small(two_classes(folder, 10), valid=share)
-    assert data.valid.examples == max(1, round(20 * share))
-    assert data.train.examples + data.valid.examples == 20
+    assert data.valid.num_examples == max(1, round(20 * share))
+    assert data.train.num_examples + data.valid.num_examples == 20
 
 
 def test_valid_is_the_name_of_a_folder(folder):
     """Another name than "valid" would be passed over."""
     two_classes(folder / "train", 4)
     two_classes(folder / "validation", 2)
-    assert small(folder, valid="validation").valid.examples == 4
+    assert small(folder, valid="validation").valid.num_examples == 4
 
 
 def test_named_folders_beside_the_classes_are_no_classes(folder):
@@ -114,7 +116,7 @@ def test_named_folders_beside_the_classes_are_no_classes(folder):
     save(drawn(), folder / "test1" / "1.png")
     data = small(folder, valid="held", test="test1")
     assert data.classes == ("cats", "dogs")
-    assert (data.train.examples, data.valid.examples, data.test.examples) == (8, 4, 1)
+    assert (data.train.num_examples, data.valid.num_examples, data.test.num_examples) == (8, 4, 1)
 
 
 def test_test_pictures_have_no_targets(folder):
@@ -124,8 +126,8 @@ def test_test_pictures_have_no_targets(folder):
         save(drawn(seed=number), folder / "test1" / f"{number}.png")
     data = small(folder, test="test1")
     assert data.test.targets is None
-    assert data.test.names == ["test1/0.png", "test1/1.png", "test1/2.png"]
-    x, y = data.test.first()
+    assert data.test.filenames == ["test1/0.png", "test1/1.png", "test1/2.png"]
+    x, y = data.test.one_batch()
     assert x.shape == (3, 3, 16, 16)
     assert y is None
 
@@ -137,9 +139,9 @@ def test_hidden_files_and_folders_are_left_alone(folder):
     save(drawn(), folder / "cats" / ".ipynb_checkpoints" / "cat.0-checkpoint.png")
     save(drawn(), folder / ".ipynb_checkpoints" / "cat.png")
     (folder / "cats" / "Thumbs.db").write_bytes(b"no picture")
-    data = small(folder, bad="refuse")
+    data = small(folder, errors="raise")
     assert data.classes == ("cats", "dogs")
-    assert data.train.examples + data.valid.examples == 8
+    assert data.train.num_examples + data.valid.num_examples == 8
 
 
 def test_names_with_spaces_and_japanese_letters(folder):
@@ -148,7 +150,7 @@ def test_names_with_spaces_and_japanese_letters(folder):
     save(drawn(seed=1), folder / "犬" / "ポチ.png")
     data = small(folder, valid=0.5)
     assert data.classes == ("犬", "黒い 猫")
-    assert {*data.train.names, *data.valid.names} == {"黒い 猫/写真 1.png", "犬/ポチ.png"}
+    assert {*data.train.filenames, *data.valid.filenames} == {"黒い 猫/写真 1.png", "犬/ポチ.png"}
 
 
 def test_symlinked_pictures_and_classes(folder, tmp_path):
@@ -159,7 +161,7 @@ def test_symlinked_pictures_and_classes(folder, tmp_path):
         (folder / "cats" / file.name).symlink_to(file)
     (folder / "dogs").symlink_to(elsewhere / "dogs")
     data = small(folder)
-    assert data.train.examples + data.valid.examples == 6
+    assert data.train.num_examples + data.valid.num_examples == 6
 
 
 def test_quick_profile_takes_fewer_pictures(folder, monkeypatch):
@@ -171,8 +173,8 @@ def test_quick_profile_takes_fewer_pictures(folder, monkeypatch):
     monkeypatch.setattr(module, "QUICK_TRAIN", 8)
     monkeypatch.setattr(module, "QUICK_VALID", 4)
     one, two = small(folder, test="test1"), small(folder)
-    assert (one.train.examples, one.valid.examples, one.test.examples) == (8, 4, 1)
-    assert one.train.names == two.train.names
+    assert (one.train.num_examples, one.valid.num_examples, one.test.num_examples) == (8, 4, 1)
+    assert one.train.filenames == two.train.filenames
     assert set(one.train.targets.tolist()) == {0, 1}
 
 
@@ -266,15 +268,15 @@ def test_a_test_folder_without_pictures(folder):
     ("option", "words"),
     [
         ({"resize": "corp"}, ("resize='corp'", "'crop' or 'squish'", "Did you mean 'crop'?")),
-        ({"bad": "ignore"}, ("bad='ignore'", "'skip' or 'refuse'")),
+        ({"errors": "ignore"}, ("errors='ignore'", "'skip' or 'raise'")),
         ({"size": 0}, ("size=0", "such as 224")),
         ({"size": 22.4}, ("size=22.4", "such as 224")),
         ({"size": True}, ("size=True", "such as 224")),
         ({"valid": 1.5}, ("valid=1.5", "such as 0.2")),
         ({"valid": 0}, ("valid=0", "such as 0.2")),
         ({"augment": "side_on"}, ("augment='side_on'", "use ck.side_on")),
-        ({"batch": 0}, ("batch of 0", "whole number")),
-        ({"many": True}, ("many=True", "labels=table")),
+        ({"batch_size": 0}, ("batch_size=0", "whole number")),
+        ({"multi_label": True}, ("multi_label=True", "labels=table")),
         ({"labels": "folder"}, ("no table folder", "Did you mean 'folders'?")),
         ({"labels": ["cats", "dogs"]}, ("two columns (file, label)",)),
     ],
@@ -339,20 +341,20 @@ def test_a_broken_file_is_named_and_left_out(folder, capsys, kind):
     assert said.count("Note:") == said.count("\n") == 1
     assert name in said
     assert "1 of 11" in said
-    assert data.train.examples + data.valid.examples == 10
-    assert name not in [*data.train.names, *data.valid.names]
+    assert data.train.num_examples + data.valid.num_examples == 10
+    assert name not in [*data.train.filenames, *data.valid.filenames]
     assert (pixels_of(data)["cats/cat.0.jpg"] > 0).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_file_is_refused_where_asked(folder, capsys, kind):
-    """bad="refuse" would only warn; the second time the cache would hide the broken file."""
+    """errors="raise" would only warn; the second time the cache would hide the broken file."""
     two_classes(folder, 3, ending="jpg")
     name = spoil(folder, kind)
     for _ in range(2):
-        with refuses(name, "mend or remove", "bad='skip'"):
-            small(folder, bad="refuse")
-    assert small(folder).train.examples
+        with refuses(name, "mend or remove", "errors='skip'"):
+            small(folder, errors="raise")
+    assert small(folder).train.num_examples
     assert name in capsys.readouterr().out
 
 
@@ -401,7 +403,7 @@ def test_a_picture_deleted_after_it_was_listed(folder, monkeypatch, capsys):
 
     monkeypatch.setattr(module, "read_picture", read)
     data, said = left_out(folder, capsys)
-    assert data.train.examples + data.valid.examples == 9
+    assert data.train.num_examples + data.valid.num_examples == 9
     assert "cat.3.png (No such file or directory)" in said
 
 
@@ -426,7 +428,7 @@ def test_a_failure_of_the_machine_is_not_kept(folder, monkeypatch, capsys):
     monkeypatch.setattr(module, "read_picture", kept)
     data, said = left_out(folder, capsys)
     assert said == ""
-    assert data.train.examples + data.valid.examples == 10
+    assert data.train.num_examples + data.valid.num_examples == 10
 
 
 def test_damaged_exif_writes_nothing_to_stderr(folder, capfd):
@@ -557,7 +559,7 @@ def test_nothing_half_written_is_left(folder, tmp_path, monkeypatch):
         small(folder)
     assert not [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
     monkeypatch.setattr(module, "read_picture", kept)
-    assert small(folder).train.examples
+    assert small(folder).train.num_examples
 
 
 # Nowhere to write ------------------------------------------------------------------------------
@@ -666,7 +668,7 @@ def test_one_label_from_a_table(folder, tiles, kind, ending):
     data = small(folder, labels=as_table(labels, kind, folder), valid=0.25)
     assert data.classes == ("clear", "cloudy", "road", "water")
     for part in (data.train, data.valid):
-        for name, target in zip(part.names, part.targets.tolist(), strict=True):
+        for name, target in zip(part.filenames, part.targets.tolist(), strict=True):
             stem = name.removeprefix("jpg/").removesuffix(".png")
             assert data.classes[target] == tiles[stem]
 
@@ -674,12 +676,12 @@ def test_one_label_from_a_table(folder, tiles, kind, ending):
 @pytest.mark.parametrize("kind", ["frame", "dict"])
 def test_several_labels_equal_scikit_learn(folder, tiles, kind):
     """The columns of the targets would not stand in the order of the classes."""
-    data = small(folder, labels=as_table(tiles, kind, folder), many=True, valid=0.25)
+    data = small(folder, labels=as_table(tiles, kind, folder), multi_label=True, valid=0.25)
     binarizer = MultiLabelBinarizer().fit([tag.split() for tag in tiles.values()])
     assert data.classes == tuple(binarizer.classes_)
-    assert data.options["many"]
+    assert data.multi_label
     for part in (data.train, data.valid):
-        stems = [name.removeprefix("jpg/").removesuffix(".png") for name in part.names]
+        stems = [name.removeprefix("jpg/").removesuffix(".png") for name in part.filenames]
         wanted = binarizer.transform([tiles[stem].split() for stem in stems])
         assert part.targets.dtype == torch.float32
         assert (part.targets.numpy() == wanted).all()
@@ -693,7 +695,7 @@ def test_numbers_as_file_names_keep_their_zeros(folder):
     (folder / "labels.csv").write_text("\n".join(lines))
     data = small(folder, labels="labels.csv", valid=0.5)
     assert data.classes == ("01", "NA")
-    for name, target in zip(data.train.names, data.train.targets.tolist(), strict=True):
+    for name, target in zip(data.train.filenames, data.train.targets.tolist(), strict=True):
         assert data.classes[target] == ("NA", "01")[int(name[:3]) % 2]
 
 
@@ -702,7 +704,7 @@ def test_pictures_without_a_label_are_left_out_with_a_note(folder, tiles, capsys
     labels = {name: "ab"[number % 2] for number, name in enumerate(list(tiles)[:5])}
     data, said = left_out(folder, capsys, labels=labels)
     assert "3 of 8 pictures in pictures have no label" in said
-    assert data.train.examples + data.valid.examples == 5
+    assert data.train.num_examples + data.valid.num_examples == 5
 
 
 def test_labels_that_do_not_match_files(folder, tiles):
@@ -719,7 +721,7 @@ def test_labels_that_may_mean_two_files(folder, tiles):
         small(folder, labels={"train_1": "a", "train_2": "b"})
     whole = {"jpg/train_1.png": "a", "other/train_1.png": "b", "train_2": "b"}
     data = small(folder, labels=whole, valid=0.4)
-    assert {*data.train.names, *data.valid.names} == {
+    assert {*data.train.filenames, *data.valid.filenames} == {
         "jpg/train_1.png",
         "other/train_1.png",
         "jpg/train_2.png",
@@ -739,7 +741,7 @@ def test_labels_that_are_missing(folder, tiles, kind, many):
     """NaN would become a class of the name nan."""
     labels = tiles | {"train_3": None, "train_7": None}
     with refuses("2 of 8 rows", "row 3 (train_3)", "fill them in"):
-        small(folder, labels=as_table(labels, kind, folder), many=many)
+        small(folder, labels=as_table(labels, kind, folder), multi_label=many)
 
 
 @pytest.mark.parametrize(
@@ -768,7 +770,7 @@ def test_a_frame_of_one_column(folder, tiles):
 def test_a_validation_folder_with_a_table(folder, tiles):
     """The name of the folder would be ignored."""
     with refuses("With labels=table", "such as 0.2"):
-        small(folder, labels=tiles, many=True, valid="valid")
+        small(folder, labels=tiles, multi_label=True, valid="valid")
 
 
 def test_facts_of_the_cache_are_json(folder, tmp_path):

@@ -283,9 +283,11 @@ def test_training_display_upload_and_prediction_see_the_same_pixels(
     file = save(picture, tmp_path / "pictures" / "a" / name, **options)
     save(drawn(), tmp_path / "pictures" / "b" / "b.png")
     data = images(tmp_path / "pictures", size=40, valid=0.5)
-    part = data.train if f"a/{name}" in data.train.names else data.valid
-    trained_on = part.inputs[part.names.index(f"a/{name}")]
-    classifier = ImageClassifier(nn.Conv2d(3, 2, 1), "ab", size=40, resize="crop", many=False)
+    part = data.train if f"a/{name}" in data.train.filenames else data.valid
+    trained_on = part.inputs[part.filenames.index(f"a/{name}")]
+    classifier = ImageClassifier(
+        nn.Conv2d(3, 2, 1), "ab", size=40, resize="crop", multi_label=False
+    )
     for found in (
         torch.tensor(show_pictures([file])[0].images[0].get_array()),  # shown
         torch.tensor(numpy.asarray(read_picture(file.read_bytes(), size=40))),  # uploaded

@@ -46,7 +46,7 @@ def test_codes_lead_back_to_the_rows(valid):
         assert [data.users[code] for code in users] == rows.userId.tolist()
         assert [data.items[code] for code in items] == rows.title.tolist()
         assert getattr(data, part).targets.tolist() == rows.rating.tolist()
-    assert data.counts.sum() == data.train.examples
+    assert data.counts.sum() == data.train.num_examples
     assert data.users[0] is data.items[0] is None
 
 
@@ -87,7 +87,7 @@ def test_quick_profile_keeps_few(monkeypatch):
     monkeypatch.setenv("COURSEKIT_QUICK", "1")
     monkeypatch.setattr("coursekit.data.ratings.QUICK", 50)
     data = ck.ratings(a_table())
-    assert 40 <= data.train.examples + data.valid.examples <= 50
+    assert 40 <= data.train.num_examples + data.valid.num_examples <= 50
 
 
 def test_repr_and_code_say_what_is_there():
@@ -135,7 +135,7 @@ def test_gaps_are_named():
 
 def test_recipe_trains_like_a_raw_loop():
     """Weights of a fit that differ from those of torch's own optimiser and schedule."""
-    data = ck.ratings(a_table(), batch=16)
+    data = ck.ratings(a_table(), batch_size=16)
     ck.seed(3)
     learn = ck.ratings_learner(data, n_factors=4)
     ck.seed(4)

@@ -27,19 +27,19 @@ def make(rows=200, seed=0):
 
 
 def build(frame, valid, **options):
-    how = {"categories": ["shop", "kind"], "numbers": ["price", "area"], "log": True}
+    how = {"categories": ["shop", "kind"], "continuous": ["price", "area"], "log_target": True}
     return ck.table(frame, "sales", valid=valid, **how | options)
 
 
 def test_batches_are_codes_and_numbers():
     """Codes that torch cannot look up, or rows whose target belongs to another row."""
     frame, valid = make()
-    data = build(frame, valid, batch=32)
-    (codes, numbers), y = data.train.first()
+    data = build(frame, valid, batch_size=32)
+    (codes, numbers), y = data.train.one_batch()
     assert (codes.dtype, numbers.dtype, y.dtype) == (torch.int64, torch.float32, torch.float32)
     assert codes.shape == (32, 2)
     assert numbers.shape == (32, 3)
-    (codes, _), y = data.valid.first()
+    (codes, _), y = data.valid.one_batch()
     shops = [data.categories["shop"][code] for code in codes[:, 0].tolist()]
     assert shops == frame.shop[valid][:32].tolist()
     assert np.allclose(data.real(y), frame.sales[valid][:32], rtol=1e-6)
@@ -57,7 +57,7 @@ def test_scaling_equals_scikit_learn():
             "area": frame.area,
         }
     )
-    assert data.numbers == tuple(whole.columns)
+    assert data.continuous == tuple(whole.columns)
     scaler = StandardScaler().fit(whole[~valid].to_numpy())
     for part, rows in ((data.train, ~valid), (data.valid, valid)):
         expected = scaler.transform(whole[rows].to_numpy())
@@ -95,7 +95,7 @@ def test_a_gap_is_a_category_of_its_own():
     """A gap that is taken for something never seen before."""
     frame = pd.DataFrame({"c": ["a", None, "b", "a"], "sales": [1.0, 2, 3, 4]})
     data = ck.table(frame, "sales", valid=[3], categories=["c"])
-    codes = data.encode(pd.DataFrame({"c": ["a", "b", None, "new"]})).first()[0][0]
+    codes = data.encode(pd.DataFrame({"c": ["a", "b", None, "new"]})).one_batch()[0][0]
     assert codes.ravel().tolist() == [1, 2, 3, 0]
 
 
@@ -104,7 +104,7 @@ def test_kinds_of_columns_are_told_apart():
     frame, valid = make()
     data = ck.table(frame.assign(yes=frame.area > 0), "sales", valid=valid)
     assert list(data.categories) == ["kind", "yes"]
-    assert data.numbers == ("shop", "price", "price is missing", "area")
+    assert data.continuous == ("shop", "price", "price is missing", "area")
 
 
 def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
@@ -113,7 +113,7 @@ def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
     monkeypatch.setattr(tables, "QUICK", 40)
     frame, valid = make()
     data = build(frame, valid)
-    assert (data.train.examples, data.valid.examples) == (30, 10)
+    assert (data.train.num_examples, data.valid.num_examples) == (30, 10)
     assert valid[data.rows["valid"]].all()
 
 
@@ -126,16 +126,16 @@ def spoil(column, value):
 
 
 WRONG = [
-    (lambda f: None, {"numbers": ["prize"]}, "no column 'prize'.*mean 'price'"),
+    (lambda f: None, {"continuous": ["prize"]}, "no column 'prize'.*mean 'price'"),
     (lambda f: f.pop("sales"), {}, "no column 'sales'"),
     (spoil("sales", np.nan), {}, "1 rows have no sales"),
     (spoil("sales", np.inf), {}, "infinite"),
     (spoil("sales", 0.0), {}, "no logarithm"),
     (spoil("price", np.inf), {}, "'price' holds infinite"),
-    (lambda f: None, {"categories": ["shop"], "numbers": ["kind"]}, "'kind' holds no numbers"),
-    (lambda f: None, {"numbers": ["price", "price"]}, "named twice"),
-    (lambda f: None, {"numbers": ["sales"]}, "the target itself"),
-    (lambda f: None, {"categories": [], "numbers": []}, "no column to predict from"),
+    (lambda f: None, {"categories": ["shop"], "continuous": ["kind"]}, "'kind' holds no numbers"),
+    (lambda f: None, {"continuous": ["price", "price"]}, "named twice"),
+    (lambda f: None, {"continuous": ["sales"]}, "the target itself"),
+    (lambda f: None, {"categories": [], "continuous": []}, "no column to predict from"),
     (lambda f: None, {"valid": np.zeros(200, bool)}, "without rows"),
     (lambda f: None, {"valid": np.ones(200, bool)}, "without rows"),
     (lambda f: None, {"valid": np.ones(7, bool)}, "mask of 200"),
@@ -269,7 +269,7 @@ def test_a_planted_effect_is_learned():
     shop, price = random.integers(0, 6, 4000), random.normal(size=4000)
     frame = pd.DataFrame({"shop": shop, "price": price, "y": np.exp(shop / 3 + 0.3 * price)})
     ck.seed(0)
-    how = {"categories": ["shop"], "numbers": ["price"], "log": True, "batch": 64}
+    how = {"categories": ["shop"], "continuous": ["price"], "log_target": True, "batch_size": 64}
     data = ck.table(frame, "y", valid=0.2, **how)
     learn = ck.table_learner(data, dropout=0.0, embedding_dropout=0.0)
     assert learn.fit(6, 0.02)[-1]["rmspe"] < 0.1
@@ -304,7 +304,7 @@ def test_a_frame_is_not_copied_over_and_over():
     frame = frame.assign(**{f"c{i}": random.integers(0, 50, rows) for i in range(20)}, y=1.0)
     names = [name for name in frame if name.startswith("c")]
     tracemalloc.start()
-    ck.table(frame, "y", valid=0.1, categories=names, numbers=[f"n{i}" for i in range(20)])
+    ck.table(frame, "y", valid=0.1, categories=names, continuous=[f"n{i}" for i in range(20)])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.2 * rows * 41 * 8  # what comes out is half as large as the frame

@@ -9,7 +9,7 @@ import torch
 import coursekit as ck
 from coursekit import CourseError
 from coursekit.data import text as module
-from coursekit.data.text import Streams, Texts, Vocabulary, word_rules
+from coursekit.data.text import LanguageModelBatches, TextBatches, Vocabulary, word_rules
 
 BOOK = "The old ferry crossed the river. " * 400
 PRAISE = ["The plot was fine.", "I liked all of it, really!", "Fine cast, fine music"] * 8
@@ -60,9 +60,9 @@ def test_rules(piece, tokens):
 
 def test_vocabulary_keeps_the_frequent_ones_in_order():
     """Words seen once that crowd out others, an order that differs between runs, marks counted."""
-    known = Vocabulary.learn(["b b b a a c c once", "<unk> B"], most=10)
+    known = Vocabulary.learn(["b b b a a c c once", "<unk> B"], max_size=10)
     assert known.itos == [*module.MARKS, "b", "a", "c"]
-    assert Vocabulary.learn(["b b b a a c c"], most=7).itos[-1] == "b"
+    assert Vocabulary.learn(["b b b a a c c"], max_size=7).itos[-1] == "b"
     assert known.encode("b once") == [known.stoi["b"], known.unknown]
     assert all(known.stoi[token] == number for number, token in enumerate(known.itos))
 
@@ -71,19 +71,19 @@ def test_vocabulary_keeps_the_frequent_ones_in_order():
 def test_encode_and_decode(kind):
     """Numbers that mean another text than the one that went in."""
     sentence = "Anna said: it isn't dull, really (no). THE END!"
-    known = Vocabulary.learn([sentence] * 3, kind, most=400)
+    known = Vocabulary.learn([sentence] * 3, kind, max_size=400)
     assert known.decode(known.encode(sentence)) == sentence
-    back = Vocabulary.from_facts(known.facts())
+    back = Vocabulary.from_dict(known.to_dict())
     assert back.itos == known.itos
     assert back.encode(sentence) == known.encode(sentence)
-    flat, lengths = known.number([sentence, "", sentence[:9]])
+    flat, lengths = known.encode_batch([sentence, "", sentence[:9]])
     assert lengths.tolist()[1] == 0
     assert flat.tolist() == known.encode(sentence) + known.encode(sentence[:9])
 
 
 def test_subwords_write_anything():
     """An alphabet that is missing from the training texts and becomes unknown."""
-    known = Vocabulary.learn(PRAISE, "subwords", most=300)
+    known = Vocabulary.learn(PRAISE, "subwords", max_size=300)
     strange = "Žluťoučký 映画 🎬"
     assert known.decode(known.encode(strange)) == strange
     assert "".join(known.split("fine cast")) == "fine cast"
@@ -91,18 +91,18 @@ def test_subwords_write_anything():
 
 def test_new_texts_look_like_those_of_the_batches(tmp_path):
     """A typed review without its start mark, or turned round, is not what the model was taught."""
-    data = ck.text(folder_of(tmp_path), batch=4)
-    known = data.options["vocabulary"]
-    (ids, lengths), _ = data.valid.first()
-    texts = [(tmp_path / name).read_text() for name in data.valid.names[: len(ids)]]
-    again, counted = known.batch(texts)
+    data = ck.text(folder_of(tmp_path), batch_size=4)
+    known = data.vocabulary
+    (ids, lengths), _ = data.valid.one_batch()
+    texts = [(tmp_path / name).read_text() for name in data.valid.filenames[: len(ids)]]
+    again, counted = known.padded_batch(texts)
     assert torch.equal(again, ids)
     assert torch.equal(counted, lengths)
-    back, _ = known.batch(texts[:1], backward=True)
+    back, _ = known.padded_batch(texts[:1], backward=True)
     assert torch.equal(back[0], ids[0, : lengths[0]].flip(0))
 
 
-# Streams ------------------------------------------------------------------------------------------
+# Batches of a language model --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [101, 1000, 1001, 1009])
@@ -110,34 +110,34 @@ def test_new_texts_look_like_those_of_the_batches(tmp_path):
 def test_streams_are_the_text(size, kind):
     """Windows that overlap, leave out, pad, or lose the thread between two batches."""
     ids = numpy.arange(size, dtype=kind)
-    streams = Streams(ids, batch=10, length=7)
+    streams = LanguageModelBatches(ids, batch_size=10, seq_len=7)
     xs, ys = zip(*streams, strict=True)
     x, y = torch.cat(xs, 1), torch.cat(ys, 1)
     assert x.dtype == y.dtype == torch.int64
     assert torch.equal(y, x + 1)
     assert len(xs) == len(streams)
     assert {one.shape[1] for one in xs[:-1]} <= {7}
-    assert x.numel() == streams.examples > size - 1 - streams.size
+    assert x.numel() == streams.num_examples > size - 1 - streams.batch_size
     assert torch.equal(x.flatten(), torch.arange(x.numel()))
 
 
 def test_validation_is_the_last_share():
     """The split of many courses, in which windows of both parts overlap."""
-    data = ck.language(BOOK, tokens="characters", batch=8, length=20, valid=0.2)
-    known = data.options["vocabulary"]
+    data = ck.language(BOOK, tokens="characters", batch_size=8, seq_len=20, valid=0.2)
+    known = data.vocabulary
     text = known.decode(data.train.ids) + known.decode(data.valid.ids)
     assert text == BOOK
     assert len(data.valid.ids) == pytest.approx(0.2 * len(BOOK), abs=1)
-    words = ck.language(BOOK, batch=4, length=10)
+    words = ck.language(BOOK, batch_size=4, seq_len=10)
     joined = numpy.concatenate([words.train.ids, words.valid.ids])
-    known = words.options["vocabulary"]
+    known = words.vocabulary
     assert joined.tolist() == known.encode(BOOK)
 
 
 def test_vocabulary_knows_the_training_part_only():
     """Words that only the validation part has, and that the model was told of beforehand."""
     text = "one two three four " * 200 + "zebra zebra zebra zebra " * 20
-    known = ck.language(text, batch=4, length=5, valid=0.12).options["vocabulary"]
+    known = ck.language(text, batch_size=4, seq_len=5, valid=0.12).vocabulary
     assert "one" in known.stoi
     assert "zebra" not in known.stoi
 
@@ -148,32 +148,32 @@ def test_folder_of_texts(tmp_path):
     folder_of(tmp_path, ["Secret one two three."] * 4, ["Secret four."] * 4, part="test")
     (tmp_path / "train" / "unsup").mkdir()
     (tmp_path / "train" / "unsup" / "0_0.txt").write_text("Unlabelled words, unlabelled words.")
-    data = ck.language(tmp_path, batch=2, length=5, valid=0.1)
-    known = data.options["vocabulary"]
+    data = ck.language(tmp_path, batch_size=2, seq_len=5, valid=0.1)
+    known = data.vocabulary
     assert "secret" not in known.stoi
     everything = numpy.concatenate([data.train.ids, data.valid.ids])
     assert (everything == known.stoi["<start>"]).sum() == 49
-    again = ck.language(tmp_path, batch=2, length=5, valid=0.1)
+    again = ck.language(tmp_path, batch_size=2, seq_len=5, valid=0.1)
     assert again.train.fingerprint() == data.train.fingerprint()
-    other = ck.language(tmp_path, batch=2, length=5, valid=0.1, seed=1)
+    other = ck.language(tmp_path, batch_size=2, seq_len=5, valid=0.1, seed=1)
     assert other.train.fingerprint() != data.train.fingerprint()
-    longer = ck.language(tmp_path, batch=2, length=6, valid=0.1)
+    longer = ck.language(tmp_path, batch_size=2, seq_len=6, valid=0.1)
     assert longer.train.fingerprint() != data.train.fingerprint()
 
 
 def test_numbers_are_kept_on_disk(tmp_path, monkeypatch):
     """A text that is cut into tokens anew in every kernel; a damaged file that ends the lesson."""
-    first = ck.language(BOOK, batch=4, length=10)
+    first = ck.language(BOOK, batch_size=4, seq_len=10)
     (kept,) = (tmp_path / "home" / "cache" / "text").glob("*.npy")
-    monkeypatch.setattr(Vocabulary, "number", None)
-    second = ck.language(BOOK, batch=4, length=10)
+    monkeypatch.setattr(Vocabulary, "encode_batch", None)
+    second = ck.language(BOOK, batch_size=4, seq_len=10)
     assert isinstance(second.train.ids.base, numpy.memmap)
     assert second.train.fingerprint() == first.train.fingerprint()
     monkeypatch.undo()
     monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
     kept.unlink()  # the mapped one stays as it is: cut short, it would take Python down with it
     kept.write_bytes(b"rubbish")
-    third = ck.language(BOOK, batch=4, length=10)
+    third = ck.language(BOOK, batch_size=4, seq_len=10)
     assert third.train.ids.tolist() == first.train.ids.tolist()
 
 
@@ -182,17 +182,17 @@ def test_a_home_that_cannot_be_written(tmp_path, monkeypatch, capsys):
     blocked = tmp_path / "file"
     blocked.write_text("no folder")
     monkeypatch.setenv("COURSEKIT_HOME", str(blocked))
-    assert ck.language(BOOK, batch=4, length=10).train.examples
+    assert ck.language(BOOK, batch_size=4, seq_len=10).train.num_examples
     assert "stay in memory" in capsys.readouterr().out
 
 
 def test_backward_is_the_text_turned_round():
     """A backward model that reads forward, or that sees the validation part."""
-    ahead = ck.language(BOOK, batch=4, length=10)
-    back = ck.language(BOOK, batch=4, length=10, backward=True, vocabulary=ahead)
+    ahead = ck.language(BOOK, batch_size=4, seq_len=10)
+    back = ck.language(BOOK, batch_size=4, seq_len=10, backward=True, vocabulary=ahead)
     assert back.train.ids.tolist() == ahead.train.ids.tolist()[::-1]
     assert back.valid.ids.tolist() == ahead.valid.ids.tolist()[::-1]
-    assert back.options["vocabulary"].itos == ahead.options["vocabulary"].itos
+    assert back.vocabulary.itos == ahead.vocabulary.itos
     assert back.train.fingerprint() != ahead.train.fingerprint()
 
 
@@ -201,11 +201,11 @@ def test_backward_is_the_text_turned_round():
 
 def test_batches_of_texts(tmp_path):
     """Texts, lengths and labels that part company when they are sorted, cut or padded."""
-    data = ck.text(folder_of(tmp_path), batch=5, valid=0.25)
-    known = data.options["vocabulary"]
+    data = ck.text(folder_of(tmp_path), batch_size=5, valid=0.25)
+    known = data.vocabulary
     assert data.classes == ("neg", "pos")
-    assert (data.train.examples, data.valid.examples) == (36, 12)
-    assert not set(data.train.names) & set(data.valid.names)
+    assert (data.train.num_examples, data.valid.num_examples) == (36, 12)
+    assert not set(data.train.filenames) & set(data.valid.filenames)
     for part in (data.train, data.valid):
         seen = []
         for (ids, lengths), y in part:
@@ -214,8 +214,8 @@ def test_batches_of_texts(tmp_path):
                 assert (row[length:] == known.stoi["<pad>"]).all()
                 assert row[0] == known.stoi["<start>"]
                 seen.append((known.decode(row[1:length]), data.classes[label]))
-        whole = [(tmp_path / name).read_text() for name in part.names]
-        kinds = [name.split("/")[1] for name in part.names]
+        whole = [(tmp_path / name).read_text() for name in part.filenames]
+        kinds = [name.split("/")[1] for name in part.filenames]
         tokens = [
             (known.decode(known.encode(one)), kind) for one, kind in zip(whole, kinds, strict=True)
         ]
@@ -228,45 +228,45 @@ def test_epochs_differ_and_sizes_fit():
     """The same companions in every epoch; a last batch of one, whose batch norm fails."""
     draw = random.Random(0)
     texts = [" ".join(["word", "other"] * draw.randint(1, 9)) for _ in range(41)]
-    data = ck.text(texts, labels=["ab"[i % 2] for i in range(41)], batch=5, valid=0.01)
-    assert data.train.examples == 40
+    data = ck.text(texts, labels=["ab"[i % 2] for i in range(41)], batch_size=5, valid=0.01)
+    assert data.train.num_examples == 40
     torch.manual_seed(0)
     sums = [[y.sum().item() for _, y in data.train] for _ in range(2)]
     assert sums[0] != sums[1]
     odd = data.train.subset(range(11))
-    assert [len(y) for _, y in odd.in_order()] == [5, 6]
+    assert [len(y) for _, y in odd.sequential()] == [5, 6]
     assert len(odd) == 2
     widths = [ids.shape[1] / lengths.float().mean() for (ids, lengths), _ in data.train]
     assert max(widths) < 2, "texts of very different length in one batch"
     assert odd.fingerprint() != data.train.fingerprint()
-    assert len(odd.names) == 11
+    assert len(odd.filenames) == 11
 
 
 def test_predictions_are_in_order(tmp_path):
     """Verdicts that are printed beside another review."""
-    data = ck.text(folder_of(tmp_path), batch=7)
+    data = ck.text(folder_of(tmp_path), batch_size=7)
     ck.seed()
     learn = ck.text_learner(data, sizes={"embedding_dim": 8, "n_layers": 1})
     said = learn.predict(data.train)
     assert torch.equal(said.targets, data.train.targets)
-    known = data.options["vocabulary"]
+    known = data.vocabulary
     for row in (0, 20, 42):
-        alone = known.batch([(tmp_path / data.train.names[row]).read_text()])
+        alone = known.padded_batch([(tmp_path / data.train.filenames[row]).read_text()])
         with torch.no_grad():
             torch.testing.assert_close(learn.model(*alone)[0].cpu(), said.scores[row])
 
 
 def test_longest_keeps_the_end(tmp_path):
     """A cut that throws away the end of a review, where the verdict stands."""
-    data = ck.text(folder_of(tmp_path), longest=3)
-    known = data.options["vocabulary"]
+    data = ck.text(folder_of(tmp_path), max_length=3)
+    known = data.vocabulary
     ends = {known.decode(one) for one in data.train.inputs}
     assert "was dull." in {end.strip() for end in ends}
-    back = ck.text(tmp_path, longest=3, backward=True)
+    back = ck.text(tmp_path, max_length=3, backward=True)
     assert [one.tolist()[::-1] for one in back.valid.inputs] == [
         one.tolist() for one in data.valid.inputs
     ]
-    assert back.valid.names == data.valid.names
+    assert back.valid.filenames == data.valid.filenames
 
 
 def test_parts_of_a_folder(tmp_path):
@@ -275,8 +275,8 @@ def test_parts_of_a_folder(tmp_path):
     for part in ("valid", "test"):
         folder_of(tmp_path, ["Fine."] * 2, ["Dull."] * 3, part=part)
     data = ck.text(tmp_path)
-    assert [part.examples for part in (data.train, data.valid, data.test)] == [48, 5, 5]
-    assert isinstance(data.test, Texts)
+    assert [part.num_examples for part in (data.train, data.valid, data.test)] == [48, 5, 5]
+    assert isinstance(data.test, TextBatches)
     assert "test 5" in repr(data)
 
 
@@ -285,7 +285,7 @@ def test_quick_keeps_few(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSEKIT_QUICK", "1")
     monkeypatch.setattr(module, "FEW", 10)
     data = ck.text(folder_of(tmp_path))
-    assert data.train.examples + data.valid.examples == 10
+    assert data.train.num_examples + data.valid.num_examples == 10
     assert set(data.train.targets.tolist()) == {0, 1}
 
 
@@ -299,11 +299,14 @@ def test_quick_keeps_few(tmp_path, monkeypatch):
         (lambda root: ck.language("aclImbd"), "There is no file or folder 'aclImbd'"),
         (lambda root: ck.language(root), "There is no text in"),
         (lambda root: ck.language(["", " "]), "There is no text in the list"),
-        (lambda root: ck.language("too short a text", batch=64), "too few for a batch of 64 rows"),
+        (
+            lambda root: ck.language("too short a text", batch_size=64),
+            "too few for a batch of 64 rows",
+        ),
         (lambda root: ck.language(BOOK, tokens="letters"), "'letters' is not known"),
         (lambda root: ck.language(BOOK, valid=1.5), "is no share"),
-        (lambda root: ck.language(BOOK, batch=0), "batch=0"),
-        (lambda root: ck.language(BOOK, length=2.5), "length=2.5"),
+        (lambda root: ck.language(BOOK, batch_size=0), "batch_size=0"),
+        (lambda root: ck.language(BOOK, seq_len=2.5), "seq_len=2.5"),
         (lambda root: ck.language(BOOK, vocabulary="english"), "vocabulary='english' is none"),
         (lambda root: ck.text(root), "There are no texts in"),
         (lambda root: ck.text(PRAISE, labels=["pos"]), "one label for each text"),
@@ -333,4 +336,4 @@ def test_odd_bytes_are_read(tmp_path):
     """One file in Latin-1 that ends the reading of 25,000."""
     folder_of(tmp_path)
     (tmp_path / "train" / "pos" / "0_7.txt").write_bytes(b"A fine caf\xe9 scene.")
-    assert ck.text(tmp_path).train.examples
+    assert ck.text(tmp_path).train.num_examples

@@ -46,8 +46,8 @@ def fit(log):
     ck.seed(3)
     x = torch.randn(41, 6)
     y = (x[:, 0] * x[:, 1] > 0).long()
-    train = ck.Batches(x, y, size=8, shuffle=True, prepare=noisy)
-    data = ck.Data(train, ck.Batches(x[:20], y[:20], size=8))
+    train = ck.Batches(x, y, batch_size=8, shuffle=True, transform=noisy)
+    data = ck.Data(train, ck.Batches(x[:20], y[:20], batch_size=8))
     model = nn.Sequential(
         nn.Linear(6, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout(0.3), nn.Linear(12, 2)
     )

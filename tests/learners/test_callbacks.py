@@ -17,7 +17,7 @@ def blobs(count=40, size=SIZE, classes=3):
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(count, 6, generator=draw)
     y = torch.randint(classes, (count,), generator=draw)
-    part = ck.Batches(x, y, size=size)
+    part = ck.Batches(x, y, batch_size=size)
     return ck.Data(part, part)
 
 
@@ -156,7 +156,7 @@ def test_mixup_blends_examples_and_labels_alike():
 def test_mixup_of_several_labels_an_example():
     """Guards against one_hot of targets that are already shares."""
     x, y = torch.randn(8, 6), (torch.rand(8, 3) > 0.5).float()
-    part, watch = ck.Batches(x, y, size=8), Watch()
+    part, watch = ck.Batches(x, y, batch_size=8), Watch()
     learn = ck.Learner(ck.Data(part, part), net(), ck.binary_cross_entropy)
     fit(learn, ck.Mixup(), watch)
     assert watch._seen[0][1].shape == (8, 3)
@@ -352,7 +352,7 @@ def test_activation_statistics_of_a_layer_that_gives_a_tuple():
             return self.out(self.layer(x[:, None])[0][:, -1])
 
     model, x = Last(), torch.randn(9, 6)
-    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, size=9)] * 2)
+    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, batch_size=9)] * 2)
     with torch.no_grad():
         first = model.layer(x[:, None])[0]
     watch = ck.ActivationStatistics(["layer"])
@@ -365,7 +365,7 @@ def test_activation_statistics_of_a_layer_that_gives_a_tuple():
 def test_activation_statistics_are_read_back_with_the_fit(capsys):
     """Guards against an empty figure when a lesson is run again and its fits are finished."""
     x = torch.randn(9, 5)
-    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, size=4)] * 2)
+    data = ck.Data(*[ck.Batches(x, torch.arange(9) % 3, batch_size=4)] * 2)
 
     def listened():
         ck.seed(1)

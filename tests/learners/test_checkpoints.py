@@ -36,8 +36,8 @@ def blobs(**options):
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(41, 6, generator=draw)
     y = (x[:, 0] * x[:, 1] > 0).long()
-    train = ck.Batches(x, y, **{"size": 8, "shuffle": True, **options})
-    return ck.Data(train, ck.Batches(x[:20], y[:20], size=8))
+    train = ck.Batches(x, y, **{"batch_size": 8, "shuffle": True, **options})
+    return ck.Data(train, ck.Batches(x[:20], y[:20], batch_size=8))
 
 
 def net(width=12):
@@ -336,13 +336,13 @@ CHANGES = {
     "optimizer": ({}, {}, {"optimizer": "sgd"}),
     "width": ({}, {}, {"model": lambda: net(13)}),
     "content": ({}, {}, {"data": other_data()}),
-    "size of batches": ({}, {}, {"data": blobs(size=7)}),
+    "size of batches": ({}, {}, {"data": blobs(batch_size=7)}),
 }
 EDITS = {
     "forward pass": ({"model": sloped(Slope)}, {"model": sloped(OtherSlope)}),
     "layer's number": ({"model": sloped(Slope, 0.1)}, {"model": sloped(Slope, 0.2)}),
     "loader's content": ({"data": loader()}, {"data": loader(1e-3)}),
-    "prepare": ({"data": blobs(prepare=plus(1))}, {"data": blobs(prepare=plus(2))}),
+    "transform": ({"data": blobs(transform=plus(1))}, {"data": blobs(transform=plus(2))}),
     "augment": ({"data": blobs(augment=None)}, {"data": blobs(augment=plus(0))}),
     "threshold": ({"metrics": [ck.f_beta(2)]}, {"metrics": [ck.f_beta(2, threshold=0.2)]}),
 }

@@ -24,8 +24,10 @@ def examples(count=70, seed=0):
 
 def blobs(count=70, *, size=SIZE, shuffle=True):
     """Return Data of ``count`` training and 25 validation examples."""
-    train = ck.Batches(*examples(count), size=size, shuffle=shuffle)
-    return ck.Data(train, ck.Batches(*examples(25, seed=1), size=size), classes=("a", "b", "c"))
+    train = ck.Batches(*examples(count), batch_size=size, shuffle=shuffle)
+    return ck.Data(
+        train, ck.Batches(*examples(25, seed=1), batch_size=size), classes=("a", "b", "c")
+    )
 
 
 def net(norm=True, dropout=0.2):
@@ -124,8 +126,8 @@ def test_weights_equal_a_raw_loop_with_two_inputs(name):
     parts = x[:, :4].contiguous(), x[:, 4:].contiguous()
     optimizer = RAW[name](model.parameters())
     by_hand(model, parts, y, optimizer, steps_of(optimizer, ck.one_cycle))
-    train = ck.Batches(parts, y, size=SIZE, shuffle=True)
-    learn = learner(ck.Data(train, train.in_order()), Two(), optimizer=name)
+    train = ck.Batches(parts, y, batch_size=SIZE, shuffle=True)
+    learn = learner(ck.Data(train, train.sequential()), Two(), optimizer=name)
     assert_same(fit(learn, EPOCHS, LR), model)
     assert torch.equal(learn.predict().targets, y)
 
@@ -228,8 +230,8 @@ def test_predictions_belong_to_their_examples():
 def test_test_time_augmentation_averages_log_probabilities():
     """Guards against an average of probabilities, or without the picture as it is."""
     x, y = examples(20)
-    train = ck.Batches(x, y, size=8, shuffle=True, augment=lambda part: part + 1)
-    valid = ck.Batches(x, y, size=8)
+    train = ck.Batches(x, y, batch_size=8, shuffle=True, augment=lambda part: part + 1)
+    valid = ck.Batches(x, y, batch_size=8)
     learn = learner(ck.Data(train, valid), net(dropout=0))
     said = learn.predict(tta=3)
     with torch.no_grad():
@@ -243,8 +245,8 @@ def test_test_time_augmentation_averages_log_probabilities():
 def test_test_time_augmentation_of_several_labels():
     """Guards against sigmoids of log-probabilities: nothing would ever reach one half."""
     x, labels = torch.randn(20, 4), torch.randint(0, 2, (20, 2)).float()
-    train = ck.Batches(x, labels, size=8, shuffle=True, augment=lambda part: part + 1)
-    data = ck.Data(train, ck.Batches(x, labels, size=8))
+    train = ck.Batches(x, labels, batch_size=8, shuffle=True, augment=lambda part: part + 1)
+    data = ck.Data(train, ck.Batches(x, labels, batch_size=8))
     learn = ck.Learner(data, torch.nn.Linear(4, 2), ck.binary_cross_entropy)
     said = learn.predict(tta=3)
     with torch.no_grad():
@@ -434,7 +436,7 @@ def test_out_of_memory_cuts_two_inputs_together_and_evenly():
             return super().forward(left, right)
 
     x, y = examples(25)
-    train = ck.Batches((x[:, :4], x[:, 4:]), y, size=25)
+    train = ck.Batches((x[:, :4], x[:, 4:]), y, batch_size=25)
     learn = learner(ck.Data(train, train), Small())
     fit(learn, 1, LR)
     assert sizes[:7] == [4, 4, 4, 4, 3, 3, 3]  # not 4, 4, 4, 4, 4, 4, 1
@@ -576,7 +578,7 @@ def test_all_layers_frozen_is_said():
         lambda: learner(metric=[ck.accuracy]),
         lambda: learner().fit(1, LR, shedule=ck.cosine),
         lambda: learner().find_lr(step=3),
-        lambda: ck.Batches(*examples(), batch=3),
+        lambda: ck.Batches(*examples(), batch_size=3),
     ],
 )
 def test_a_misspelt_keyword_is_an_error(use):

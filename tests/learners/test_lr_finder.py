@@ -15,8 +15,10 @@ def data(count=61, size=8):
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(count, 6, generator=draw)
     y = (x[:, 0] > 0).long()
-    train = ck.Batches(x, y, size=size, shuffle=True, augment=lambda x: x + torch.rand(len(x), 1))
-    return ck.Data(train, ck.Batches(x, y, size=size))
+    train = ck.Batches(
+        x, y, batch_size=size, shuffle=True, augment=lambda x: x + torch.rand(len(x), 1)
+    )
+    return ck.Data(train, ck.Batches(x, y, batch_size=size))
 
 
 def learner():
@@ -66,7 +68,7 @@ def test_an_interrupted_sweep_leaves_no_trace():
             raise KeyboardInterrupt
         return x
 
-    learn.data.train.prepare = stop
+    learn.data.train.transform = stop
     state = torch.get_rng_state()
     with pytest.raises(KeyboardInterrupt):
         learn.find_lr()
@@ -157,7 +159,7 @@ def test_the_suggestion_on_a_bowl_whose_limit_is_known():
         def forward(self, x):
             return self.place.expand(len(x), 4)
 
-    part = ck.Batches(torch.zeros(64, 1), torch.zeros(64), size=8)
+    part = ck.Batches(torch.zeros(64, 1), torch.zeros(64), batch_size=8)
     learn = ck.Learner(
         ck.Data(part, part),
         Bowl(),

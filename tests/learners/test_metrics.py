@@ -24,7 +24,7 @@ class Given(torch.nn.Module):
 
 def measured(scores, targets, metric, size, loss):
     """Return what a learner finds over batches of ``size``, the last one smaller."""
-    data = ck.Batches(scores, targets, size=size)
+    data = ck.Batches(scores, targets, batch_size=size)
     learn = ck.Learner(ck.Data(data, data), Given(), loss, metrics=[metric])
     return learn.evaluate()[metric.name]
 

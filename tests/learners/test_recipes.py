@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 
 def pictures(folder, **options):
-    return ck.images(folder, **{"size": SIZE, "batch": 8, **options})
+    return ck.images(folder, **{"size": SIZE, "batch_size": 8, **options})
 
 
 def a_learner(data, **options):
@@ -90,7 +90,7 @@ def count_body_runs(monkeypatch):
     runs, really = [], recipes.ImageLearner._run_body
 
     def counted(self, batches):
-        runs.append(batches.examples)
+        runs.append(batches.num_examples)
         return really(self, batches)
 
     monkeypatch.setattr(recipes.ImageLearner, "_run_body", counted)
@@ -112,7 +112,7 @@ def test_one_label_a_picture(folder):
 def test_several_labels_a_picture(folder):
     """Softmax would make the labels compete."""
     labels = {f"train/blue/{2 * n}.png": ("a b", "b", "a")[n % 3] for n in range(12)}
-    learn = a_learner(pictures(folder, labels=labels, many=True), precompute=True)
+    learn = a_learner(pictures(folder, labels=labels, multi_label=True), precompute=True)
     assert learn.loss is binary_cross_entropy
     assert [metric.name for metric in learn.metrics] == ["f2"]
     (row,) = learn.fit(1, 0.01)
@@ -280,7 +280,7 @@ def test_predictions_stand_in_order(folder, precompute):
     assert found.targets.tolist() == data.valid.targets.tolist()
     assert found.probabilities.std(0).min() > 0.01
     ask = learn.classifier()
-    for name, row in zip(data.valid.names, found.probabilities, strict=True):
+    for name, row in zip(data.valid.filenames, found.probabilities, strict=True):
         single = ask(folder / name)
         wanted = [single[label] for label in data.classes]
         assert row.tolist() == pytest.approx(wanted, abs=1e-4)
@@ -303,7 +303,7 @@ def test_augmented_versions_are_averaged(folder):
     runtime.seed(9)
     found = learn.predict(tta=3)
     runtime.seed(9)
-    rounds = [data.valid.in_order()] + 3 * [data.valid.in_order(augment=ck.side_on)]
+    rounds = [data.valid.sequential()] + 3 * [data.valid.sequential(augment=ck.side_on)]
     with torch.no_grad():
         learn.model.eval()
         logs = [torch.cat([learn.model(x).log_softmax(1) for x, _ in part]) for part in rounds]
@@ -344,7 +344,7 @@ def test_an_export_predicts_the_same_in_a_fresh_process(exported, folder, tmp_pa
     """The export would need the data, the pretrained weights, or what was in memory."""
     learn, file = exported
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "nothing"))
-    names = learn.data.valid.names[::4]
+    names = learn.data.valid.filenames[::4]
     files = [str(folder / name) for name in names]
     command = [sys.executable, "-W", "error::FutureWarning", "-c", ASK, str(file), *files]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -405,7 +405,7 @@ def test_an_export_of_another_version(exported, tmp_path, change):
     """Weights that do not fit would be reported one by one, or be loaded in part."""
     learn, _ = exported
     facts = {"kind": "pictures", "architecture": ARCHITECTURE, "classes": ["blue", "red"]}
-    facts |= {**learn.data.options, **change}
+    facts |= {"size": 32, "resize": "crop", "multi_label": False, **change}
     file = recipes.save_weights(learn.model, tmp_path / "other.safetensors", facts)
     with refuses("other.safetensors was exported by another version", "export it again"):
         ck.load_model(file)

@@ -117,7 +117,7 @@ def test_the_loop_takes_the_first_step_at_the_start():
 
     rates = Rates()
     x, y = torch.randn(20, 3), torch.randint(2, (20,))
-    part = ck.Batches(x, y, size=8)
+    part = ck.Batches(x, y, batch_size=8)
     learn = ck.Learner(ck.Data(part, part), torch.nn.Linear(3, 2), ck.cross_entropy)
     learn.fit(2, LR, schedule=ck.cosine, callbacks=[rates])
     wanted = theirs(lambda o: lr_scheduler.CosineAnnealingLR(o, 6), 6)

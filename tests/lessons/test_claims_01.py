@@ -53,7 +53,7 @@ def test_near_duplicates_are_the_planted_ones(sample, data):
     """A finder that misses copies, or calls different pictures the same."""
     with open(sample / "truth" / "near_duplicates.csv", newline="", encoding="utf-8") as lines:
         planted = {frozenset(row[:2]) for row in list(csv.reader(lines))[1:]}
-    names = data.train.names + data.valid.names
+    names = data.train.filenames + data.valid.filenames
     pictures = np.concatenate([data.train.inputs, data.valid.inputs])
     found = {frozenset((names[a], names[b])) for a, b, _ in ck.near_duplicates(pictures)}
     assert found == planted
@@ -71,5 +71,5 @@ def test_real_photographs_reach_95(published, say):
     results = ck.results(learn)
     assert len(results.show_groups()) == 7  # right, wrong, two of each per class, uncertain
     results.show_confusion()
-    assert results.confusion().sum() == data.valid.examples
+    assert results.confusion().sum() == data.valid.num_examples
     plt.close("all")

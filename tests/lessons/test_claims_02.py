@@ -23,7 +23,9 @@ f2, best_threshold = lesson.f2, lesson.best_threshold
 
 def tiles(path, size, **options):
     folder, labels = path / "train-jpg", path / "train_v2.csv"
-    return ck.images(folder, labels=labels, many=True, size=size, valid=1 / 3, batch=32, **options)
+    return ck.images(
+        folder, labels=labels, multi_label=True, size=size, valid=1 / 3, batch_size=32, **options
+    )
 
 
 def best_constant(data, wanted):
@@ -218,7 +220,7 @@ def test_rates_too_high_and_too_low(features, heads, baselines, report, show):
 
 def test_sixty_epochs_on_a_hundred_tiles_overfit(features, show):
     """A validation loss that has not turned where the text says so."""
-    rows = np.random.default_rng(1).permutation(features.train.examples)[:100]
+    rows = np.random.default_rng(1).permutation(features.train.num_examples)[:100]
     few = ck.Data(features.train.subset(rows), features.valid)
     for seed in (0, 1):
         rounds = train_head(features, seed, few, epochs=60, lr=0.01).history
@@ -251,7 +253,7 @@ def test_the_eight_symmetries_and_snapshots_help(tuned, show):
 
 def test_five_folds_vote(features, report, show):
     """A vote of five that is worse than one of them."""
-    rows = np.random.default_rng(0).permutation(features.train.examples)
+    rows = np.random.default_rng(0).permutation(features.train.num_examples)
     gains, spreads = [], []
     for seed in SEEDS:
         votes, scored = [], []
@@ -277,10 +279,10 @@ def test_overlapping_tiles_are_a_leak(data, features, wanted, show):
     body = ck.image_learner(data, "drawings").model.eval()
     spied = data.valid.subset(copied)
     with torch.no_grad():
-        shifted = [body.features(x.roll((3, 3), (-2, -1))) for x, _ in spied.in_order()]
+        shifted = [body.features(x.roll((3, 3), (-2, -1))) for x, _ in spied.sequential()]
     inputs = torch.cat([features.train.inputs, *shifted])
     targets = torch.cat([features.train.targets, spied.targets])
-    leaky = ck.Data(ck.Batches(inputs, targets, size=32, shuffle=True), features.valid)
+    leaky = ck.Data(ck.Batches(inputs, targets, batch_size=32, shuffle=True), features.valid)
     gains = []
     for seed in SEEDS:
         without, leaking = (

@@ -210,9 +210,9 @@ def test_what_goes_wrong_goes_wrong(data, seed):
 
 def test_many_epochs_on_few_rows_are_learned_by_heart(data):
     """A cell on too many epochs in which every one of them helps."""
-    some = np.random.default_rng(0).permutation(data.train.examples)[:1000]
-    tiny = ck.Table(**{**vars(data), "train": data.train.subset(some)})
-    tiny.train.size = 64
+    some = np.random.default_rng(0).permutation(data.train.num_examples)[:1000]
+    tiny = data.replace(train=data.train.subset(some))
+    tiny.train.batch_size = 64
     ck.seed(1)
     learn = ck.table_learner(tiny, hidden_sizes=(100, 50), dropout=0.0)
     history = learn.fit(20, 0.01, weight_decay=0.0, schedule=ck.constant)

@@ -18,7 +18,7 @@ SIZES = {"embedding_dim": 96, "n_layers": 1}
 
 
 def texts_of(folder, part):
-    return [(folder / name).read_text("utf-8") for name in part.names], part.targets.numpy()
+    return [(folder / name).read_text("utf-8") for name in part.filenames], part.targets.numpy()
 
 
 def accuracy(learn, part):
@@ -39,17 +39,17 @@ def sample():
 
 @pytest.fixture(scope="module")
 def stream(sample):
-    return ck.language(sample, batch=32, length=50)
+    return ck.language(sample, batch_size=32, seq_len=50)
 
 
 @pytest.fixture(scope="module")
 def vocabulary(stream):
-    return stream.options["vocabulary"]
+    return stream.vocabulary
 
 
 @pytest.fixture(scope="module")
 def data(sample, stream):
-    return ck.text(sample, vocabulary=stream, batch=16)
+    return ck.text(sample, vocabulary=stream, batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def labelled(sample, data):
 @pytest.fixture(scope="module")
 def lesson(sample, stream, vocabulary, data, labelled):
     """Return what the lesson defines, on the data of these tests."""
-    texts = {name: (sample / name).read_text("utf-8") for name in data.train.names}
-    texts |= dict(zip(data.test.names, labelled[0], strict=True))
+    texts = {name: (sample / name).read_text("utf-8") for name in data.train.filenames}
+    texts |= dict(zip(data.test.filenames, labelled[0], strict=True))
     return of_lesson(
         4, "fine_tune trained with_rating", data=data, new=SIZES, rate=0.01, texts=texts
     )
@@ -180,12 +180,12 @@ def test_a_transformer_from_nothing_is_behind(data, scratch, show):
 
 def test_forward_and_backward(lesson, sample, vocabulary, data, readers, reached, show):
     """A backward half that reads nonsense, or an average taken of other reviews."""
-    turned = ck.language(sample, batch=32, length=50, vocabulary=vocabulary, backward=True)
-    other = ck.text(sample, vocabulary=vocabulary, batch=16, backward=True)
+    turned = ck.language(sample, batch_size=32, seq_len=50, vocabulary=vocabulary, backward=True)
+    other = ck.text(sample, vocabulary=vocabulary, batch_size=16, backward=True)
     learn = ck.text_learner(other, language_model(turned, 1), dropout=0.2)
     lesson.fine_tune(learn, "backward")
     one, two = readers[0].predict(data.test), learn.predict(other.test)
-    assert data.test.names == other.test.names
+    assert data.test.filenames == other.test.filenames
     both = (one.probabilities + two.probabilities).argmax(1) == one.targets
     backward, average = accuracy(learn, other.test), both.float().mean().item()
     show(forward=reached[0], backward=backward, averaged=average)
@@ -195,14 +195,14 @@ def test_forward_and_backward(lesson, sample, vocabulary, data, readers, reached
 
 def test_padding_that_counts_costs_dear(data, readers, show):
     """An example of a silent mistake that costs nothing."""
-    mixed = data.test.subset(np.random.default_rng(0).permutation(data.test.examples))
-    mixed.size = 256
+    mixed = data.test.subset(np.random.default_rng(0).permutation(data.test.num_examples))
+    mixed.batch_size = 256
     model, right = readers[0].model.eval(), np.zeros(2)
     with torch.no_grad():
         for (ids, lengths), targets in mixed:
             for place, given in enumerate((lengths, torch.full_like(lengths, ids.shape[1]))):
                 right[place] += (model(ids, given).argmax(1) == targets).sum().item()
-    true, padded = right / data.test.examples
+    true, padded = right / data.test.num_examples
     show(true_lengths=true, padding_counts=padded)
     assert padded < true - 0.05
 
@@ -217,7 +217,7 @@ def test_negation_is_read_where_counting_fails(sample, data, labelled, readers, 
     judged = np.mean([(one.probabilities.argmax(1) == one.targets).numpy() for one in read], 0)
     found = {}
     for turn in ("plain", "concession", "negation", "report", "irony"):
-        rows = [turn in turns[name.replace("\\", "/")] for name in data.test.names]
+        rows = [turn in turns[name.replace("\\", "/")] for name in data.test.filenames]
         found[turn] = judged[rows].mean(), counted[rows].mean()
     say(f"by turn, read and counted: {found}")
     assert found["plain"][0] == max(one for one, _ in found.values()), "the lesson calls it easiest"
@@ -228,8 +228,8 @@ def test_negation_is_read_where_counting_fails(sample, data, labelled, readers, 
 
 def test_too_many_epochs(data, show):
     """An example of overfitting in which nothing goes wrong."""
-    part = data.train.subset(np.random.default_rng(0).permutation(data.train.examples)[:150])
-    few = ck.Data(part, data.valid, classes=data.classes, options=data.options)
+    part = data.train.subset(np.random.default_rng(0).permutation(data.train.num_examples)[:150])
+    few = data.replace(train=part)
     ck.seed(0)
     learn = ck.text_learner(few, "lstm", sizes=SIZES, dropout=0.2)
     losses = [row["valid_loss"] for row in learn.fit(20, 0.005)]
@@ -273,7 +273,7 @@ def test_the_same_words_in_another_order(sample, vocabulary, readers, counters, 
     found = []
     for learn in readers:
         with torch.no_grad():
-            said = [learn.model.eval()(*vocabulary.batch(texts)) for texts in (good, bad)]
+            said = [learn.model.eval()(*vocabulary.padded_batch(texts)) for texts in (good, bad)]
         found.append((said[0].argmax(1) > said[1].argmax(1)).float().mean().item())
     show(both_right=found)
     assert np.mean(found) >= 0.6, found
@@ -293,14 +293,14 @@ def test_real_reviews_in_a_reduced_form(published, show):
     path = ck.fetch("aclImdb", edition="full")
     files = sorted((path / "train").rglob("*.txt"))[::3]
     ends = [file.read_text("utf-8")[-700:] for file in files]
-    stream = ck.language(ends, batch=32, length=60, vocabulary=4000)
+    stream = ck.language(ends, batch_size=32, seq_len=60, vocabulary=4000)
     language = ck.language_learner(stream, **SIZES, dropout=0.3)
     perplexity = language.fit(2, 0.01)[-1]["perplexity"]
-    data = ck.text(path, vocabulary=stream, batch=32, longest=120)
+    data = ck.text(path, vocabulary=stream, batch_size=32, max_length=120)
     learn = ck.text_learner(data, language, dropout=0.5)
     of_lesson(4, "fine_tune", rate=0.01).fine_tune(learn, "real", 2)
     read = accuracy(learn, data.test)
-    split = stream.options["vocabulary"].split
+    split = stream.vocabulary.split
     counted = {}
     for name, last in (("the same 120 tokens", 119), ("whole reviews", 100_000)):
         counter = CountVectorizer(

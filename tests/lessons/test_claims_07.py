@@ -28,9 +28,9 @@ RUNGS = {
 
 
 def miniatures_of(edition, batch):
-    augment = ck.Augment(rotate=0, zoom=1, light=0)
+    augment = ck.Augment(rotate=0, zoom=1, brightness_contrast=0)
     path = ck.fetch("cifar10", edition=edition)
-    return ck.images(path, size=32, valid="test", batch=batch, augment=augment)
+    return ck.images(path, size=32, valid="test", batch_size=batch, augment=augment)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def test_photographs_of_cifar10(published, say):
     data = miniatures_of("full", 64)
     labels = ("fully connected", "batch norm", "wider")
     found = {label: climb(data, label, 1).history[-1]["accuracy"] for label in labels}
-    say(f"{data.train.examples} photographs of CIFAR-10, 4 epochs: {found}")
+    say(f"{data.train.num_examples} photographs of CIFAR-10, 4 epochs: {found}")
     assert found["fully connected"] + 0.05 <= found["batch norm"] <= found["wider"]
 
 
@@ -234,9 +234,9 @@ def test_photographs_of_cifar10(published, say):
 def test_what_is_hot_matters_on_photographs(published, show):
     """The same on real dogs and cats, with a body that was trained on ImageNet."""
     data = ck.images(ck.fetch("dogscats", edition="full"), size=224)
-    some = data.train.subset(range(0, data.train.examples, 3))
-    few = data.valid.subset(range(0, data.valid.examples, 4))
-    data = ck.Data(some, few, classes=data.classes, path=data.path, options=data.options)
+    some = data.train.subset(range(0, data.train.num_examples, 3))
+    few = data.valid.subset(range(0, data.valid.num_examples, 4))
+    data = data.replace(train=some, valid=few)
     known = {"pets": data, "architecture": "squeezenet1_0"}
     lesson = of_lesson(7, "AverageHead train_pets without probability", **known)
     model = lesson.train_pets(1).model.eval()

@@ -24,7 +24,7 @@ def text_of(count, seed=0):
 
 @pytest.fixture(scope="module")
 def stream():
-    return ck.language(text_of(3000), batch=8, length=12)
+    return ck.language(text_of(3000), batch_size=8, seq_len=12)
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_encoder_is_carried_over_and_frozen(stream):
     """A classifier that starts from nothing, or that spoils the language model it came from."""
     texts, labels = few_reviews()
     language = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=1)
-    data = ck.text(texts, labels=labels, batch=8, vocabulary=stream)
+    data = ck.text(texts, labels=labels, batch_size=8, vocabulary=stream)
     learn = ck.text_learner(data, language, dropout=0.5)
     source, copied = language.model.encoder.state_dict(), learn.model.encoder.state_dict()
     assert all(torch.equal(source[name], copied[name]) for name in source)
@@ -282,7 +282,7 @@ def test_an_encoder_of_another_vocabulary_is_refused(stream):
 def test_texts_too_long_for_a_transformer():
     """An index error from inside of an embedding."""
     model = ck.TextTransformer(WORDS, embedding_dim=8, max_length=10)
-    with pytest.raises(CourseError, match="longest="):
+    with pytest.raises(CourseError, match="max_length="):
         model(torch.zeros(1, 11, dtype=torch.long))
 
 
@@ -291,7 +291,7 @@ def test_a_classifier_learns(encoder):
     """A recipe that runs and learns nothing."""
     ck.seed(1)
     texts, labels = few_reviews(200)
-    data = ck.text(texts, labels=labels, batch=16, valid=0.25)
+    data = ck.text(texts, labels=labels, batch_size=16, valid=0.25)
     learn = ck.text_learner(data, encoder, sizes={"embedding_dim": 16, "n_layers": 1})
     assert learn.fit(6, 0.01)[-1]["accuracy"] > 0.9
 

@@ -121,7 +121,7 @@ def test_groups_are_told_apart_by_what_the_rows_hold(capsys):
     """An effect that differs between kinds of shops, and lines that look the same."""
     frame = pd.DataFrame({"Kind": list("ab") * 200, "Promo": [0, 0, 1, 1] * 100})
     frame["Sales"] = 100 * np.exp(0.5 * frame.Promo * (frame.Kind == "b"))
-    data = ck.table(frame, "Sales", valid=0.2, log=True, batch=32, numbers=["Promo"],
+    data = ck.table(frame, "Sales", valid=0.2, log_target=True, batch_size=32, continuous=["Promo"],
                     categories=["Kind"])  # fmt: skip
     ck.seed(0)
     learn = ck.table_learner(data, hidden_sizes=(16,))

@@ -9,7 +9,7 @@ from coursekit.data.augment import Augment, side_on
 from coursekit.visuals import explore, pictures
 from tests.visuals.figures import assert_readable, noise
 
-PLAIN = {"flip": False, "symmetries": False, "rotate": 0.0, "zoom": 1.0, "light": 0.0}
+PLAIN = {"flip": False, "dihedral": False, "rotate": 0.0, "zoom": 1.0, "brightness_contrast": 0.0}
 
 
 def batch(count=8):
@@ -107,17 +107,17 @@ def test_a_draw_can_be_seen_again_and_disturbs_nothing():
 @pytest.mark.parametrize(
     ("taken", "settings", "words"),
     [
-        ("from above", {"symmetries": True}, None),
-        ("from above", {"rotate": 10.0, "zoom": 1.1, "light": 0.1}, None),
-        ("from the side", {"rotate": 10.0, "zoom": 1.1, "light": 0.1}, None),
-        ("from the side", {"symmetries": True}, "on their head"),
+        ("from above", {"dihedral": True}, None),
+        ("from above", {"rotate": 10.0, "zoom": 1.1, "brightness_contrast": 0.1}, None),
+        ("from the side", {"rotate": 10.0, "zoom": 1.1, "brightness_contrast": 0.1}, None),
+        ("from the side", {"dihedral": True}, "on their head"),
         ("from the side", {"rotate": 90.0}, "askew"),
         ("from above", {"rotate": 90.0}, "corners"),
         ("from above", {"zoom": 2.0}, "houses"),
         ("from the side", {"zoom": 2.0}, "outside"),
-        ("from above", {"light": 0.3}, "haze"),
-        ("from the side", {"light": 0.3}, None),
-        ("from the side", {"light": 0.8}, "lamp"),
+        ("from above", {"brightness_contrast": 0.3}, "haze"),
+        ("from the side", {"brightness_contrast": 0.3}, None),
+        ("from the side", {"brightness_contrast": 0.8}, "lamp"),
     ],
 )
 def test_what_could_not_occur_is_named(taken, settings, words):
@@ -133,9 +133,9 @@ def test_nothing_is_mixed_and_no_square_are_told():
     shown = explore.augmentation(noise(8, 12), Augment, **PLAIN)
     shown.widget()
     assert shown.caption.startswith("Nothing is changed")
-    shown.widgets["symmetries"].value = True
+    shown.widgets["dihedral"].value = True
     assert "symmetries" in shown.view.caption.value
     assert "could have been taken" not in shown.view.caption.value
-    shown.widgets["symmetries"].value = False
+    shown.widgets["dihedral"].value = False
     shown.widgets["rotate"].value = 15.0
     assert "turned by up to 15 degrees. Each of these could have been taken" in shown.caption

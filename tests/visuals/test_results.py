@@ -160,7 +160,7 @@ def test_results_of_a_learner_fit_its_pictures_and_files(tmp_path):
     """Rows that point to other pictures than those predicted; random numbers that go on."""
     made = predictions(20, 2)
     names = [f"valid/cats/{row}.jpg" for row in range(20)]
-    valid = SimpleNamespace(names=names, inputs=[noise(8, 8, row) for row in range(20)])
+    valid = SimpleNamespace(filenames=names, inputs=[noise(8, 8, row) for row in range(20)])
     data = SimpleNamespace(valid=valid, classes=("cats", "dogs"), path=tmp_path)
     asked = []
     learn = SimpleNamespace(data=data, predict=lambda batches: asked.append(batches) or made)

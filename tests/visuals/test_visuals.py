@@ -67,7 +67,7 @@ def batches(count=20, side=32, size=8):
 
     names = [f"valid/cats/{row}.jpg" for row in range(count)]
     targets = torch.arange(count) % 2
-    return Batches(inputs, targets, size=size, prepare=prepare, names=names)
+    return Batches(inputs, targets, batch_size=size, transform=prepare, filenames=names)
 
 
 LONG = [f"herbaceous vegetation {number}" for number in range(20)]
@@ -236,7 +236,7 @@ def test_patches_are_those_that_excite_most_and_the_model_is_left_as_it_was(caps
 
 def test_view_of_a_unit_grows_with_the_stage():
     """Guards against a field that is measured at the wrong module or stays one size."""
-    model, x = Net().eval(), batches().first()[0]
+    model, x = Net().eval(), batches().one_batch()[0]
     sides = [layers._field(model, model.body, str(stage), x) for stage in range(3)]
     assert sides == sorted(sides)
     assert sides[0] <= 3  # a 3 x 3 kernel sees no more

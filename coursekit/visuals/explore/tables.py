@@ -62,7 +62,7 @@ def _numbers(frame, column):
 
 def _trained(data, column):
     """Return the numbers of a column in the training part, gaps filled, to six digits or so."""
-    scaled = numpy.asarray(data.train.inputs[1][:])[:, data.numbers.index(column)]
+    scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
     return numpy.round(scaled.astype(float) * data.scales[column] + data.means[column], 4)
 
 
@@ -179,7 +179,7 @@ def what_if(learn, frame, *, columns=None, row=0, names=(), words=None):
         CourseError: the model or the frame has no such column.
     """
     columns, words = _columns(learn, frame, columns), dict(words or {})
-    target = (learn.data.options or {}).get("target")
+    target = learn.data.target
 
     def starts(row):
         return {column: _shown(learn, frame, row, column) for column in columns}
@@ -200,7 +200,7 @@ def what_if(learn, frame, *, columns=None, row=0, names=(), words=None):
         who = ", ".join(f"{name} {_text(frame[name].iloc[row], {})}" for name in names)
         truth = frame[target].iloc[row] if target in frame else numpy.nan
         return _show_what_if(
-            who or f"row {row}", target, predicted, said, truth, learn.data.log, axes=axes
+            who or f"row {row}", target, predicted, said, truth, learn.data.log_target, axes=axes
         )
 
     controls = {

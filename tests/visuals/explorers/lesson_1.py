@@ -38,7 +38,7 @@ def net():
 
 def classifier():
     """Return a classifier of cats and dogs that knows nothing."""
-    return ck.ImageClassifier(net(), CLASSES, size=48, resize="crop", many=False)
+    return ck.ImageClassifier(net(), CLASSES, size=48, resize="crop", multi_label=False)
 
 
 def batches():

@@ -27,12 +27,12 @@ EXPLORERS = {
     "augmentation": (
         lambda: explore.augmentation(_tile(), Augment),
         [
-            {"symmetries": True},
+            {"dihedral": True},
             {"rotate": 90.0},
             {"taken": "from the side"},
-            {"light": 0.6},
+            {"brightness_contrast": 0.6},
             {"zoom": 2.0},
-            {"flip": False, "symmetries": False},
+            {"flip": False, "dihedral": False},
             {"draw": 7},
         ],
     ),

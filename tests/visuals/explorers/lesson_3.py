@@ -32,8 +32,8 @@ def shops(rows=120):
 def model():
     """Return (learner, frame): a small net that has seen the table once."""
     frame = shops()
-    how = {"categories": ["Store", "Kind"], "numbers": ["Promo", "Rain", "Heat", "Distance"]}
-    data = ck.table(frame, "Sales", valid=0.3, log=True, batch=16, **how)
+    how = {"categories": ["Store", "Kind"], "continuous": ["Promo", "Rain", "Heat", "Distance"]}
+    data = ck.table(frame, "Sales", valid=0.3, log_target=True, batch_size=16, **how)
     ck.seed(0)
     learn = ck.table_learner(data, hidden_sizes=(16,))
     learn.fit(1, 0.01)

@@ -6,7 +6,7 @@ import coursekit as ck
 from coursekit.visuals import explore
 
 TEXTS = ["The plot was clever and the cast was superb.", "The plot was dull; the cast was not."]
-VOCABULARY = ck.Vocabulary.learn(TEXTS, least=1)
+VOCABULARY = ck.Vocabulary.learn(TEXTS, min_freq=1)
 VALUE = {"clever": 1.0, "superb": 2.0, "dull": -2.0, "not": -0.5}
 
 
