@@ -1,18 +1,22 @@
 """An archive -> files in a folder, and never a byte outside it."""
 
+from __future__ import annotations
+
 import functools
 import gzip
 import lzma
 import shutil
-import stat
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, Any
 
 from coursekit.console import progress
 
 BLOCK = 1 << 16  # bytes
-ROOM = 1 << 30  # an archive may unpack to 20 times its size and this many bytes
+ROOM = 1 << 30  # bytes; an archive may unpack to this and 20 times its own size
 MOST_FILES = 500_000
 _DAMAGED = (  # what the readers of archives raise
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
@@ -24,22 +28,30 @@ class ArchiveError(Exception):
     """An archive that is damaged, unsafe or another than expected, in a few words."""
 
 
-def unpack(archive, folder, name):
-    """Unpack an archive into ``folder``, or put a single file there under ``name``.
+def unpack(archive: Path, folder: Path, name: str) -> None:
+    """Unpack a .zip, .tgz, .tar.gz or .tar.xz into ``folder``; any other file is copied there.
 
-    Members are read and written here, never by the archive's own extract: no member gets to choose
-    a path outside the folder, a link, a device, a mode or an owner.
+    Members are written here, as plain files, and not by ``extract``: the filters of tarfile are
+    missing in Python 3.11.0 to 3.11.3, and no library guards against archives that fill a disk.
+
+    Args:
+        name: the published name, whose end tells the kind of archive.
+
+    Raises:
+        ArchiveError: the archive is damaged, leads outside of ``folder``, or unpacks to too much.
+        OSError: the disk is full or cannot be written.
     """
-    room = (
-        ROOM + 20 * archive.stat().st_size
-    )  # a small archive that unpacks to a full disk is no gift
+    room = ROOM + 20 * archive.stat().st_size
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
-                _write(_zip_members(opened), folder, room, len(opened.infolist()))
+                members = ((one.filename, one.is_dir(), one) for one in opened.infolist())
+                _write(members, opened.open, folder, room)
         elif name.endswith((".tgz", ".tar.gz", ".tar.xz")):
-            with tarfile.open(archive, "r:*") as opened:
-                _write(_tar_members(opened), folder, room)
+            with tarfile.open(archive) as opened:
+                members = ((one.name, one.isdir(), one) for one in opened)
+                _write(members, functools.partial(_open_file, opened), folder, room)
+                _read_to_the_end(opened.fileobj)
         else:
             folder.mkdir(parents=True)
             shutil.copyfile(archive, folder / name)
@@ -47,34 +59,30 @@ def unpack(archive, folder, name):
         raise ArchiveError(f"sent a damaged archive ({error or type(error).__name__})") from error
 
 
-def _zip_members(archive):
-    """Yield (name, function that opens it); None in place of the function for a folder."""
-    for member in archive.infolist():
-        if member.is_dir():
-            yield member.filename, None
-        elif stat.S_IFMT(member.external_attr >> 16) in (0, stat.S_IFREG):
-            yield member.filename, functools.partial(archive.open, member)
-        else:
-            raise ArchiveError(f"sent an archive with a link or device in it ({member.filename})")
+def _open_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    """Open a plain file; links and devices are refused."""
+    if not member.isreg():
+        raise ArchiveError(f"sent an archive with a link or device in it ({member.name})")
+    return archive.extractfile(member)
 
 
-def _tar_members(archive):
-    """Yield as ``_zip_members`` does; what follows the last member is read for gzip's own sum."""
-    for member in archive:
-        if not (member.isdir() or member.isreg()):
-            raise ArchiveError(f"sent an archive with a link or device in it ({member.name})")
-        opened = functools.partial(archive.extractfile, member)
-        yield member.name, None if member.isdir() else opened
-    if not any(not archive.fileobj.read(1 << 20) for _ in range(64)):
+def _read_to_the_end(file: IO[bytes]) -> None:
+    """Read what follows the last member, for the sum at the end of the compressed file."""
+    if all(file.read(1 << 20) for _ in range(64)):
         raise ArchiveError("sent an archive that goes on after its end")
 
 
-def _write(members, folder, room, total=None):
-    """Write members below ``folder`` while they stay within ``room`` bytes."""
-    seen = set()
-    for name, opened in progress(members, total=total, label="unpacking", unit=" files"):
-        path = folder.joinpath(*_parts(name))
-        if opened is None:
+def _write(
+    members: Iterable[tuple[str, bool, Any]],
+    open_member: Callable[[Any], IO[bytes]],
+    folder: Path,
+    room: int,
+) -> None:
+    """Write members (name, is it a folder, member) while they stay within ``room`` bytes."""
+    seen: set[str] = set()
+    for name, is_folder, member in progress(members, label="unpacking", unit=" files"):
+        path = _inside(folder, name)
+        if is_folder:
             path.mkdir(parents=True, exist_ok=True)
             continue
         key = str(path).casefold()  # Windows and macOS take A and a for the same file
@@ -82,7 +90,7 @@ def _write(members, folder, room, total=None):
             raise ArchiveError(f"sent an archive with too many files or one twice ({name})")
         seen.add(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with opened() as reader, open(path, "xb") as writer:
+        with open_member(member) as reader, open(path, "xb") as writer:
             while block := reader.read(BLOCK):
                 room -= len(block)
                 if room < 0:
@@ -90,8 +98,8 @@ def _write(members, folder, room, total=None):
                 writer.write(block)
 
 
-def _parts(name):
-    """Return the parts of a member's path; one that could lead out of the folder is refused.
+def _inside(folder: Path, name: str) -> Path:
+    """The path of a member; a name that could lead out of the folder is refused.
 
     Windows drops dots and spaces at the end of a name, and knows drives and backslashes.
     """
@@ -99,4 +107,4 @@ def _parts(name):
     outside = name.startswith("/") or any(not part.strip(". ") for part in parts)
     if outside or any(sign in name for sign in "\\:\0"):
         raise ArchiveError(f"sent an archive with an unsafe path in it ({name})")
-    return parts
+    return folder.joinpath(*parts)

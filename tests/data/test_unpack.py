@@ -1,5 +1,7 @@
 """Archives that are whole, damaged or malicious."""
 
+import gzip
+import lzma
 import random
 import stat
 import tarfile
@@ -12,7 +14,14 @@ from coursekit.data.unpack import ArchiveError, unpack
 from tests.servers import make_tgz, make_zip
 
 GOOD = {"set/train/a.jpg": b"a" * 70_000, "./set/b.csv": b"", "set/日本/ü (1).txt": b"c"}
-MAKERS = {"x.zip": make_zip, "x.tgz": make_tgz, "x.tar.gz": make_tgz}
+
+
+def make_txz(files):
+    return lzma.compress(gzip.decompress(make_tgz(files)))
+
+
+MAKERS = {"x.zip": make_zip, "x.tgz": make_tgz, "x.tar.gz": make_tgz, "x.tar.xz": make_txz}
+both = pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
 
 
 def write(folder, name, content):
@@ -55,25 +64,11 @@ UNSAFE = [
 
 
 @pytest.mark.parametrize("unsafe", UNSAFE)
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_a_path_that_leads_outside_is_refused(tmp_path, name, unsafe):
     """One such member may overwrite a learner's keys (CVE-2007-4559)."""
     content = MAKERS[name]({"good.txt": b"good", unsafe: b"evil"})
     assert "unsafe path" in refused(tmp_path, name, content)
-
-
-@pytest.mark.parametrize("draw", range(20))
-def test_no_mixture_of_parts_ever_leads_outside(tmp_path, draw):
-    """A list of bad names is never complete: whatever is accepted must lie inside."""
-    chance = random.Random(draw)
-    pieces = ["..", ".", "", "a", "/", "\\", "C:", " ", "~", "$HOME", ".. ", "%2e%2e", "b.txt"]
-    for _ in range(200):
-        name = "/".join(chance.choices(pieces, k=chance.randrange(1, 6)))
-        try:
-            path = tmp_path.joinpath("in", *module._parts(name)).resolve()
-        except ArchiveError:
-            continue
-        assert path.is_relative_to((tmp_path / "in").resolve()), name
 
 
 KINDS = {
@@ -91,30 +86,31 @@ def test_a_tar_with_a_link_or_device_is_refused(tmp_path, kind):
     assert "link or device" in refused(tmp_path, "x.tgz", content)
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK])
-def test_a_zip_with_a_link_or_device_is_refused(tmp_path, kind):
-    """A zip keeps the kind of a file in its upper attributes."""
-    member = zipfile.ZipInfo("set/evil")
-    member.external_attr = (kind | 0o777) << 16
-    content = make_zip({member: b"../../outside", "set/evil/through.txt": b"evil"})
-    assert "link or device" in refused(tmp_path, "x.zip", content)
+def test_a_link_in_a_zip_is_a_plain_file(tmp_path):
+    """A zip keeps the kind of a file in its upper attributes; what is written has none."""
+    member = zipfile.ZipInfo("set/link")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    archive = write(tmp_path, "x.zip", make_zip({member: b"../../outside"}))
+    unpack(archive, tmp_path / "target", "x.zip")
+    assert not (tmp_path / "target/set/link").is_symlink()
+    assert (tmp_path / "target/set/link").read_bytes() == b"../../outside"
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_names_that_differ_in_case_only_are_refused(tmp_path, name):
     """Windows and macOS would let the second overwrite the first, without a word."""
     content = MAKERS[name]({"set/Photo.jpg": b"1", "set/photo.JPG": b"2"})
     assert "twice" in refused(tmp_path, name, content)
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_a_file_that_is_used_as_a_folder_is_refused(tmp_path, name):
     """An error of the disk would send the learner to look at the disk."""
     content = MAKERS[name]({"set/a": b"1", "set/a/b": b"2"})
     assert "damaged" in refused(tmp_path, name, content)
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path, name, monkeypatch):
     """A few kB may unpack to any size; what counts is what comes out, not what is declared."""
     monkeypatch.setattr(module, "ROOM", 1_000_000)
@@ -126,17 +122,11 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path, name, monkeypatch)
 
 def test_what_follows_the_end_of_a_tar_is_bounded(tmp_path):
     """gzip's own sum is read to the end, but not through an endless row of zeros."""
-    content = make_tgz({"set/a": b"1"}) + make_gz(bytes(65 << 20))
-    assert "goes on after its end" in refused(tmp_path, "x.tgz", content)
+    content = make_tgz({"set/a": b"1"}) + gzip.compress(bytes(65 << 20), 1)
+    assert "after its end" in refused(tmp_path, "x.tgz", content)
 
 
-def make_gz(content):
-    import gzip
-
-    return gzip.compress(content, 1)
-
-
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_too_many_files_are_refused(tmp_path, name, monkeypatch):
     """Millions of empty files fill a disk that has room for any number of bytes."""
     monkeypatch.setattr(module, "MOST_FILES", 10)
@@ -145,7 +135,7 @@ def test_too_many_files_are_refused(tmp_path, name, monkeypatch):
 
 
 @pytest.mark.parametrize("draw", range(12))
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_a_damaged_archive_is_noticed(tmp_path, name, draw):
     """Archives of which only the first MiB is checked must be caught by their own sums."""
     chance = random.Random(draw)
@@ -172,7 +162,7 @@ def test_a_locked_zip_is_refused(tmp_path):
     assert "encrypted" in refused(tmp_path, "x.zip", bytes(content))
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tgz"])
+@both
 def test_a_web_page_is_no_archive(tmp_path, name):
     """The log-in page of a hotel is what a download often is."""
     assert "damaged archive" in refused(tmp_path, name, b"<html>please log in</html>")
