@@ -86,7 +86,7 @@ try:
     import coursekit
 except ModuleNotFoundError:  # on Colab and Kaggle: fetch the course
     !rm -rf ~/.course; {clone} && bash ~/.course/setup_colab.sh
-    if _exit_code: raise SystemExit("See the line above; is the internet on? Then run this again.")
+    if _exit_code: raise SystemExit("Do as the line above says (is the internet on?), then rerun.")
 %load_ext coursekit"""
 
 

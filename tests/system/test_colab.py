@@ -31,7 +31,7 @@ from tests.system import release_check
 
 ROOT = build.ROOT
 NOWHERE = "http://127.0.0.1:9/"  # nothing listens there
-COPIED = ("coursekit", "pyproject.toml", "README.md", "setup_colab.sh")
+COPIED = ("coursekit", "pyproject.toml", "README.md", "setup_colab.py", "setup_colab.sh")
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="Colab and Kaggle are Linux")
 
 
@@ -48,6 +48,12 @@ import shutil
 def usage(folder, real=shutil.disk_usage):
     return real(folder)._replace(free=1e6 if "/small/" in str(folder) else 1e12)
 shutil.disk_usage = usage
+"""
+NO_ROOM = """
+import errno, os, pathlib, tempfile
+def write(self, *rest, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+pathlib.Path.write_text = write
 """
 
 
@@ -147,7 +153,7 @@ def _tool(file, does):
 
 def _module(folder, name, content):
     """Write a module that stands before the real one; return what the shell must do for it."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / f"{name}.py").write_text(content)
     return f'PYTHONPATH="{folder}:$PYTHONPATH"; export PYTHONPATH'
 
@@ -156,60 +162,86 @@ def _module(folder, name, content):
 
 
 def _stops(runtime, course, sentence, **environment):
-    """Assert that the set-up stops with one sentence, said at the end and left for the cell."""
+    """Assert that the set-up stops with one sentence at the end, and a remedy in it."""
     code, printed = runtime.set_up(course, **environment)
     assert code == 1, printed
-    said = (course / "build" / "setup-problem").read_text().strip()
-    assert sentence in said
-    assert printed.endswith(f"The set-up stopped. {said}\n")
-    assert re.search(r": .*again( in it)?\.$", said), "there is a remedy"
+    last = printed.splitlines()[-1]
+    assert last.startswith("The set-up stopped. ")
+    assert sentence in last, printed
+    assert re.search(r": .*again( in it)?\.$", last), "there is a remedy"
+    assert "Traceback" not in printed
+
+
+FULL = "echo \"ERROR: OSError: [Errno 28] No space left on device: '/x'\"; exit 1"
+SYSTEM = "echo 'error: externally-managed-environment'; exit 1"
+CONFLICT = "echo 'ERROR: ResolutionImpossible: for help visit'; exit 1"
+PIP = {"The disk is full": FULL, "the operating system": SYSTEM, "beside what is here": CONFLICT}
+VISION = 'raise RuntimeError("operator torchvision::nms does not exist")'
+
+
+@needs_linux
+def test_half_a_clone_or_no_python_is_told(small, course):
+    """A traceback about a file that git had not brought yet."""
+    _stops(small, course, "There is no Python 3.11 or newer", PYTHON="false")
+    for name in ("setup_colab.py", "coursekit/__init__.py", "pyproject.toml"):
+        there = (course / name).read_bytes()
+        (course / name).write_bytes(b"")
+        _stops(small, course, "This copy of the course is not whole: delete the folder")
+        (course / name).write_bytes(there)
+
+
+@needs_linux
+def test_elsewhere_nothing_is_installed(small, course):
+    """A set-up for Colab that installs things on the learner's own computer."""
+    for name in (*standin.COLAB, *standin.KAGGLE):
+        small.environment.pop(name, None)
+    code, printed = small.set_up(course)
+    assert code == 1
+    assert "neither Colab nor Kaggle, and nothing was installed" in printed
+    assert "make lab" in printed
+    assert not list(small.packages.glob("coursekit*"))
 
 
 @needs_linux
 def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_path):
     """A wall of red text, after which the learner reinstalls everything and breaks torch."""
-    full = "echo \"ERROR: OSError: [Errno 28] No space left on device: '/x'\"; exit 1"
-    system = "echo 'error: externally-managed-environment'; exit 1"
-    vision = 'raise RuntimeError("operator torchvision::nms does not exist")'
-    init = course / "coursekit" / "__init__.py"
-    there = init.read_text()
-    for folder in ("small", "tools"):
-        (tmp_path / folder).mkdir()
+    (tmp_path / "small" / "tmp").mkdir(parents=True)
     small.lose("pooch")
-
-    init.write_text("")
-    _stops(small, course, "This copy of the course is not whole: delete the folder")
-    init.write_text(there)
-    _stops(small, course, "There is no Python 3.11 or newer", PYTHON="false")
-    _stops(small, course, "The package index could not be reached for pooch", PIP_INDEX_URL=NOWHERE)
-    for sentence, said in (("The disk is full", full), ("to the operating system", system)):
-        _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", said))
-    trouble = _python(small, "*check_room*", _module(tmp_path / "x", "sitecustomize", LITTLE_ROOM))
-    temporary = {"TMPDIR": str(tmp_path / "small")}
-    _stops(small, course, "The disk is full, 1 MB are free", PYTHON=trouble, **temporary)
-    _tool(tmp_path / "tools" / "cat", "exit 1")  # what the set-up asks Python stays empty
-    path = {"PATH": f"{tmp_path / 'tools'}:{small.environment['PATH']}"}
-    _stops(small, course, "The disk is full: delete files that you no longer need", **path)
+    _stops(small, course, "index could not be reached for pooch", PIP_INDEX_URL=NOWHERE)
+    for sentence, does in PIP.items():
+        _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", does))
+    python = _python(
+        small, "*setup_colab.py", _module(tmp_path / "x", "sitecustomize", LITTLE_ROOM)
+    )
+    temporary = {"TMPDIR": str(tmp_path / "small" / "tmp")}
+    _stops(small, course, "The disk is full, 1 MB are free", PYTHON=python, **temporary)
+    python = _python(small, "*setup_colab.py", _module(tmp_path / "y", "sitecustomize", NO_ROOM))
+    _stops(small, course, "The disk is full: delete files that you no longer need", PYTHON=python)
     wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("pooch", tmp_path / "wheels"))}
-    trouble = _python(small, "'- check'", _module(tmp_path / "bad", "torchvision", vision))
+    (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "torch.py").write_text("")
-    _stops(small, course, "(RuntimeError: operator torchvision::nms", PYTHON=trouble, **wheels)
+    python = _python(small, "*probe", _module(tmp_path / "bad", "torchvision", VISION))
+    _stops(small, course, "(RuntimeError: operator torchvision::nms", PYTHON=python, **wheels)
 
     # A P100, say, that is there and cannot run what this torch was built to
-    trouble = _python(small, "'- check'", _module(tmp_path / "gpu", "sitecustomize", BROKEN_GPU))
-    code, printed = small.set_up(course, PYTHON=trouble)
+    python = _python(small, "*probe", _module(tmp_path / "gpu", "sitecustomize", BROKEN_GPU))
+    code, printed = small.set_up(course, PYTHON=python)
     assert code == 0, printed
     assert "The GPU cannot be used (CUDA error: no kernel image is available" in printed
     assert "until you choose another GPU: Runtime > Change runtime type" in printed
-    assert (course / "build" / "setup-problem").read_text() == ""
     assert {"pooch", "coursekit"} <= {
         f.name for f in small.packages.iterdir() if not f.is_symlink()
     }
+    (archive, *_) = small.packages.glob("coursekit/data/samples/*.xz")
+    archive.write_bytes(archive.read_bytes()[:-1])
     code, printed = small.set_up(course, CUDA_VISIBLE_DEVICES="")
     assert code == 0, printed
-    assert "coursekit is installed already" in printed
-    assert "The GPU cannot be used" not in printed, "a failure that lasts"
+    assert "Installed coursekit" in printed, "an archive that was cut"
     assert "There is no GPU: the lessons run on the CPU, with the sample data" in printed
+    code, printed = small.set_up(course, CUDA_VISIBLE_DEVICES="")
+    assert code == 0, printed
+    assert "Checked before: There is no GPU" in printed
+    assert "coursekit is installed already" in printed
 
 
 @needs_linux
@@ -218,11 +250,13 @@ def test_an_old_torch_is_refused_and_a_changed_package_is_noticed(small, course)
     small.lose("pooch")
     tqdm = small.pretend("tqdm", "4.67.0")
     older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'; exit 0"
-    trouble = _python(small, "'-m pip install'*", older)
-    _stops(small, course, "tqdm was 4.67.0 and is 4.66.0 now: Runtime > Disc", PYTHON=trouble)
-    (tqdm / "METADATA").write_text("Name: tqdm\nVersion: 4.67.0\n")
+    python = _python(small, "'-m pip install'*", older)
+    _stops(small, course, "tqdm was 4.67.0 and is 4.66.0 now: Runtime > Disc", PYTHON=python)
+    small.pretend("tqdm", "4.67.0")
     small.pretend("torch", "2.5.0+cu121")
     _stops(small, course, "needs torch 2.9 and this runtime has 2.5.0+cu121: choose the latest")
+    small.environment |= standin.KAGGLE
+    _stops(small, course, "has 2.5.0+cu121: choose Settings > Environment > latest")
 
 
 @needs_linux
@@ -264,13 +298,6 @@ def _hosted(course, folder):
     return _git_goes_to(f"file://{course}")
 
 
-def _full_disk(folder):
-    """Make a course whose set-up finds no room to say so: its mark stays empty."""
-    folder.mkdir()
-    (folder / "setup_colab.sh").write_text("cd ~/course; mkdir build; : >build/setup-problem\n")
-    return folder
-
-
 def _git_goes_to(place):
     address = f"https://github.com/{build.address(ROOT)[0]}"
     key = f"url.{place}.insteadOf"
@@ -303,27 +330,18 @@ class Notebook:
 def test_the_first_cell_heals_and_needs_no_restart(small, course, tmp_path, monkeypatch):
     """The learner restarts the runtime, runs half of the cells, and nothing fits together."""
     monkeypatch.setenv("JUPYTER_PATH", str(_kernel(small.python, tmp_path / "jupyter")))
-    cell = f"{build.set_up(ROOT)}\n%load_ext coursekit"
+    cell, stops = build.set_up(ROOT), r"SystemExit.*Do as the line above says"
     environment = small.environment | _git_goes_to(f"file://{tmp_path}/nothing")
     notebook = Notebook(small.home)
     with notebook.client.setup_kernel(env=environment):
-        with pytest.raises(
-            CellExecutionError,
-            match=r"SystemExit.*cannot be fetched: switch the internet on",
-        ):
+        with pytest.raises(CellExecutionError, match=f"(?s)fatal: .*{stops}"):
             notebook.run(cell)
-        notebook.run("os.makedirs(os.path.expanduser('~/course/.git'))")  # a clone that was cut
-        there = _hosted(_full_disk(tmp_path / "full disk"), tmp_path)
-        notebook.run(f"os.environ.update({there})")
-        with pytest.raises(
-            CellExecutionError, match=r"SystemExit.*make room on the disk, then run this cell"
-        ):
-            notebook.run(cell)
+        (small.home / ".course" / ".git").mkdir(parents=True)  # a clone that was cut
         there = _hosted(course, tmp_path)
-        notebook.run(f"os.environ.update({there})")
+        notebook.run(f"import os; os.environ.update({there})")
         small.pretend("torch", "2.5.0")
         with pytest.raises(
-            CellExecutionError, match=r"SystemExit.*The course needs torch 2\.9 and"
+            CellExecutionError, match=f"(?s)The course needs torch 2.9 and.*{stops}"
         ):
             notebook.run(cell)
         small.pretend("torch", "2.14.0")
@@ -331,18 +349,14 @@ def test_the_first_cell_heals_and_needs_no_restart(small, course, tmp_path, monk
         assert "Installed coursekit" in printed
         assert "colab, CPU" in printed
         assert notebook.run("import coursekit as ck; print(ck.machine())")
-        printed = notebook.run(cell)
-        assert "Ready in" not in printed, "the course is there already"
+        assert "Ready in" not in notebook.run(cell), "the course is there already"
 
 
-def test_the_first_cell_does_nothing_elsewhere(tmp_path):
-    """A lesson that deletes a folder and installs things on the learner's own computer."""
-    own = tmp_path / "course" / "my own notes"
-    own.parent.mkdir()
-    own.write_text("")
-    cells = [nbformat.v4.new_code_cell(f"{build.set_up(ROOT)}\n%load_ext coursekit")]
+def test_the_first_cell_does_nothing_where_the_course_is(tmp_path):
+    """A lesson that fetches and installs things on the learner's own computer."""
+    cells = [nbformat.v4.new_code_cell(build.set_up(ROOT))]
     build.run(cells, tmp_path, HOME=str(tmp_path), USERPROFILE=str(tmp_path), PATH="")
-    assert own.exists()
+    assert not (tmp_path / ".course").exists()
     assert "CPU" in cells[0].outputs[0].text or "GPU" in cells[0].outputs[0].text
 
 
@@ -356,7 +370,7 @@ def test_the_release_check_sees_what_did_not_run(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(
         build,
         "lessons",
-        lambda _: [tmp_path / f"{name}.py" for name in ("01_good", "02_bad", "03_cut")],
+        lambda _: [tmp_path / "source" / f"{name}.py" for name in ("01_good", "02_bad", "03_cut")],
     )
     shown = nbformat.v4.new_output("stream", text="one\n")
     error = nbformat.v4.new_output("error", ename="NameError", evalue="no x", traceback=[])
