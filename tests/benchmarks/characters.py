@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
 import coursekit as ck
@@ -39,17 +37,6 @@ class Reader(nn.Module):
         return super().train(mode)
 
 
-@torch.no_grad()
-def nats(model, batches):
-    """Return the mean loss over all characters, however long the last batch is."""
-    model.eval()
-    total = count = 0
-    for x, y in batches:
-        total += F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
-        count += y.numel()
-    return total / count
-
-
 def main(file, hidden="256", epochs="4", dropout="0.2"):
     """Train, and say how it went."""
     ck.seed(1)
@@ -61,7 +48,7 @@ def main(file, hidden="256", epochs="4", dropout="0.2"):
     learn.fit(int(epochs), lr=0.005)
     cpu, wall = time.process_time() - began[0], time.perf_counter() - began[1]
     weights = sum(parameter.numel() for parameter in model.parameters())
-    found = nats(model, data.valid)
+    found = learn.evaluate()["loss"]
     print(
         f"{found:.3f} nats per character ({found / 0.6931:.3f} bits); {weights:,} weights, "
         f"{epochs} epochs, {cpu:.0f} CPU s, {wall:.0f} s; {ck.machine()}"
