@@ -21,10 +21,10 @@ CEILING = {
     "top": 1_000,
     "data": 3_600,
     "models": 850,
-    "learners": 2_500,
-    "visuals": 7_000,
-    "exercises": 2_300,
-    "tests": 19_500,
+    "learners": 2_450,
+    "visuals": 6_300,
+    "exercises": 1_850,
+    "tests": 18_300,
 }
 
 
