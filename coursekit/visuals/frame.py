@@ -58,21 +58,22 @@ class Control:
         return self.choices is None and (self.value is None or isinstance(self.value, bytes))
 
     @property
+    def is_whole(self) -> bool:
+        """True for a slider of whole numbers."""
+        return not self.log and all(isinstance(number, int) for number in self.choices)
+
+    @property
     def step(self) -> float:
         """Distance between two places of a slider; in powers of ten where it is logarithmic."""
         low, high, *step = self.choices
         if self.log:
             return math.log10(high / low) / 60
-        return step[0] if step else 1 if self._whole else (high - low) / 100
-
-    @property
-    def _whole(self) -> bool:
-        return not self.log and all(isinstance(number, int) for number in self.choices)
+        return step[0] if step else 1 if self.is_whole else (high - low) / 100
 
     def check(self, value: Any) -> Any:
         """Return the value, or raise a CourseError where the control cannot take it."""
         if isinstance(self.choices, tuple):
-            (low, high), whole = self.choices[:2], self._whole
+            (low, high), whole = self.choices[:2], self.is_whole
             number = isinstance(value, numbers.Real) and low <= value <= high
             if not number or (whole and value != int(value)):
                 kind = "a whole number" if whole else "a number"
@@ -119,7 +120,7 @@ class Control:
         if isinstance(self.choices, tuple):
             made.continuous_update = not self.on_release
             plain = ",.0f" if self.choices[1] >= 1000 else ".3g"
-            made.readout_format = "d" if self._whole else plain
+            made.readout_format = "d" if self.is_whole else plain
         made.value, made.description = value, self.label
         made.layout.width, made.layout.max_width = self.width, "100%"
         made.style.description_width = "170px" if self.width == "480px" else "initial"
@@ -137,14 +138,12 @@ class Explorer:
 
     Args:
         name: as in ``ck.explore.name``.
-        draw: function (axes, **settings) that draws and returns a caption, or ``Drawn``. ``axes``
-            are empty each time: one Axes, an array of them, or None without ``panels``.
+        draw: function (axes, **settings) that draws and returns a caption, or ``Drawn``; ``axes``
+            are one Axes or an array of them, emptied before.
         controls: {setting: Control}.
         panels: rows, columns, size, widths, heights, as ``style.panels`` takes them.
         rows: names of controls that stand side by side; all others have a row of their own.
         buttons: {label: function of this explorer}.
-        live: function (**settings) that returns (HTML, caption), in place of ``draw`` where widgets
-            run: for what must follow faster than a picture is drawn.
     """
 
     def __init__(
@@ -153,23 +152,21 @@ class Explorer:
         draw: Callable[..., str | Drawn],
         controls: Mapping[str, Control],
         *,
-        panels: Mapping[str, Any] | None = None,
+        panels: Mapping[str, Any],
         rows: Sequence[Sequence[str]] = (),
         buttons: Mapping[str, Callable[[Any], Any]] | None = None,
-        live: Callable[..., tuple[str, str]] | None = None,
     ) -> None:
         self.name, self.buttons = name, dict(buttons or {})
         self.controls = {key: replace(c, label=c.label or key) for key, c in controls.items()}
         self.settings = {key: c.check(c.value) for key, c in self.controls.items()}
+        self.caption, self.page, self.markup, self.png = "", "", "", b""
         self.axes: Any = None
-        self.caption, self.page, self.markup = "", "", ""
-        self.png: bytes | None = None
+        self.view: Any = None  # widgets: root, picture, caption
         self.widgets: dict[str, Any] = {}
         self.presses: dict[str, Any] = {}  # the widgets of the buttons, by their labels
-        self._draw, self._live, self._panels, self._rows = draw, live, panels, rows
-        self.view: Any = None
+        self._draw, self._panels, self._rows = draw, panels, rows
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task | None = None
+        self._playing: Iterator | None = None
         self._quiet = False
 
     def __repr__(self) -> str:
@@ -204,66 +201,51 @@ class Explorer:
 
     def redraw(self) -> None:
         """Draw the picture of the present settings."""
-        if self._live is not None and self.view is not None:
-            self.markup, self.caption = self._live(**self.settings)
-        else:
-            with use_style():
-                self._redraw()
+        import matplotlib.pyplot as plt
+
+        with use_style():
+            if self.axes is None:
+                self.axes = unpacked(make_panels(**self._panels))
+                plt.close(self._first.figure)  # or the notebook would show it a second time
+            for axes in numpy.ravel(self.axes):
+                axes.clear()
+            drawn = self._draw(self.axes, **self.settings)
+            drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
+            self.png = _png(self._first.figure)
+        self.caption, self.page = " ".join(drawn.caption.split()), drawn.page
+        self.markup = _html(self.png, self.caption, drawn, self._first)
         if self.view is not None:
             self.view.picture.value = self.markup
             self._tell(self.caption)
 
-    def _redraw(self) -> None:
-        import matplotlib.pyplot as plt
-
-        if self._panels is not None and self.axes is None:
-            axes = make_panels(**self._panels)
-            plt.close(axes[0, 0].figure)  # or the notebook would show it a second time
-            self.axes = unpacked(axes)
-        panels = [] if self.axes is None else list(numpy.ravel(self.axes))
-        for axis in panels:
-            axis.clear()
-        drawn = self._draw(self.axes, **self.settings)
-        drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
-        self.png = _paint(panels[0].figure) if panels else None
-        self.caption, self.page = " ".join(drawn.caption.split()), drawn.page
-        self.markup = _picture(self.png, panels[0], drawn) if panels else ""
-        if drawn.page:
-            self.markup += f'<pre style="white-space: pre-wrap">{html.escape(drawn.page)}</pre>'
-
-    # In a notebook ------------------------------------------------------------------------
+    @property
+    def _first(self) -> Any:
+        return numpy.ravel(self.axes)[0]
 
     def widget(self) -> Any:
         """Make, once, the ipywidget that holds controls, buttons, picture and caption."""
         import ipywidgets
 
-        if self.view is None:
-            for name, control in self.controls.items():
-                one = self.widgets[name] = control.widget(self.settings[name])
-                one.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
-            for label, action in self.buttons.items():
-                button = ipywidgets.Button(description=label, layout={"width": "auto"})
-                button.on_click(lambda _, action=action: self._guarded(lambda: action(self)))
-                self.presses[label] = button
-            side_by_side = {"layout": {"flex_flow": "row wrap"}}
-            shared = {names[0]: names for names in self._rows}
-            moved = {name for names in self._rows for name in names[1:]}
-            parts = [
-                ipywidgets.HBox([self.widgets[n] for n in shared[name]], **side_by_side)
-                if name in shared
-                else one
-                for name, one in self.widgets.items()
-                if name not in moved
-            ]
-            if self.presses:
-                parts.append(ipywidgets.HBox(list(self.presses.values()), **side_by_side))
-            picture, caption = (ipywidgets.HTML(layout={"width": "100%"}) for _ in range(2))
-            root = ipywidgets.VBox([*parts, picture, caption])
-            for kind in ("coursekit-explorer", f"coursekit-explore-{self.name}"):
-                root.add_class(kind)
-            self.view = SimpleNamespace(root=root, picture=picture, caption=caption)
-            self._guarded(self.redraw)
-        return self.view.root
+        if self.view is not None:
+            return self.view.root
+        for name, control in self.controls.items():
+            made = self.widgets[name] = control.widget(self.settings[name])
+            made.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+        for label, action in self.buttons.items():
+            made = ipywidgets.Button(description=label, layout={"width": "auto"})
+            made.on_click(lambda _, action=action: self._guarded(lambda: action(self)))
+            self.presses[label] = made
+        shared = {name: names for names in self._rows for name in names}
+        rows = dict.fromkeys(tuple(shared.get(name, [name])) for name in self.widgets)
+        boxes = [*([self.widgets[name] for name in row] for row in rows), self.presses.values()]
+        wrap = {"flex_flow": "row wrap"}
+        parts = [ipywidgets.HBox(list(box), layout=wrap) for box in boxes if box]
+        picture, caption = (ipywidgets.HTML(layout={"width": "100%"}) for _ in range(2))
+        root = ipywidgets.VBox([*parts, picture, caption])
+        root.add_class("coursekit-explorer").add_class(f"coursekit-explore-{self.name}")
+        self.view = SimpleNamespace(root=root, picture=picture, caption=caption)
+        self._guarded(self.redraw)
+        return root
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -272,18 +254,16 @@ class Explorer:
             display(self.widget())
             return
         self.redraw()
-        if self.png is not None:
-            png = base64.b64encode(self.png).decode()
-            display({"image/png": png, "text/plain": self.caption}, raw=True)
+        png = base64.b64encode(self.png).decode()
+        display({"image/png": png, "text/plain": self.caption}, raw=True)
         print(*filter(None, (self.page, self.caption)), sep="\n", flush=True)
 
     def _tell(self, words: str) -> None:
-        self.view.caption.value = (
-            f'<p role="status" style="max-width: 800px">{html.escape(words)}</p>'
-        )
+        words = f'<p role="status" style="max-width: 800px">{html.escape(words)}</p>'
+        self.view.caption.value = words
 
-    def _guarded(self, action: Callable[[], Any], what: str = "This could not be drawn") -> bool:
-        """Do something; an error is told below the picture, which stays. True where it worked."""
+    def _guarded(self, action: Callable[[], Any], what: str = "This could not be drawn") -> None:
+        """Do something; an error is told below the picture, which stays."""
         try:
             action()
         except Exception as error:  # a learner's own model may raise anything
@@ -291,10 +271,9 @@ class Explorer:
                 raise
             told = isinstance(error, CourseError)
             self._tell(str(error) if told else f"{what} ({type(error).__name__}: {reason(error)}).")
-            return False
-        return True
 
     def _moved(self, name: str, value: Any) -> None:
+        """Follow a control; typed text is drawn when the typing pauses."""
         if self._quiet:
             return
         if self.controls[name].is_upload:  # a file that is no picture leaves the one before
@@ -304,93 +283,79 @@ class Explorer:
         self.settings = self.settings | changes
         if len(changes) > 1:
             self._move_widgets()
-        typed = self.controls[name].choices is None and isinstance(value, str)
-        self.later(0.3 if typed else 0.0, self.redraw)
+        if self._timer is not None:
+            self._timer.cancel()
+        loop, typed = _loop(), isinstance(value, str) and self.controls[name].choices is None
+        if loop is None or not typed:
+            self._guarded(self.redraw)
+        else:
+            self._timer = loop.call_later(0.3, self._guarded, self.redraw)
 
     def _move_widgets(self) -> None:
         """Set the controls to the settings, which is not another change."""
         self._quiet = True
         try:
-            for name, one in self.widgets.items():
+            for name, widget in self.widgets.items():
                 if not self.controls[name].is_upload:
-                    one.value = self.settings[name]
+                    widget.value = self.settings[name]
         finally:
             self._quiet = False
-
-    def later(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Do something after some seconds in which nothing else was asked for."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        try:
-            loop = asyncio.get_running_loop() if seconds else None
-        except RuntimeError:  # no notebook: nothing to wait for
-            loop = None
-        if loop is None:
-            self._guarded(action)
-        else:
-            self._timer = loop.call_later(seconds, self._guarded, action)
 
     def play(self, steps: Iterator[Any], pause: float = 0.0) -> None:
         """Take one step of an iterator after another; the controls stay alive between them.
 
         Outside a notebook all steps are taken at once.
         """
-        self.stop()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._guarded(lambda: list(steps))
-            return
-        ended = object()
+        self._playing, loop, ended = steps, _loop(), object()
 
-        async def run() -> None:
-            taken: list[Any] = [None]
-            while taken[-1] is not ended:
-                if not self._guarded(lambda: taken.append(next(steps, ended)), "It stopped"):
-                    return
-                await asyncio.sleep(pause)
+        def step() -> None:
+            if self._playing is steps and next(steps, ended) is not ended:
+                loop.call_later(pause, self._guarded, step, "It stopped")
 
-        self._task = loop.create_task(run())
+        self._guarded(step if loop else lambda: list(steps), "It stopped")
 
     def stop(self) -> None:
         """End what ``play`` began."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        self._playing = None
 
 
-def _paint(figure: Any) -> bytes:
-    """Draw a figure as a PNG; its panels keep their places from then on."""
+def _loop() -> Any:
+    """Return the running event loop of a notebook, or None."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _png(figure: Any) -> bytes:
+    """Draw a figure; its panels keep their places from then on, which saves half of the time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
     canvas, written = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()
-    figure.set_layout_engine("none")  # saves half of the time of the next drawings
+    figure.set_layout_engine("none")
     pixels = numpy.asarray(canvas.buffer_rgba())[..., :3]
     Image.fromarray(pixels).save(written, "png", compress_level=1)
     return written.getvalue()
 
 
-def _picture(png: bytes, axes: Any, drawn: Drawn) -> str:
-    """Write a PNG as HTML, with its caption for screen readers and its texts for the mouse."""
-    wide, tall = (axes.figure.get_size_inches() * axes.figure.dpi).round().astype(int)
-    spots = ""
+def _html(png: bytes, caption: str, drawn: Drawn, axes: Any) -> str:
+    """Write a picture with its caption for screen readers, its hover texts and its page."""
+    wide, tall = axes.figure.canvas.get_width_height()
+    cover = "position: absolute; left: 0; top: 0; width: 100%; height: 100%"
+    spots, page = "", html.escape(drawn.page)
     for x, y, text in drawn.hover:
         left, up = axes.transData.transform((x, y))
         spots += (
             f'<circle cx="{left:.1f}" cy="{tall - up:.1f}" r="7" fill="transparent" '
             f'pointer-events="all"><title>{html.escape(str(text))}</title></circle>'
         )
-    over = f'<svg viewBox="0 0 {wide} {tall}" style="{_OVER}">{spots}</svg>' if spots else ""
-    source = base64.b64encode(png).decode()
-    alternative = html.escape(" ".join(drawn.caption.split()), quote=True)
     return (
         f'<div style="position: relative; width: 100%; max-width: {wide}px">'
-        f'<img alt="{alternative}" src="data:image/png;base64,{source}" '
-        f'style="width: 100%; display: block">{over}</div>'
+        f'<img alt="{html.escape(caption)}" style="width: 100%; display: block" '
+        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        + (f'<svg viewBox="0 0 {wide} {tall}" style="{cover}">{spots}</svg>' if spots else "")
+        + "</div>"
+        + (f'<pre style="white-space: pre-wrap">{page}</pre>' if page else "")
     )
-
-
-_OVER = "position: absolute; left: 0; top: 0; width: 100%; height: 100%"

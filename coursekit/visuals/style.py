@@ -12,7 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -35,16 +35,8 @@ COLORS = {
 CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky", "black")]
 DASHES = ["-", "--", "-.", ":"]  # so that lines differ without color as well
 WIDTH = 10.0  # inches; the widest figure that a notebook shows unshrunk
-RC = {
-    # White on purpose: a transparent figure is unreadable on a dark page.
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
+SETTINGS = {
     "axes.edgecolor": "#444444",
-    "axes.labelcolor": "black",
-    "text.color": "black",
-    "xtick.color": "black",
-    "ytick.color": "black",
-    "figure.dpi": 100,
     "font.size": 11,
     "axes.titlesize": 11,
     "xtick.labelsize": 10,
@@ -66,10 +58,14 @@ DRAWING = threading.RLock()
 
 @contextlib.contextmanager
 def use_style() -> Iterator[None]:
-    """Draw in the course's style inside this context, or inside a function decorated with it."""
-    import matplotlib
+    """Draw in the course's style: matplotlib's default, black on white, with our settings on top.
 
-    with DRAWING, matplotlib.rc_context(RC | {"axes.prop_cycle": matplotlib.cycler(color=CYCLE)}):
+    A context manager, and a decorator of functions that draw.
+    """
+    from matplotlib import cycler, style
+
+    colors = {"axes.prop_cycle": cycler(color=CYCLE)}
+    with DRAWING, style.context(SETTINGS | colors, after_reset=True):
         yield
 
 
@@ -112,24 +108,17 @@ class Drawn:
     page: str = ""
 
 
-class Figure(Protocol):
-    """A figure made from a drawing; ``draw`` and ``panels`` are what an explorer needs of it."""
-
-    draw: Callable[..., str | Drawn]
-    panels: dict[str, Any]
-
-    def __call__(self, *args: Any, axes: Any = None, **settings: Any) -> Any:
-        """Draw on a new figure, or on ``axes``, print the caption and return the Axes."""
-
-
-def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Figure]:
+def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
     """Turn a drawing (axes, ...) -> caption into a figure: the Axes are made, the caption printed.
+
+    The figure takes ``axes=`` to draw on others, and returns its Axes. An explorer calls the
+    drawing itself, ``show_x.draw``, on panels of the same shape, ``show_x.panels``.
 
     Args:
         shape: rows, columns, size, widths and heights, as ``panels`` takes them.
     """
 
-    def decorate(draw: Callable[..., str | Drawn]) -> Figure:
+    def decorate(draw: Callable[..., str | Drawn]) -> Any:
         @functools.wraps(draw)
         def show(*args: Any, axes: Any = None, **settings: Any) -> Any:
             with use_style():
@@ -141,10 +130,9 @@ def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Figure]:
         signature = inspect.signature(draw)
         _, *others = signature.parameters.values()
         own = inspect.Parameter("axes", inspect.Parameter.KEYWORD_ONLY, default=None)
-        made = cast(Figure, show)
-        made.draw, made.panels = draw, shape
-        show.__signature__ = signature.replace(parameters=[*others, own])  # type: ignore
-        return made
+        more = {"__signature__": signature.replace(parameters=[*others, own])}
+        vars(show).update(more, draw=draw, panels=shape)
+        return show
 
     return decorate
 

@@ -106,7 +106,7 @@ def _clean(opened, shown):
             break
         assert shown.changes(keep.click)
     said = shown.state()
-    assert "1 relabelled, 1 dropped" in said
+    assert "1 relabeled, 1 dropped" in said
     assert ".csv" in said
     assert shown.changes(shown.root.get_by_role("button", name="Undo").click)
 
@@ -147,7 +147,7 @@ def _write_and_stop(opened, shown):
 SPECIAL = {
     "cleaner": _clean,
     "classify": _upload,
-    "heat": _upload,
+    "grad_cam": _upload,
     "kernel": _upload,
     "generate": _write_and_stop,
 }

@@ -183,26 +183,11 @@ def test_buttons_and_rows_stand_where_they_were_asked_for():
     buttons = {"more": lambda shown: shown.set(a=5)}
     explorer = made(lambda axes, **n: str(n), controls, rows=[["b", "c"]], buttons=buttons)
     first, row, press, *_ = explorer.widget().children
-    assert first is explorer.widgets["a"]
+    assert list(first.children) == [explorer.widgets["a"]]
     assert list(row.children) == [explorer.widgets["b"], explorer.widgets["c"]]
     assert list(press.children) == [explorer.presses["more"]]
     explorer.presses["more"].click()
     assert explorer.settings["a"] == explorer.widgets["a"].value == 5
-
-
-def test_live_html_takes_the_place_of_the_picture_only_where_widgets_run():
-    """A drawing of half a second at every letter that is typed."""
-    drawn = []
-    explorer = made(
-        lambda axes, n: drawn.append(n) or "drawn",
-        {"n": Control(1, (1, 5))},
-        live=lambda n: (f"<b>{n}</b>", f"live {n}"),
-    )
-    explorer.redraw()
-    assert explorer.caption == "drawn"
-    explorer.widget()
-    explorer.widgets["n"].value = 4
-    assert (explorer.view.picture.value, explorer.caption, drawn) == ("<b>4</b>", "live 4", [1])
 
 
 def test_typed_text_is_drawn_when_the_typing_pauses():
