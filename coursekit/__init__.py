@@ -75,7 +75,6 @@ from coursekit.models.text import LanguageModel as LanguageModel
 from coursekit.models.text import TextClassifier as TextClassifier
 from coursekit.models.text import TextTransformer as TextTransformer
 from coursekit.models.text import concat_pool as concat_pool
-from coursekit.runtime import architecture as architecture
 from coursekit.runtime import by_edition as by_edition
 from coursekit.runtime import machine as machine
 from coursekit.runtime import seed as seed

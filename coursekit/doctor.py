@@ -1,32 +1,23 @@
 """One cell that checks the machine and names one remedy a problem: ``ck.doctor()``."""
 
+from __future__ import annotations
+
 import html
 import os
 import platform
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from coursekit import runtime
 from coursekit.console import CourseError, reason
 
-__path__ = ()  # else `python -m coursekit.doctor` warns that coursekit has imported it already
 GIGABYTE = 2**30
-TESTED = {  # name: the oldest and the newest release that the lessons have been run with
-    "torch": ("2.11", "2.14"),
-    "torchvision": ("0.26", "0.29"),
-    "numpy": ("2.1", "2.4"),
-    "pandas": ("2.2", "3.1"),
-    "matplotlib": ("3.10", "3.11"),
-    "scikit-learn": ("1.6", "1.9"),
-    "pillow": ("11.3", "13.0"),
-    "ipython": ("7.34", "9.18"),
-    "ipywidgets": ("7.7", "8.1"),
-}
 MENUS = {  # where a GPU is chosen
     "colab": "Runtime > Change runtime type > T4 GPU",
     "kaggle": "Settings > Accelerator > GPU T4",
@@ -37,8 +28,7 @@ LATEST = {  # what replaces torch there breaks every other package that was buil
 }
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One line of the report: what was looked at, what was found, and a remedy or nothing."""
 
     what: str
@@ -46,164 +36,128 @@ class Finding:
     remedy: str = ""
 
 
-class Report(list):
+class Report(list[Finding]):
     """The findings of ``doctor()``: a table in a notebook, text elsewhere."""
 
     @property
-    def problems(self):
-        """Return the findings that need a remedy."""
+    def problems(self) -> list[Finding]:
+        """The findings that need a remedy."""
         return [finding for finding in self if finding.remedy]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         width = max(len(finding.what) for finding in self)
         lines = []
-        for finding in self:
-            mark = "!" if finding.remedy else " "
-            lines.append(f"{mark} {finding.what:<{width}}  {finding.found}")
-            if finding.remedy:
-                lines.append(f"  {'':<{width}}  -> {finding.remedy}")
+        for what, found, remedy in self:
+            lines.append(f"{'!' if remedy else ' '} {what:<{width}}  {found}")
+            lines += [f"  {'':<{width}}  -> {remedy}"] if remedy else []
         return "\n".join([*lines, self._verdict()])
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         rows = []
         for finding in self:
-            cells = ("!" if finding.remedy else "", finding.what, finding.found, finding.remedy)
+            cells = ("!" if finding.remedy else "", *finding)
             rows.append("".join(f"<td align=left>{html.escape(cell)}</td>" for cell in cells))
         return f"<table><tr>{'</tr><tr>'.join(rows)}</tr></table>{self._verdict()}"
 
-    def _verdict(self):
+    def _verdict(self) -> str:
         count = len(self.problems)
         return "All is well." if not count else f"{count} to look at, marked by !"
 
 
-def doctor():
-    """Check device, precision, memory, disk, versions; return a ``Report`` that prints itself."""
+def doctor() -> Report:
+    """Check device, precision, memory, disk and versions; the report prints itself."""
     machine = [_python(), _torch(), _gpu(), _precision(), _memory()]
-    return Report([*machine, _disk(), _checkpoints(), *_drive(), _tested(), *_too_old()])
+    return Report([*machine, _disk(), *_trainings(), *_too_old()])
 
 
-def _python():
-    return Finding(
-        "Python", f"{platform.python_version()} on {platform.system()}, {runtime.host()}"
-    )
+def _python() -> Finding:
+    place = f"{platform.python_version()} on {platform.system()}, {runtime.host()}"
+    return Finding("Python", place)
 
 
-def _torch():
+def _torch() -> Finding:
     try:
         import torchvision
-
-        beside = f"torchvision {torchvision.__version__}"
     except (ImportError, RuntimeError) as error:
-        return Finding(
-            "torch",
-            f"torch {torch.__version__}, torchvision fails to import ({reason(error)})",
-            LATEST.get(runtime.host(), "install torch and torchvision together, from one index"),
-        )
-    return Finding("torch", f"torch {torch.__version__}, {beside}")
+        found = f"torch {torch.__version__}, torchvision fails to import ({reason(error)})"
+        remedy = "install torch and torchvision together, from one index"
+        return Finding("torch", found, LATEST.get(runtime.host(), remedy))
+    return Finding("torch", f"torch {torch.__version__}, torchvision {torchvision.__version__}")
 
 
-def _gpu():
-    if runtime.probe("cuda") is None:
+def _gpu() -> Finding:
+    why_not = runtime.probe("cuda")
+    if why_not is None:
         facts = torch.cuda.get_device_properties(0)
         size = facts.total_memory / GIGABYTE
         return Finding("GPU", f"{facts.name}, {size:.0f} GB, computes correctly")
     if runtime.probe("mps") is None:
         return Finding("GPU", "Apple GPU, computes correctly")
     if torch.cuda.is_available():
-        return Finding(
-            "GPU",
-            f"there is one, but it cannot be used: {runtime.probe('cuda')}",
-            "choose another GPU type, or set COURSEKIT_DEVICE=cpu",
-        )
-    if runtime.host() in MENUS:
-        return Finding("GPU", "there is none", f"{MENUS[runtime.host()]}, then run from the top")
+        remedy = "choose another GPU type, or set COURSEKIT_DEVICE=cpu"
+        return Finding("GPU", f"there is one, but it cannot be used: {why_not}", remedy)
+    if menu := MENUS.get(runtime.host()):
+        return Finding("GPU", "there is none", f"{menu}, then run from the top")
     return Finding("GPU", "there is none: the sample edition of the lessons runs on the CPU")
 
 
-def _precision():
+def _precision() -> Finding:
     try:
         return Finding("precision", runtime.precision().reason)
     except CourseError as error:  # COURSEKIT_DEVICE names what is not there
-        found, _, remedy = str(error).rpartition("; ")
-        return Finding("precision", found, remedy)
+        return Finding("precision", str(error), "unset COURSEKIT_DEVICE, or set it to cpu")
 
 
-def _memory():
+def _memory() -> Finding:
+    cores = f"{os.cpu_count()} CPU cores"
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
     except (AttributeError, ValueError, OSError):  # Windows
-        return Finding("memory", f"{os.cpu_count()} CPU cores")
+        return Finding("memory", cores)
     remedy = "close other programs; the lessons want 4 GB" if total < 4 else ""
-    shared = Path("/dev/shm")
-    size = (
-        f", {shutil.disk_usage(shared).total / GIGABYTE:.0f} GB shared" if shared.is_dir() else ""
-    )
-    return Finding("memory", f"{total:.0f} GB{size}, {os.cpu_count()} CPU cores", remedy)
+    return Finding("memory", f"{total:.0f} GB, {cores}", remedy)
 
 
-def _disk():
+def _disk() -> Finding:
     folder = runtime.home()
     if why := runtime.unwritable(folder):
-        return Finding(
-            "folder",
-            f"{_short(folder)} cannot be written ({why})",
-            "set COURSEKIT_HOME to one that can be",
-        )
+        found = f"{_short(folder)} cannot be written ({why})"
+        return Finding("folder", found, "set COURSEKIT_HOME to one that can be")
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / GIGABYTE
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
     return Finding("folder", f"{_short(folder)}, {free:.0f} GB free", remedy)
 
 
-def _short(folder):
-    """Return a path with ~ for the home folder."""
-    try:
-        return Path("~") / folder.relative_to(Path.home())
-    except ValueError:
-        return folder
+def _short(folder: Path) -> Path:
+    """A path with ~ for the home folder."""
+    home = Path.home()
+    return Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
 
 
-def _checkpoints():
-    ends = {"colab": ", lost when this runtime ends", "kaggle": ", lost when this session ends"}
+def _trainings() -> Iterator[Finding]:
     folder, host = runtime.checkpoints(), runtime.host()
-    if not os.environ.get("COURSEKIT_CHECKPOINTS"):  # below the folder that was looked at above
-        return Finding("trainings", f"kept in {_short(folder)}{ends.get(host, '')}")
-    if why := runtime.unwritable(folder):
-        return Finding(
-            "trainings",
-            f"not kept, {_short(folder)} cannot be written ({why})",
-            "run the cell with ck.keep_on_drive() again"
-            if host == "colab"
-            else "set COURSEKIT_CHECKPOINTS to a folder that can be",
-        )
-    return Finding("trainings", f"kept in {_short(folder)}")
-
-
-def _drive():
-    if runtime.host() == "colab":
+    named = bool(os.environ.get("COURSEKIT_CHECKPOINTS"))  # else below the folder looked at above
+    why = runtime.unwritable(folder) if named else None
+    if why:
+        again = "run the cell with ck.keep_on_drive() again"
+        elsewhere = "set COURSEKIT_CHECKPOINTS to a folder that can be"
+        found = f"not kept, {_short(folder)} cannot be written ({why})"
+        yield Finding("trainings", found, again if host == "colab" else elsewhere)
+    else:
+        ends = "" if named or host not in MENUS else ", lost when this runtime ends"
+        yield Finding("trainings", f"kept in {_short(folder)}{ends}")
+    if host == "colab":
         there = os.path.ismount("/content/drive")
         yield Finding("Drive", "open" if there else "not open; ck.keep_on_drive() opens it")
 
 
-def _tested():
-    """Name what is newer than any release that the lessons have been run with."""
-    newer = []
-    for name, (oldest, newest) in TESTED.items():
-        try:
-            found = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-        if _numbers(found)[:2] > _numbers(newest):
-            newer.append(f"{name} {found} is newer than {oldest} to {newest}")
-    return Finding("tested", "; ".join(newer) or "the lessons have been run with such versions")
-
-
-def _too_old():
-    """Compare what is installed with the lower bounds that the package asks for."""
+def _too_old() -> Iterator[Finding]:
+    """Packages that are older than the course asks for, or missing."""
     try:
         wanted = metadata.requires("coursekit") or []
     except metadata.PackageNotFoundError:
-        wanted = []
+        return
     latest = LATEST.get(runtime.host())
     for line in wanted:
         name, _, bound = line.partition(";")[0].strip().partition(">=")
@@ -218,10 +172,6 @@ def _too_old():
             yield Finding(name, f"{found}, older than {bound}", latest or f"pip install -U {name}")
 
 
-def _numbers(version):
+def _numbers(version: str) -> list[int]:
     parts = version.split("+")[0].split(".")[:3]
     return [int(re.match(r"\d*", part).group() or 0) for part in parts]
-
-
-if __name__ == "__main__":
-    print(doctor())

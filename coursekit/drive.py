@@ -1,5 +1,7 @@
 """Work that outlives a Colab runtime: checkpoints and data sets in a folder of Google Drive."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import zipfile
@@ -7,12 +9,13 @@ from pathlib import Path
 
 from coursekit import runtime
 from coursekit.console import CourseError, note, progress, reason
+from coursekit.data.cache import writing
 from coursekit.data.unpack import ArchiveError, unpack
 
 MOUNT = Path("/content/drive")
 
 
-def keep_on_drive(folder="coursekit"):
+def keep_on_drive(folder: str = "coursekit") -> Kept:
     """Keep checkpoints and data sets in your Google Drive, so that the next runtime goes on.
 
     Run it before the first training. Google asks whether this notebook may use your whole Drive;
@@ -30,22 +33,20 @@ def keep_on_drive(folder="coursekit"):
     """
     if runtime.host() != "colab":
         raise CourseError(
-            "Google Drive can be opened in Colab only; elsewhere set COURSEKIT_HOME to a folder "
+            "Google Drive can be opened in Colab only. Elsewhere set COURSEKIT_HOME to a folder "
             "that stays, before the notebook starts."
         )
     print(
         "Google asks now whether this notebook may see and change all files of your Drive. "
-        f"The course uses the folder {folder} only; without it, everything works until the runtime "
+        f"The course uses the folder {folder} only. Without it, everything works until the runtime "
         "ends.",
         flush=True,
     )
     _mount()
-    kept = Kept(MOUNT / "MyDrive" / folder)
-    kept.begin()
-    return kept
+    return Kept(MOUNT / "MyDrive" / folder)
 
 
-def _mount():
+def _mount() -> None:
     from google.colab import drive
 
     there, dead = [], False
@@ -57,14 +58,14 @@ def _mount():
         dead = True
     if there and not os.path.ismount(MOUNT):
         raise CourseError(
-            f"Something was written to {MOUNT} before Drive was there; remove it with "
+            f"Something was written to {MOUNT} before Drive was there. Remove it with "
             f"!rm -r {MOUNT} and run this cell again."
         )
     try:
         drive.mount(str(MOUNT), force_remount=dead)
     except Exception as error:  # it raises ValueError, MessageError and others
         raise CourseError(
-            f"Drive was not opened ({reason(error)}); run this cell again and allow it, or go on "
+            f"Drive was not opened ({reason(error)}). Run this cell again and allow it, or go on "
             "without."
         ) from error
 
@@ -76,45 +77,35 @@ class Kept:
     the place where it has to come back.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path):
         self.folder, self.link = folder, runtime.home() / "drive"
-
-    def __repr__(self):
-        return f"kept in {self.folder}"
-
-    def begin(self):
-        """Move what is there already into the folder, take back what it has, and use it."""
         try:
             for part in ("checkpoints", "data"):
-                (self.folder / part).mkdir(parents=True, exist_ok=True)
+                (folder / part).mkdir(parents=True, exist_ok=True)
             self.link.parent.mkdir(parents=True, exist_ok=True)
             self.link.unlink(missing_ok=True)
-            self.link.symlink_to(self.folder)
+            self.link.symlink_to(folder)
             self._copy_trainings()
-            back = self._take_back()
+            back = self._take_data_back()
         except OSError as error:
             raise CourseError(
-                f"{self.folder} cannot be written ({reason(error)}); make room in your Drive and "
-                "run this cell again, or go on without."
+                f"{folder} cannot be written ({reason(error)}). Make room in your Drive and run "
+                "this cell again, or go on without."
             ) from error
         os.environ["COURSEKIT_CHECKPOINTS"] = str(self.link / "checkpoints")
         fits = sum(1 for _ in (self.link / "checkpoints").glob("*/*/*"))
-        print(f"In {self.folder}: trainings: {fits}; data sets taken back: {back or 'none'}.")
+        print(f"In {folder}: trainings: {fits}; data sets taken back: {', '.join(back) or 'none'}.")
 
-    def _copy_trainings(self):
-        there, kept = runtime.checkpoints(), self.link / "checkpoints"
-        if there.is_dir() and there.resolve() != kept.resolve():
-            progress = runtime.progress_file().name
-            done = {progress} if (kept / progress).exists() else set()
-            shutil.copytree(there, kept, dirs_exist_ok=True, ignore=lambda *_: done)
+    def __repr__(self) -> str:
+        return f"kept in {self.folder}"
 
-    def finish(self):
+    def finish(self) -> None:
         """Put the data sets fetched since into the folder and let go of Drive: all has arrived."""
         from google.colab import drive
 
         if not os.path.isdir(self.link):
             raise CourseError(
-                "Drive is not there any more, and what was trained since it went is not in it; run "
+                "Drive is not there any more, and what was trained since it went is not in it. Run "
                 "the cell with ck.keep_on_drive() again, then those after it."
             )
         for folder in sorted((runtime.home() / "full").glob("[!.]*/")):
@@ -124,23 +115,29 @@ class Kept:
         drive.flush_and_unmount()
         print(f"Everything is in {self.folder.name} of your Drive; this notebook has let go of it.")
 
-    def _put(self, folder):
-        """Write a data set as one archive, whole or not at all, where there is none yet."""
+    def _copy_trainings(self) -> None:
+        """Copy what was trained before; what the learner has done is not put over what is kept."""
+        there, kept = runtime.checkpoints(), self.link / "checkpoints"
+        if there.is_dir() and there.resolve() != kept.resolve():
+            progress = runtime.progress_file().name
+            done = {progress} if (kept / progress).exists() else set()
+            shutil.copytree(there, kept, dirs_exist_ok=True, ignore=lambda *_: done)
+
+    def _put(self, folder: Path) -> None:
+        """Write a data set as one archive, where there is none yet."""
         archive = self.link / "data" / f"{folder.name}.zip"
-        partial = archive.with_suffix(".part")
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         try:
             if archive.exists():
                 return
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as opened:
+            with writing(archive) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as opened:
                 for file in progress(files, label=f"{folder.name} to Drive", unit=" files"):
                     opened.write(file, file.relative_to(folder))
-            os.replace(partial, archive)
         except OSError as error:
             note(f"{folder.name} could not be kept in Drive ({reason(error)}), the trainings are.")
 
-    def _take_back(self):
-        """Unpack the data sets that the folder has and this runtime lacks; return their names."""
+    def _take_data_back(self) -> list[str]:
+        """Unpack the data sets that the folder has and this runtime lacks; their names."""
         names = []
         for archive in sorted((self.link / "data").glob("*.zip")):
             folder = runtime.home() / "full" / archive.stem
@@ -155,4 +152,4 @@ class Kept:
             except ArchiveError as error:
                 archive.unlink()
                 note(f"{archive.name} in Drive {error}, and was removed; it is fetched again.")
-        return ", ".join(names)
+        return names

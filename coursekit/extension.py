@@ -1,54 +1,48 @@
 """What ``%load_ext coursekit`` does: figures, reloading, the seed, and a line about the machine."""
 
+from __future__ import annotations
+
 import importlib
 import sys
 import types
+from typing import TYPE_CHECKING
 
 from coursekit import runtime
 
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
-def load_ipython_extension(shell):
-    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set.
 
-    Args:
-        shell: the IPython shell of the notebook.
-    """
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set."""
     shell.run_line_magic("matplotlib", "inline")
-    reloads = _autoreload(shell)
+    reloads = _reload_edited_modules(shell)
     runtime.seed()
     edition, by_name = runtime.edition()
-    why = "asked for by COURSEKIT_DATA" if by_name else _why(edition)
+    why = f"{'a' if edition == 'full' else 'no'} GPU can be used"
     print(runtime.machine())
     print(
-        f"data: {edition} edition ({why}){', quick profile' if runtime.quick() else ''}; "
+        f"data: {edition} edition ({'asked for by COURSEKIT_DATA' if by_name else why})"
+        f"{', quick profile' if runtime.quick() else ''}; "
         f"seed 42; edited modules are {'' if reloads else 'not '}reloaded"
     )
 
 
-def _why(edition):
-    return "a GPU can be used" if edition == "full" else "no GPU can be used"
+def _reload_edited_modules(shell: InteractiveShell) -> bool:
+    """Switch on IPython's autoreload; False where that fails.
 
+    Today's Colab pairs IPython 7.34 with Python 3.13. That IPython imports ``imp``, which Python
+    has dropped, for nothing but ``reload``; the stand-in stays for ``%reload_ext autoreload``.
+    """
+    import IPython
 
-def _autoreload(shell):
-    """Switch on IPython's autoreload; return whether that worked."""
     try:
-        _lend_imp()
+        if IPython.version_info[0] < 8 and sys.version_info >= (3, 12):
+            imp = sys.modules.setdefault("imp", types.ModuleType("imp"))
+            imp.reload = importlib.reload
         if "autoreload" not in shell.magics_manager.magics["line"]:
             shell.extension_manager.load_extension("autoreload")
         shell.run_line_magic("autoreload", "2")
     except (ImportError, KeyError):
         return False
     return True
-
-
-def _lend_imp():
-    """Lend IPython 7 the one function of ``imp`` that it asks for, where Python has no imp.
-
-    That is today's Colab. It is left there, so that ``%reload_ext autoreload`` works as well.
-    """
-    import IPython
-
-    if IPython.version_info[0] < 8 and sys.version_info >= (3, 12) and "imp" not in sys.modules:
-        imp = types.ModuleType("imp", "What IPython 7 needs of a module that Python has dropped.")
-        imp.reload = importlib.reload
-        sys.modules["imp"] = imp

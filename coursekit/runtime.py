@@ -1,5 +1,7 @@
 """Where am I: device, precision, notebook service, profile, folders and seed."""
 
+from __future__ import annotations
+
 import functools
 import importlib.util
 import os
@@ -7,39 +9,38 @@ import random
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy
 import torch
 
 from coursekit.console import CourseError, nearest, reason
 
+Value = TypeVar("Value")
+
+
+# Device and precision ---------------------------------------------------------------------------
+
 
 @functools.cache
-def _probe(kind):
-    """Run a real matrix product on ``kind`` and return why it failed, or None where it worked."""
-    try:
-        ones = torch.ones(8, 8, device=kind)
-        if (ones @ ones).sum().item() != 512.0:
-            return "it computes wrong results"
-    except Exception as error:  # drivers raise every kind of exception
-        return reason(error)
-    return None
+def probe(kind: str) -> str | None:
+    """Try a real matrix product on "cuda", "mps" or "cpu"; why it failed, or None where it works.
 
-
-def probe(kind):
-    """Return why the device ``kind`` ("cuda", "mps", "cpu") cannot be used, or None where it can.
-
-    ``torch.cuda.is_available()`` may be True on a GPU that the installed build cannot run on, so a
-    real operation is tried, once.
+    ``torch.cuda.is_available()`` may be True on a GPU that the installed build cannot run on.
     """
     if kind == "cuda" and not torch.cuda.is_available():
         return "there is none, or this torch was built without CUDA"
     if kind == "mps" and not torch.backends.mps.is_available():
         return "there is none"
-    return _probe(kind)
+    try:
+        ones = torch.ones(8, 8, device=kind)
+        return None if (ones @ ones).sum().item() == 512 else "it computes wrong results"
+    except Exception as error:  # drivers raise every kind of exception
+        return reason(error)
 
 
-def device():
-    """Return the ``torch.device`` that the course computes on: CUDA, then MPS, then the CPU.
+def device() -> torch.device:
+    """The device that the course computes on: CUDA, then MPS, then the CPU.
 
     ``COURSEKIT_DEVICE=cpu`` (or cuda, mps) decides by name.
 
@@ -47,20 +48,17 @@ def device():
         CourseError: the device asked for by name cannot be used.
     """
     asked = os.environ.get("COURSEKIT_DEVICE", "").lower()
-    if asked:
-        if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
-            raise CourseError(f"COURSEKIT_DEVICE is {asked!r}; set it to cpu, cuda or mps.")
-        why_not = probe(asked)
-        if why_not:
-            raise CourseError(
-                f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({why_not}); "
-                "unset it, or set it to cpu."
-            )
-        return torch.device(asked)
-    for kind in ("cuda", "mps"):
-        if probe(kind) is None:
-            return torch.device(kind)
-    return torch.device("cpu")
+    if not asked:
+        kind = next((kind for kind in ("cuda", "mps") if probe(kind) is None), "cpu")
+        return torch.device(kind)
+    if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
+        raise CourseError(f"COURSEKIT_DEVICE is {asked!r}. Set it to cpu, cuda or mps.")
+    if why_not := probe(asked):
+        raise CourseError(
+            f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({why_not}). "
+            "Unset it, or set it to cpu."
+        )
+    return torch.device(asked)
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,8 @@ class Precision:
     reason: str
 
 
-def precision(where=None):
-    """Return the ``Precision`` for the device ``where`` (default: ``device()``), with its reason.
+def precision(where: str | torch.device | None = None) -> Precision:
+    """Pick the ``Precision`` for a device (default: ``device()``).
 
     bfloat16 from compute capability 8.0, float16 with scaled gradients below it, float32 elsewhere.
     """
@@ -81,15 +79,17 @@ def precision(where=None):
     if where.type != "cuda":
         return Precision(torch.float32, False, f"float32: {where.type} computes in full precision")
     major, minor = torch.cuda.get_device_capability(where)
+    card = f"compute capability {major}.{minor}"
     if major >= 8:
-        reason = f"bfloat16: compute capability {major}.{minor} has it in hardware"
-        return Precision(torch.bfloat16, False, reason)
-    reason = f"float16 with scaled gradients: compute capability {major}.{minor} has no bfloat16"
-    return Precision(torch.float16, True, reason)
+        return Precision(torch.bfloat16, False, f"bfloat16: {card} has it in hardware")
+    return Precision(torch.float16, True, f"float16 with scaled gradients: {card} has no bfloat16")
 
 
-def host():
-    """Return where the code runs: "colab", "kaggle", "jupyter" or "terminal"."""
+# Host, profile and edition ----------------------------------------------------------------------
+
+
+def host() -> str:
+    """Where the code runs: "colab", "kaggle", "jupyter" or "terminal"."""
     if os.environ.get("COLAB_RELEASE_TAG") or os.environ.get("COLAB_BACKEND_VERSION"):
         return "colab"
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
@@ -98,30 +98,92 @@ def host():
         from IPython import get_ipython
     except ImportError:
         return "terminal"
-    shell = get_ipython()
-    return "jupyter" if shell is not None and hasattr(shell, "kernel") else "terminal"
+    return "jupyter" if hasattr(get_ipython(), "kernel") else "terminal"
 
 
-def home():
-    """Return the folder for data, caches and checkpoints: ``COURSEKIT_HOME`` or ~/.coursekit."""
+def machine() -> str:
+    """One line about this machine: host, device, precision, cores, torch."""
+    where = device()
+    name = torch.cuda.get_device_name(where) if where.type == "cuda" else where.type.upper()
+    return (
+        f"{host()}, {name}, {precision(where).reason.split(':')[0]}, "
+        f"{os.cpu_count()} CPU cores, torch {torch.__version__}"
+    )
+
+
+def widgets() -> bool:
+    """Whether interactive widgets can run: a notebook that has ipywidgets.
+
+    Under ``COURSEKIT_WIDGETS=off`` explorers and quizzes leave pictures and sentences instead, as
+    in a stored notebook. Read only here.
+    """
+    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or host() == "terminal":
+        return False
+    return importlib.util.find_spec("ipywidgets") is not None
+
+
+def quick() -> bool:
+    """Whether ``COURSEKIT_QUICK=1`` asks for fewer examples and one epoch. Read only here."""
+    return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
+
+
+def edition() -> tuple[str, bool]:
+    """The edition of the data that is wanted, "full" or "sample", and whether by name.
+
+    ``COURSEKIT_DATA=full|sample|auto`` decides; auto means full where a GPU can be used. What was
+    asked for by name must be had.
+    """
+    asked = os.environ.get("COURSEKIT_DATA", "").lower() or "auto"
+    choices = ("full", "sample", "auto")
+    if asked not in choices:
+        hint = nearest(asked, choices)
+        raise CourseError(f"COURSEKIT_DATA is {asked!r}. Set it to full, sample or auto.{hint}")
+    if asked == "auto":
+        return ("sample" if device().type == "cpu" else "full"), False
+    return asked, True
+
+
+_quick = quick  # by_edition has an argument of that name
+
+
+def by_edition(
+    path: str | Path, *, full: Value, sample: Value, quick: Value | None = None
+) -> Value:
+    """Choose ``full`` or ``sample``, whichever edition the data set in ``path`` is.
+
+    Args:
+        path: what ``ck.fetch`` returned.
+        full, sample: the value for each edition, such as the size of the pictures.
+        quick: in place of ``full`` under the quick profile, where that would take too long.
+    """
+    if Path(path).parent.name == "sample":
+        return sample
+    return quick if quick is not None and _quick() else full
+
+
+# Folders ----------------------------------------------------------------------------------------
+
+
+def home() -> Path:
+    """The folder for data, caches and checkpoints: ``COURSEKIT_HOME`` or ~/.coursekit."""
     return Path(os.environ.get("COURSEKIT_HOME") or Path.home() / ".coursekit").expanduser()
 
 
-def checkpoints():
-    """Return the folder for checkpoints: ``COURSEKIT_CHECKPOINTS`` or home()/checkpoints."""
+def checkpoints() -> Path:
+    """The folder for checkpoints: ``COURSEKIT_CHECKPOINTS`` or home()/checkpoints."""
     asked = os.environ.get("COURSEKIT_CHECKPOINTS")
     return Path(asked).expanduser() if asked else home() / "checkpoints"
 
 
-def progress_file():
-    """Return the file of what the learner has done, in the folder for checkpoints."""
+def progress_file() -> Path:
+    """The file of what the learner has done, in the folder for checkpoints."""
     return checkpoints() / "progress.json"
 
 
-def unwritable(folder):
-    """Return why nothing can be written to ``folder``, or None where it can, or can be made.
+def unwritable(folder: Path) -> str | None:
+    """Why nothing can be written to ``folder``, or None where it can, or can be made.
 
-    It answers for a Drive that has died, too: nothing is missing there, every look at it fails.
+    Also covers a stale Drive mount, where every file operation raises OSError.
     """
     places = (folder, *folder.parents)
     for link in places:
@@ -135,77 +197,21 @@ def unwritable(folder):
             continue
         except OSError as error:
             return reason(error)
+    return None
 
 
-def quick():
-    """Return True under ``COURSEKIT_QUICK=1``: fewer examples, one epoch. Read only here."""
-    return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
+# Random numbers ---------------------------------------------------------------------------------
 
 
-def widgets():
-    """Return True where interactive widgets can run: a notebook that has ipywidgets.
-
-    Under ``COURSEKIT_WIDGETS=off`` explorers and quizzes leave pictures and sentences instead, as
-    in a stored notebook. Read only here.
-    """
-    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or host() == "terminal":
-        return False
-    return importlib.util.find_spec("ipywidgets") is not None
-
-
-def edition():
-    """Return the edition of the data that is wanted: "full" or "sample", and whether by name.
-
-    ``COURSEKIT_DATA=full|sample|auto`` decides; auto means full where a GPU can be used.
-
-    Returns:
-        (edition, by_name): by_name is True where it was asked for, so that it must be had.
-    """
-    asked = os.environ.get("COURSEKIT_DATA", "auto").lower() or "auto"
-    if asked not in ("auto", "full", "sample"):
-        raise CourseError(
-            f"COURSEKIT_DATA is {asked!r}; set it to full, sample or auto."
-            + nearest(asked, ["full", "sample", "auto"])
-        )
-    if asked == "auto":
-        return ("full" if device().type != "cpu" else "sample"), False
-    return asked, True
-
-
-_quick = quick  # by_edition has an argument of that name
-
-
-def by_edition(path, *, full, sample, quick=None):
-    """Return ``full`` or ``sample``, whichever edition the data set in ``path`` is.
-
-    Args:
-        path: what ``ck.fetch`` returned.
-        full, sample: the value for each edition, such as the size of the pictures.
-        quick: in place of ``full`` under the quick profile, where that would take too long.
-    """
-    if quick is not None and _quick():
-        full = quick
-    return sample if Path(path).parent.name == "sample" else full
-
-
-def architecture(path, *, full, sample):
-    """Return the name of the architecture for the edition in ``path``; COURSEKIT_ARCH overrides."""
-    return os.environ.get("COURSEKIT_ARCH") or by_edition(path, full=full, sample=sample)
-
-
-def seed(number=42):
+def seed(number: int = 42) -> None:
     """Seed Python's, NumPy's and torch's random numbers, so that a run can be repeated."""
-    import numpy
-
     random.seed(number)
     numpy.random.seed(number % 2**32)
     torch.manual_seed(number)
 
 
-def random_state():
-    """Return the state of every random number generator, for ``set_random_state``."""
-    import numpy
-
+def random_state() -> dict[str, Any]:
+    """State of every random number generator, for ``set_random_state``."""
     state = {
         "python": random.getstate(),
         "numpy": numpy.random.get_state(),
@@ -218,10 +224,8 @@ def random_state():
     return state
 
 
-def set_random_state(state):
-    """Put every random number generator back to what ``random_state()`` returned."""
-    import numpy
-
+def set_random_state(state: dict[str, Any]) -> None:
+    """Put every random number generator back to a ``random_state()``."""
     random.setstate(state["python"])
     numpy.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
@@ -229,13 +233,3 @@ def set_random_state(state):
         torch.cuda.set_rng_state_all(state["cuda"])
     if "mps" in state:
         torch.mps.set_rng_state(state["mps"])
-
-
-def machine():
-    """Return one line about this machine: place, device, precision, cores, torch."""
-    where = device()
-    name = torch.cuda.get_device_name(where) if where.type == "cuda" else where.type.upper()
-    return (
-        f"{host()}, {name}, {precision(where).reason.split(':')[0]}, "
-        f"{os.cpu_count()} CPU cores, torch {torch.__version__}"
-    )

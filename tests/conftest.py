@@ -14,7 +14,7 @@ os.environ["COURSEKIT_PROGRESS"] = "off"
 os.environ["MPLBACKEND"] = "Agg"
 if "PYTEST_XDIST_WORKER" in os.environ:  # a thread for each: two that wait for a core are slower
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
-for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK", "COURSEKIT_ARCH"):
+for name in ("COURSEKIT_DATA", "COURSEKIT_DEVICE", "COURSEKIT_QUICK"):
     os.environ.pop(name, None)
 
 # Kinds of tests that run only where they are asked for: by COURSEKIT_TESTS ("claims real", or

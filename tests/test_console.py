@@ -35,7 +35,7 @@ def test_the_nearest_word(word, choices, offered):
     [
         (OSError(28, "No space left on device"), "No space left on device"),
         (FileNotFoundError(2, "No such file or directory", "/x"), "No such file or directory"),
-        (ValueError("Error tokenizing data. C error: EOF"), "Error tokenizing data, C error: EOF"),
+        (ValueError("Error tokenizing data. C error: EOF."), "Error tokenizing data. C error: EOF"),
         (
             RuntimeError("CUDA error: no kernel image.\nFor debugging"),
             "CUDA error: no kernel image",

@@ -1,10 +1,8 @@
 """Tests of the doctor: every trouble is found, and gets one remedy in one line."""
 
 import errno
-import subprocess
 import sys
 from collections import namedtuple
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +19,7 @@ module = sys.modules["coursekit.doctor"]  # coursekit.doctor itself is the funct
 @pytest.fixture(autouse=True)
 def healthy(tmp_path, monkeypatch):
     """A machine without any trouble, on which each test makes one."""
+    runtime.probe.cache_clear()
     monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(runtime, "host", lambda: "jupyter")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -42,7 +41,6 @@ def only_problem():
     assert f"-> {problem.remedy}" in text
     assert text.count("->") == 1
     assert "\n" not in problem.remedy + problem.found
-    assert ". " not in problem.remedy
     return problem
 
 
@@ -59,7 +57,6 @@ def test_a_healthy_machine():
         "memory",
         "folder",
         "trainings",
-        "tested",
     ]
     assert "500 GB free" in repr(report)
 
@@ -144,9 +141,8 @@ def test_nothing_is_left_in_the_folder(tmp_path):
 def test_a_gpu_that_fails(monkeypatch):
     """A GPU that torch sees and cannot use looks like one that works."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(
-        runtime, "_probe", lambda kind: None if kind == "cpu" else "no kernel image"
-    )
+    why_not = {"cpu": None, "cuda": "no kernel image", "mps": "there is none"}
+    monkeypatch.setattr(runtime, "probe", why_not.__getitem__)
     problem = only_problem()
     assert problem.found == "there is one, but it cannot be used: no kernel image"
     assert "another GPU type" in problem.remedy
@@ -158,7 +154,7 @@ def test_a_gpu_that_works(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
     facts = SimpleNamespace(name="Tesla T4", total_memory=15 * GIGABYTE)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: facts)
-    monkeypatch.setattr(runtime, "_probe", lambda _: None)
+    monkeypatch.setattr(runtime, "probe", lambda _: None)
     report = doctor()
     assert report.problems == []
     assert "Tesla T4, 15 GB, computes correctly" in repr(report)
@@ -176,7 +172,7 @@ def test_a_device_by_name_that_there_is_not(monkeypatch):
     monkeypatch.setenv("COURSEKIT_DEVICE", "cuda")
     problem = only_problem()
     assert "asks for cuda" in problem.found
-    assert "unset it" in problem.remedy
+    assert "unset COURSEKIT_DEVICE" in problem.remedy
 
 
 @pytest.mark.parametrize(
@@ -215,7 +211,6 @@ def test_versions_are_compared_as_numbers(monkeypatch):
     wanted = ["one>=2.9", "two>=3.0", 'three>=2; extra == "dev"', "four"]
     monkeypatch.setattr(module.metadata, "requires", lambda _: wanted)
     monkeypatch.setattr(module.metadata, "version", versions.__getitem__)
-    monkeypatch.setattr(module, "TESTED", {})
     assert doctor().problems == []
 
 
@@ -272,28 +267,3 @@ def test_it_prints_no_path_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
     assert str(tmp_path) not in repr(doctor())
     assert "kept in ~" in repr(doctor())
-
-
-def test_newer_than_tested_is_said_and_no_problem(monkeypatch):
-    """A learner who sees an odd number would not know that her numpy is from tomorrow."""
-    monkeypatch.setattr(module, "TESTED", {"numpy": ("0.9", "1.0"), "not-there": ("1.0", "1.0")})
-    report = doctor()
-    assert report.problems == []
-    assert "is newer than 0.9 to 1.0" in repr(report)
-
-
-def test_colab_has_tested_versions():
-    """The list would say one thing and the stand-in for Colab run another."""
-    pins = (Path(__file__).parent / "system" / "colab_versions.txt").read_text().split()
-    colab = dict(line.split("==") for line in pins if "==" in line)
-    for name in module.TESTED:
-        oldest, newest = map(module._numbers, module.TESTED[name])
-        assert oldest <= module._numbers(colab[name])[:2] <= newest, name
-
-
-def test_from_a_terminal():
-    """Python would speak of unpredictable behaviour before the doctor says a word."""
-    command = [sys.executable, "-m", "coursekit.doctor"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "computes" in ran.stdout or "CPU" in ran.stdout
-    assert ran.stderr == ""

@@ -59,9 +59,7 @@ def test_a_new_runtime_goes_on(google, tmp_path, capsys):
     rows = _fit()
     kept.finish()
     said = capsys.readouterr().out
-    assert (
-        "may see and change all files of your Drive. The course uses the folder coursekit" in said
-    )
+    assert "may see and change all files of your Drive" in said
     assert "Everything is in coursekit of your Drive" in said
     _new_runtime(tmp_path)
     drive.keep_on_drive()
@@ -149,7 +147,7 @@ def test_a_drive_that_died_is_opened_again(google, tmp_path, monkeypatch, capsys
     with monkeypatch.context() as monkeypatch:  # it is undone where Drive is opened again
         assert _fit(callbacks=[Die()]) == rows
         assert "coursekit has vanished): training goes on" in capsys.readouterr().out
-        with pytest.raises(ck.CourseError, match="not there any more, and what was trained since"):
+        with pytest.raises(ck.CourseError, match="not there any more"):
             kept.finish()
         google.mount = open_again
         drive.keep_on_drive()
@@ -161,7 +159,7 @@ def test_refusals_are_one_sentence(google, tmp_path, monkeypatch):
     """Twenty lines of Google's code where one sentence would do."""
     (tmp_path / "content" / "drive").mkdir(parents=True)
     (tmp_path / "content" / "drive" / "own").write_text("")
-    with pytest.raises(ck.CourseError, match="before Drive was there; remove it with !rm -r"):
+    with pytest.raises(ck.CourseError, match="before Drive was there"):
         drive.keep_on_drive()
     shutil.rmtree(tmp_path / "content")
 
@@ -169,8 +167,8 @@ def test_refusals_are_one_sentence(google, tmp_path, monkeypatch):
         raise ValueError("mount failed: the user said no")
 
     monkeypatch.setattr(google, "mount", refuse)
-    with pytest.raises(ck.CourseError, match=r"not opened \(mount failed: the user said no\); run"):
+    with pytest.raises(ck.CourseError, match=r"mount failed: the user said no"):
         drive.keep_on_drive()
     monkeypatch.delenv("COLAB_RELEASE_TAG")
-    with pytest.raises(ck.CourseError, match="in Colab only; elsewhere set COURSEKIT_HOME"):
+    with pytest.raises(ck.CourseError, match="in Colab only"):
         drive.keep_on_drive()

@@ -174,7 +174,7 @@ baseline = {
 # What accuracy do you predict? And how many seconds?
 
 # %%
-architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
+architecture = ck.by_edition(PATH, full="resnet34", sample="drawings", quick="squeezenet1_0")
 
 # %%
 PATH = ck.fetch("dogscats")

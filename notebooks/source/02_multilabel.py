@@ -73,7 +73,7 @@ print(how_many.value_counts().sort_index().to_dict(), "tiles by their number of 
 # validation. The three sizes will be of use later; we begin with the largest.)
 
 # %%
-architecture = ck.architecture(PATH, full="resnet34", sample="drawings")
+architecture = ck.by_edition(PATH, full="resnet34", sample="drawings", quick="squeezenet1_0")
 small, middle, large = ck.by_edition(
     PATH, full=(64, 128, 256), sample=(32, 48, 64), quick=(64, 96, 128)
 )

@@ -818,7 +818,7 @@ print(best, "and it is", data.classes[int(y[0])])
 # %%
 PETS = ck.fetch("dogscats")
 size = ck.by_edition(PETS, full=224, sample=80)
-architecture = ck.architecture(PETS, full="resnet34", sample="drawings")
+architecture = ck.by_edition(PETS, full="resnet34", sample="drawings", quick="squeezenet1_0")
 pets = ck.images(PETS, size=size)
 
 
