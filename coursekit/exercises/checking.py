@@ -1,7 +1,8 @@
 """Exercises as the lessons declare them, how an answer is judged, and what a learner calls.
 
-``lesson_N.py`` holds the exercises of a lesson, each whole in one place: the description of the
-decorated function is the text, its list the hints, its code the solution that is shown.
+``lesson_N.py`` holds the exercises of a lesson, each whole in one place: the docstring of the
+decorated function is the text, with the hints as a list, its code the solution that is shown. The
+decorators are laid out by hand (``fmt: off``): what is said of a mistake, then the mistake.
 """
 
 from __future__ import annotations
@@ -134,21 +135,21 @@ class Exercise:
         """What an answer comes to: the results of a function, or the parts of a value."""
         if _is_open(answer):
             raise UnansweredError
-        kind = type(answer).__name__
-        if self.cases:
-            if not callable(answer):
-                raise UnreadableError(f"The answer is a function, and this is a {kind}.")
-            return _call(answer, cases)
         if self.measure:
             return self.measure(answer)
-        right = self()
-        parts, wanted = (answer, right) if isinstance(right, tuple) else ([answer], [right])
+        right = self.solution if self.cases else self()
         try:
-            return [_read(part, type(one)) for part, one in zip(parts, wanted, strict=True)]
-        except (TypeError, ValueError, RuntimeError):
+            if self.cases:
+                return _call(answer, cases)
+            if isinstance(right, tuple):
+                return [float(part) for part, _ in zip(answer, right, strict=True)]
+            return [" ".join(answer.lower().split()) if isinstance(right, str) else float(answer)]
+        except (AttributeError, TypeError, ValueError, RuntimeError):
             asked = "a word in quotes" if isinstance(right, str) else "a number"
-            asked = asked if len(wanted) == 1 else f"{len(wanted)} numbers in brackets"
-            raise UnreadableError(f"The answer is {asked}, and this is a {kind}.") from None
+            asked = f"{len(right)} numbers in brackets" if isinstance(right, tuple) else asked
+            asked = "a function" if self.cases else asked
+            told = f"The answer is {asked}, and this is a {type(answer).__name__}."
+            raise UnreadableError(told) from None
 
     def _same(self, one: Any, other: Any) -> bool:
         """Whether two results are the same: numbers nearly so, words exactly."""
@@ -169,6 +170,8 @@ def exercise(number: str, **details: Any) -> Callable[[Callable[..., Any]], Exer
 
 def _call(function: Callable[..., Any], cases: Sequence[tuple]) -> list:
     """Call a learner's function with copies of every case."""
+    if not callable(function):
+        raise TypeError
     try:
         with _time_limit():
             given = [function(*copy.deepcopy(case)) for case in cases]
@@ -214,14 +217,6 @@ def _dots(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(_dots, value))
     return f"[{', '.join(map(_dots, value))}]" if isinstance(value, list) else "..."
-
-
-def _read(part: Any, kind: type) -> str | float:
-    if kind is not str:
-        return float(part)
-    if not isinstance(part, str):
-        raise TypeError
-    return " ".join(part.lower().split())
 
 
 def _array(value: Any) -> numpy.ndarray:
@@ -282,11 +277,7 @@ def check(number: str, answer: Any) -> None:
 
 
 def hint(number: str) -> None:
-    """Give the next hint to an exercise; there are up to three.
-
-    Args:
-        number: of the exercise, such as "1.2".
-    """
+    """Give the next hint to an exercise, such as "1.2"; there are up to three."""
     hints = _find(number).hints
     place = record.next_hint(number, len(hints))
     print(f"{number}, hint {place + 1} of {len(hints)}: {hints[place]}")
@@ -295,9 +286,5 @@ def hint(number: str) -> None:
 
 
 def solution(number: str) -> None:
-    """Show a solution of an exercise, one that was run and checked; others may be as good.
-
-    Args:
-        number: of the exercise, such as "1.2".
-    """
+    """Show a solution of an exercise, such as "1.2"; others may be as good."""
     print(_find(number).code)

@@ -1,6 +1,5 @@
 """The exercises of lesson 1."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -36,22 +35,17 @@ def cross_entropy():
         lambda s: s.exp() / s.exp().sum(1, keepdim=True),
     "They are positive now, but a row does not add up to 1: divide by its sum.": lambda s: s.exp(),
     "The columns add up to 1, but each row is a picture: sum over dim=1.": lambda s: s.softmax(0),
-    "All pictures together add up to 1; each row has to do so by itself: sum over dim=1, with "
-    "keepdim=True.": lambda s: s.exp() / s.exp().sum(),
-    "The exponential is missing: without it a score below zero would be a probability below zero.":
-        lambda s: s / s.sum(1, keepdim=True),
-    "That is the sigmoid, a score by itself; softmax lets the scores of a row share 1 among them.":
-        lambda s: s.sigmoid(),
-    "That is the logarithm of it: one exp too few, or one log too many.":
-        lambda s: s.log_softmax(1),
+    "All together add up to 1; each row has to: sum over dim=1.": lambda s: s.exp() / s.exp().sum(),
+    "Without the exponential, some are below zero.": lambda s: s / s.sum(1, keepdim=True),
+    "The sigmoid looks at each score by itself; a row has to share 1.": lambda s: s.sigmoid(),
+    "That is its logarithm: one exp too few, or one log too many.": lambda s: s.log_softmax(1),
 })
 def softmax(scores):
     """Write softmax as a function: scores (N, classes), one picture a row, to probabilities of the
     same shape. It should also work for scores such as 1000. What does `exp` make of that number?
     (Do not call torch's own softmax.)
 
-    - Section 3 does it for four pictures: the exponential of each score, divided by the sum of its
-      row.
+    - Section 3 does it for four pictures: exp of each score, divided by the sum of its row.
     - Taking the same number away from all scores of a row changes none of its probabilities. So
       take the largest one away first; then no exponential is above 1.
     - `scores.max(dim=1, keepdim=True).values` is the largest score of each row.
@@ -114,14 +108,10 @@ def _edges_found(kernel):
 
 @exercise("1.5", measure=_edges_found, mistakes={
     "A kernel of zeros answers to nothing at all.": [[0, 0, 0]] * 3,
-    "It answers to a bare wall, where there is no edge: its nine numbers have to add up to 0.":
-        [[1, 1, 1]] * 3,
-    "It finds upright edges: turn it by a quarter, so that rows differ and not columns.":
-        [[-1, 0, 1]] * 3,
-    "It does not answer to a level edge: take what is above from what is below.":
-        [[1, -2, 1], [-2, 4, -2], [1, -2, 1]],
-    "It answers to an upright edge too: let the numbers of every column add up to 0.":
-        [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
+    "It answers to a bare wall: its nine numbers have to add up to 0.": [[1, 1, 1]] * 3,
+    "It finds upright edges: turn it by a quarter; rows should differ.": [[-1, 0, 1]] * 3,
+    "No answer to a level edge: below minus above.": [[1, -2, 1], [-2, 4, -2], [1, -2, 1]],
+    "It answers to upright edges too: columns add up to 0.": [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
 })
 def level_edges():
     """Write a 3x3 kernel that answers to level edges (bright below, dark above, or the other way
@@ -136,17 +126,13 @@ def level_edges():
 
 
 @exercise("1.6", cases=[
-    (np.array([0.1, 2.5, 0.3, 4.0, 1.2]), 2),
-    (np.array([3.0, 0.2, 0.9]), 1),
+    (np.array([0.1, 2.5, 0.3, 4.0, 1.2]), 2), (np.array([3.0, 0.2, 0.9]), 1),
     (np.array([0.5, 0.1, 0.7, 0.2, 0.6, 0.4]), 3),
 ], mistakes={
-    "Those are the n smallest losses, the pictures that are no problem: turn the order round.":
-        lambda x, n: np.argsort(x)[:n],
-    "Those are the losses themselves; their places are wanted: argsort instead of sort.":
-        lambda x, n: np.sort(x)[::-1][:n],
-    "The right places, but the highest loss comes last: turn them round.":
-        lambda x, n: np.argsort(x)[-n:],
-    "The right places, but in the order of the files: the highest loss comes first.":
+    "Those are the n smallest losses: turn the order round.": lambda x, n: np.argsort(x)[:n],
+    "Those are the losses; their places are wanted: argsort.": lambda x, n: np.sort(x)[::-1][:n],
+    "The right places, but the highest comes last: turn round.": lambda x, n: np.argsort(x)[-n:],
+    "Right, but in the order of the files: highest first.":
         lambda x, n: np.sort(np.argsort(-x)[:n]),
     "The right order, but of all: the first n are wanted.": lambda x, n: np.argsort(-x),
     "The highest loss is missing: counting begins at 0.": lambda x, n: np.argsort(-x)[1 : n + 1],

@@ -1,6 +1,5 @@
 """The exercises of lesson 2."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import torch.nn.functional as F
 from torch import tensor
@@ -10,8 +9,7 @@ from coursekit.exercises.checking import exercise
 
 @exercise("2.1", tolerance=2e-3, mistakes={
     "That is F1, which counts recall no more than precision.": 2 * 2 / (3 + 4),
-    "Chosen and wanted have changed places: four times what is wanted (3 labels), once what is "
-    "said (4).": 5 * 2 / (3 + 4 * 4),
+    "Chosen and wanted have changed places: four times what is wanted.": 5 * 2 / (3 + 4 * 4),
     "That is the precision: 2 of the 4 that it says are true.": 2 / 4,
     "That is the recall: 2 of the 3 that are there are said.": 2 / 3,
 })
@@ -37,8 +35,7 @@ def better_f2():
     """Which answer is better for that tile: *clear* and *primary* alone, or those two with *road*
     and five wrong labels? Guess first. Then give the higher of the two values of F2.
 
-    - Work out both; one of them names a label more that is true, and pays for it with five wrong
-      ones.
+    - Work out both; one of them names one more true label, and pays for it with five wrong ones.
     - The short answer has 2 hits and says 2 labels, the long one has 3 hits and says 8.
     - F2 forgives a lot of wrong labels for one that would have been missed.
     """
@@ -53,16 +50,12 @@ _NONE = tensor([[0, 0, 0, 0, 0], [1, 0, 1, 0, 0]]).bool()
 @exercise("2.3", cases=[
     (_SAID[:1], _TRUE[:1], 2), (_SAID, _TRUE, 2), (_SAID, _TRUE, 0.5),
 ], edges=[(_NONE, _NONE, 2)], mistakes={
-    "Almost: beta has to be squared, in both places where it stands.":
-        lambda c, w, b: f_beta(c, w, b**0.5),
-    "Chosen and wanted have changed places: beta squared belongs to what is wanted, since a large "
-    "beta makes recall count more.": lambda c, w, b: f_beta(w, c, b),
-    "That is F2 whatever beta is: write beta squared in place of the 4, and one plus that in place "
-    "of the 5.": lambda c, w, b: f_beta(c, w, 2),
+    "Almost: beta has to be squared, in both places.": lambda c, w, b: f_beta(c, w, b**0.5),
+    "Exchanged: beta squared belongs to what is wanted.": lambda c, w, b: f_beta(w, c, b),
+    "That is F2 whatever beta is: 4 is beta squared, 5 one more.": lambda c, w, b: f_beta(c, w, 2),
     "You pool the labels of all tiles before you divide. Here each tile gets its own score, and "
     "the mean comes last.": lambda c, w, b: f_beta(c.reshape(1, -1), w.reshape(1, -1), b),
-    "You add up along the wrong axis: `sum(0)` counts tiles for each label; `sum(1)` counts labels "
-    "for each tile.": lambda c, w, b: f_beta(c.T, w.T, b),
+    "The wrong axis: `sum(1)` counts labels for each tile.": lambda c, w, b: f_beta(c.T, w.T, b),
     "That is one number a tile, and right; what is asked for is their mean.":
         lambda c, w, b: (1 + b**2) * (c & w).sum(1) / (b**2 * w.sum(1) + c.sum(1)),
     "Only the last tile is left: where nothing is wanted and nothing is said you divide zero by "
@@ -70,16 +63,14 @@ _NONE = tensor([[0, 0, 0, 0, 0], [1, 0, 1, 0, 0]]).bool()
         lambda c, w, b: ((1 + b**2) * (c & w).sum(1) / (b**2 * w.sum(1) + c.sum(1))).mean(),
 })
 def f_beta(chosen, wanted, beta):
-    r"""Write F-beta for
-    any `beta`: a large one makes recall count more, a small one precision. `chosen` and `wanted`
-    are tables of True and False, a row a tile and a column a label. Give the mean over the tiles;
-    one on which nothing is wanted and nothing is said counts as 0. (With precision and recall it is
-    $(1 + \beta^2) P R / (\beta^2 P + R)$.)
+    r"""Write F-beta for any `beta`: a large one makes recall count more, a small one precision.
+    `chosen` and `wanted` are tables of True and False, a row a tile and a column a label. Give the
+    mean over the tiles; one on which nothing is wanted and nothing is said counts as 0. (With
+    precision and recall it is $(1 + \beta^2) P R / (\beta^2 P + R)$.)
 
     - Begin with `f2` of section 4; two of its numbers stand for beta.
     - In F2 the 4 is beta squared, and the 5 is one more than that.
-    - Keep the `clamp(min=1)`: on a tile where nothing is wanted and nothing is said you would
-      divide by zero.
+    - Keep the `clamp(min=1)`: where nothing is wanted and nothing is said you divide by zero.
     """
     hits = (chosen & wanted).sum(1)
     below = (beta**2 * wanted.sum(1) + chosen.sum(1)).clamp(min=1)
@@ -106,10 +97,8 @@ def _naive(scores, y):
     "Only the labels that are absent are counted; those that are there cost -log p.":
         lambda s, y: -((1 - y) * (1 - s.sigmoid()).log()).mean(),
     "That is the sum; the loss is the mean over labels.": lambda s, y: _naive(s, y) * len(s),
-    "Yes and no are exchanged, or the score has the wrong sign: y is 1 where the label is there, "
-    "and a high score says so.": lambda s, y: _naive(s, 1 - y),
-    "That is one number a label, and right; what is asked for is their mean.":
-        lambda s, y: F.softplus(s) - s * y,
+    "Yes and no are exchanged: y is 1 where the label is there.": lambda s, y: _naive(s, 1 - y),
+    "That is one number a label; asked for is their mean.": lambda s, y: F.softplus(s) - s * y,
 })
 def stable_loss(scores, y):
     """Write the binary cross-entropy of one tile from its *scores*, so that it also holds when the
@@ -146,8 +135,7 @@ def threshold_for_f1():
     "Not 1 for the road: a quarter turn makes it a level one, which is another picture.": (1, 1, 4),
     "Not 4 for the road: half a turn brings it back to where it was.": (1, 4, 4),
     "Not 8 for the road: mirrored, or turned by half, it is the same.": (1, 8, 4),
-    "Not 8 for the house: mirrored it looks like one of the turned ones, since it is square.":
-        (1, 2, 8),
+    "Not 8 for the house: mirrored it looks like a turned one; it is square.": (1, 2, 8),
     "Not 1 for the house: it may stand in any of the corners.": (1, 2, 1),
     "Not 2 for the house: it may stand in any of the corners, not only in two.": (1, 2, 2),
 })

@@ -1,6 +1,5 @@
 """The exercises of lesson 3."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import datetime
 
@@ -24,19 +23,17 @@ def _since_the_first(dates, happens):
 
 @exercise("3.1", cases=[
     (_MARCH[:5], [False, True, False, False, True]),
-    (_MARCH, [True, False, False, True, False, False, False]),
-    (_MARCH[:3], [False, False, False]),
+    (_MARCH, [True, False, False, True, False, False, False]), (_MARCH[:3], [False, False, False]),
 ], mistakes={
     "That looks ahead: these are the days until the next event.":
-        lambda dates, happens: [-days for days in days_since(dates[::-1], happens[::-1])[::-1]],
-    "The sign is the wrong way round: today minus the day of the event.":
-        lambda dates, happens: [-days for days in days_since(dates, happens)],
+        lambda d, h: [-days for days in days_since(d[::-1], h[::-1])[::-1]],
+    "The sign: today minus the day of the event.":
+        lambda d, h: [-days for days in days_since(d, h)],
     "On the day of an event itself the answer is 0: look at the event first.": _from_tomorrow,
-    "You count rows; where a day is missing, the dates know better.":
-        lambda dates, happens: days_since([n * _DAY for n in range(len(dates))], happens),
+    "You count rows; a day may be missing.":
+        lambda d, h: days_since([n * _DAY for n in range(len(d))], h),
     "You count from the first event; a later one takes its place.": _since_the_first,
-    "Before the first event nobody knows the answer: that is np.nan, not 0.":
-        lambda dates, happens: np.nan_to_num(days_since(dates, happens)),
+    "Before the first event it is np.nan, not 0.": lambda d, h: np.nan_to_num(days_since(d, h)),
 })
 def days_since(dates, happens):
     """Write `days_since`, the twin of `days_until`: for each day of one shop, in order, the days
@@ -58,18 +55,15 @@ def days_since(dates, happens):
     (np.array([1.0, 2.0, 9.0, np.nan]), np.array([np.nan, 5.0, 30.0, 40.0])),
     (np.array([np.nan, 4.0, 6.0, 50.0, 7.0]), np.array([0.0, np.nan, np.nan, 1.0])),
 ], mistakes={
-    "That is the median of the rows to fill; take that of the training rows.":
-        lambda train, other: fill(other, other),
-    "That is the median of all rows: the held-out ones have leaked into it.":
-        lambda train, other: fill(np.append(train, other), other),
+    "That is the median of the rows to fill; take the training rows'.": lambda t, o: fill(o, o),
+    "That is the median of all rows: the held-out ones leak in.":
+        lambda t, o: fill(np.append(t, o), o),
     "That is the mean; one very large value pulls it away, the median stays.":
-        lambda train, other: np.where(np.isnan(other), np.nanmean(train), other),
-    "Zero is a value like any other here; a gap becomes the median.":
-        lambda train, other: np.nan_to_num(other),
+        lambda t, o: np.where(np.isnan(o), np.nanmean(t), o),
+    "Zero is a value like any other; a gap becomes the median.": lambda t, o: np.nan_to_num(o),
     "The gaps are still there: np.median of numbers with a gap is a gap, np.nanmedian is not.":
-        lambda train, other: np.where(np.isnan(other), np.median(train), other),
-    "You fill the training rows; the rows to fill are the second argument.":
-        lambda train, other: fill(train, train),
+        lambda t, o: np.where(np.isnan(o), np.median(t), o),
+    "You fill the training rows; fill the second argument.": lambda t, o: fill(t, t),
 })
 def fill(train, other):
     """Write `fill`: the numbers `other` (an array) with their gaps filled as section 5 does it, by
@@ -85,18 +79,15 @@ def fill(train, other):
 @exercise("3.3", cases=[(np.array(days, "datetime64[D]"), count) for days, count in (
     (["2015-07-01", "2015-07-05", "2015-07-05", "2015-07-03", "2015-07-04", "2015-07-02"], 2),
     (["2015-01-02", "2014-12-31", "2015-01-01", "2014-12-30", "2015-01-02", "2014-12-29"], 3),
-    (["2015-07-01", "2015-07-05", "2015-07-05", "2015-07-02", "2015-07-04"], 3),  # no third
+    (["2015-07-01", "2015-07-05", "2015-07-05", "2015-07-02", "2015-07-04"], 3),
 )], mistakes={
-    "That is a day too many: the last day is one of them, so use > and not >=.":
-        lambda dates, days: dates >= dates.max() - np.timedelta64(days, "D"),
-    "That is the training part: True has to stand for what is held out.":
-        lambda dates, days: ~hold_out(dates, days),
-    "These are the last rows, whatever their dates; a day has many rows, in any order.":
-        lambda dates, days: np.arange(len(dates)) >= len(dates) - days,
-    "These are the first days; a forecast looks from the past into the future.":
-        lambda dates, days: dates < dates.min() + np.timedelta64(days, "D"),
-    "You count the dates that occur; a day without rows is a day, too.":
-        lambda dates, days: np.isin(dates, np.unique(dates)[-days:]),
+    "A day too many: use > and not >=.": lambda d, n: d >= d.max() - np.timedelta64(n, "D"),
+    "That is the training part: True is what is held out.": lambda d, n: ~hold_out(d, n),
+    "These are the last rows; a day has many, in any order.":
+        lambda d, n: np.arange(len(d)) >= len(d) - n,
+    "These are the first days; forecast the last.":
+        lambda d, n: d < d.min() + np.timedelta64(n, "D"),
+    "A day without rows is a day, too.": lambda d, n: np.isin(d, np.unique(d)[-n:]),
 })
 def hold_out(dates, days):
     """Write `hold_out`: a mask that is True for the rows of the last `days` days of the calendar.
@@ -129,8 +120,7 @@ def rmspe_of_zero():
     "The first number is not that of the embedding.": (4000, 4000),
     "The biases do not belong to this category: the layer has them in any case.": (320, 4100),
     "That is what the layer needs behind the embedding; one-hot is 40 numbers long.": (320, 800),
-    "That is the embedding again; a layer has a weight for each pair of an input and a unit.":
-        (320, 320),
+    "That is the embedding again; a layer has 40 inputs, each to 100 units.": (320, 320),
     "These are the two numbers, in the other order: the embedding comes first.": (4000, 320),
 })
 def weights():
@@ -139,8 +129,7 @@ def weights():
     same category as one-hot? Give both as `(embedding, layer)`.
 
     - An embedding is a matrix with a row for each code.
-    - One-hot makes 40 inputs of it; a linear layer has a weight for each pair of an input and a
-      unit.
+    - One-hot makes 40 inputs of it; a layer has a weight for each pair of an input and a unit.
     """
     return 40 * 8, 40 * 100
 

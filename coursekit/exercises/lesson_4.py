@@ -1,6 +1,5 @@
 """The exercises of lesson 4."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import numpy as np
 import torch
@@ -48,14 +47,11 @@ def batches():
 
 @exercise("4.3", cases=[([2.0, 2.0],), ([0.0, 1.0, 5.0],), ([0.5],)], mistakes={
     "You take exp of each loss and then the mean; first the mean, then exp of it. One word that "
-    "surprised would otherwise outweigh all others.": lambda losses: np.exp(losses).mean(),
-    "That is a power of 2: it belongs to a loss in bits, and these are in nats.":
-        lambda losses: 2 ** np.mean(losses),
-    "You add the losses up; a longer text would be worse for its length alone. Take their mean.":
-        lambda losses: np.exp(sum(losses)),
+    "surprised would otherwise outweigh all others.": lambda x: np.exp(x).mean(),
+    "A power of 2 belongs to a loss in bits; these are in nats.": lambda x: 2 ** np.mean(x),
+    "A longer text would be worse for its length: take the mean.": lambda x: np.exp(sum(x)),
     "That is the mean loss; perplexity is exp of it.": np.mean,
-    "The sign is the wrong way round: that is a mean probability, and perplexity is 1 divided by "
-    "it.": lambda losses: np.exp(-np.mean(losses)),
+    "The sign: perplexity is 1 divided by that.": lambda x: np.exp(-np.mean(x)),
 })
 def perplexity(losses):
     """Write `perplexity(losses)`: it takes a list of the losses of single words, by the natural
@@ -71,16 +67,13 @@ def perplexity(losses):
 @exercise("4.4", tolerance=2e-3, mistakes={
     "The sign is the wrong way round: `fine` stands in good reviews, so its vote is above zero. "
     "Good divided by bad.": np.log((1 / 5) / (4 / 7)),
-    "The 1 is added to the counts, but not to the totals: with three words in the vocabulary each "
-    "total grows by 3.": np.log((4 / 4) / (1 / 2)),
-    "You added 1 to the totals; but 1 is added to each of the three words, so a total grows by 3.":
-        np.log((4 / 5) / (1 / 3)),
+    "The 1 belongs to the totals, too: each grows by 3.": np.log((4 / 4) / (1 / 2)),
+    "1 is added to each of three words, so a total grows by 3.": np.log((4 / 5) / (1 / 3)),
     "You counted reviews in which the word stands; count the words.": np.log((3 / 4) / (1 / 3)),
     "That is the ratio; the vote is its logarithm.": (4 / 7) / (1 / 5),
     "That is the logarithm to base 10; votes use the natural one.": np.log10((4 / 7) / (1 / 5)),
     "That is the logarithm to base 2; votes use the natural one.": np.log2((4 / 7) / (1 / 5)),
-    "That is the logarithm of the share in good reviews; divide that share by the one in bad "
-    "reviews first.": np.log(4 / 7),
+    "Divide the share in good reviews by the one in bad reviews first.": np.log(4 / 7),
 })
 def vote_of_fine():
     """Two good reviews are "fine fine film" and "fine", one bad review is "dull film". With 1 added
@@ -99,17 +92,14 @@ _VECTORS = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
 @exercise("4.5", cases=[
     (_VECTORS, tensor([4, 2, 3])), (torch.ones(1, 3, 2), tensor([1])),
 ], mistakes={
-    "That is the mean over all times: padding counts. Leave out what lies after each length.":
-        lambda vectors, lengths: vectors.mean(1),
-    "You add up the right vectors; divide by the length of each text.":
-        lambda vectors, lengths: mean_inside(vectors, lengths) * lengths[:, None],
+    "That is the mean over all times: leave the padding out.": lambda v, n: v.mean(1),
+    "The right sum: divide by the length of each text.":
+        lambda v, n: mean_inside(v, n) * n[:, None],
     "The sum is right, but it is divided by the longest length instead of each text's own.":
-        lambda vectors, lengths: mean_inside(vectors, lengths) * lengths[:, None] / len(vectors[0]),
+        lambda v, n: mean_inside(v, n) * n[:, None] / len(v[0]),
     "The last word of each text is left out: off by one. `row[:length]` ends before place "
-    "`length`, which is right.":
-        lambda vectors, lengths: mean_inside(vectors, (lengths - 1).clamp(min=1)),
-    "That is the last vector inside each text; asked for is the mean.":
-        lambda vectors, lengths: vectors[torch.arange(len(vectors)), lengths - 1],
+    "`length`, which is right.": lambda v, n: mean_inside(v, (n - 1).clamp(min=1)),
+    "That is the last vector; asked for is the mean.": lambda v, n: v[torch.arange(len(v)), n - 1],
 })
 def mean_inside(vectors, lengths):
     """Write `mean_inside`: from vectors (B, T, C) and lengths (B,), both tensors, the mean vector
@@ -125,8 +115,7 @@ def mean_inside(vectors, lengths):
 
 @exercise("4.6", mistakes={
     "That is what both matrices hold together; tying saves one of them.": 2 * 20_000 * 400,
-    "The last layer's bias, a number for each word, is still there: tying does not save it.":
-        20_000 * 400 + 20_000,
+    "The last layer's bias is still there: tying does not save it.": 20_000 * 400 + 20_000,
     "The matrix has a row of 400 for EACH word: multiply, do not add.": 20_400,
     "That is a matrix of 400 by 400; here it has as many rows as there are words.": 400 * 400,
 })

@@ -1,6 +1,5 @@
 """The exercises of lesson 5."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import numpy as np
 
@@ -11,20 +10,18 @@ from coursekit.exercises.checking import exercise
     ([2.0, -1.0, 0.5], [1.0, 3.0, 4.0], 0.25, -0.5, 3.5),
     ([0.1, 0.2], [0.3, -0.4], -0.75, 0.5, 3.0), ([1.0], [2.0], 0.1, 0.2, 2.5),
 ], mistakes={
-    "That is the dot product alone: the mean and the two biases come on top.":
-        lambda r, f, generous, good, mean: np.dot(r, f),
-    "You forgot the biases: how generous the rater is, and how good the film.":
-        lambda r, f, generous, good, mean: mean + np.dot(r, f),
-    "You forgot the mean: biases say how far somebody lies above or below it.":
-        lambda r, f, generous, good, mean: generous + good + np.dot(r, f),
-    "You added the factors up; each of the rater's is multiplied by the film's.":
-        lambda r, f, generous, good, mean: mean + generous + good + sum(r + f),
-    "You multiplied the sums; multiply place by place first, then add up.":
-        lambda r, f, generous, good, mean: mean + generous + good + sum(r) * sum(f),
-    "That is a number for each factor; add the products up, so that one is left.":
-        lambda r, f, generous, good, mean: mean + generous + good + np.multiply(r, f),
-    "The sign of the dot product is the wrong way round: a taste that fits is a plus.":
-        lambda r, f, generous, good, mean: mean + generous + good - np.dot(r, f),
+    "That is the dot product alone: add the mean and both biases.":
+        lambda r, f, g, q, m: np.dot(r, f),
+    "You forgot the biases: of the rater, and of the film.": lambda r, f, g, q, m: m + np.dot(r, f),
+    "You forgot the mean: biases lie around it.": lambda r, f, g, q, m: g + q + np.dot(r, f),
+    "You added the factors; multiply them pair by pair.":
+        lambda r, f, g, q, m: m + g + q + sum(r + f),
+    "Multiply place by place first, then add up.":
+        lambda r, f, g, q, m: m + g + q + sum(r) * sum(f),
+    "Add the products up, so that one number is left.":
+        lambda r, f, g, q, m: m + g + q + np.multiply(r, f),
+    "The dot product's sign: a taste that fits is a plus.":
+        lambda r, f, g, q, m: m + g + q - np.dot(r, f),
 })
 def predict(rater, film, generous, good, mean):
     """Write the model of section 3 with its biases, but without a range, in plain Python. `rater`
@@ -38,14 +35,12 @@ def predict(rater, film, generous, good, mean):
 
 
 @exercise("5.2", tolerance=3e-3, mistakes={
-    "The sign is the wrong way round: 5 stars lie above the middle, so the score is above zero.":
-        -np.log(9),
+    "The sign: 5 stars lie above the middle, so the score is above zero.": -np.log(9),
     "That is the logarithm to base 10; the sigmoid uses the natural one.": np.log10(9),
     "That is the logarithm to base 2; the sigmoid uses the natural one.": np.log2(9),
     "That is the share of the range, 4.5 of 5; which score does the sigmoid turn into it?": 0.9,
     "You divided 5 by 5.5: the range begins at 0.5, so subtract that first.": np.log(10),
-    "That is the sigmoid of 0.9; it has to be turned round: which score has 0.9 as its sigmoid?":
-        1 / (1 + np.exp(-0.9)),
+    "Turn it round: which score has 0.9 as its sigmoid?": 1 / (1 + np.exp(-0.9)),
     "That is the prediction; the score is what goes into the sigmoid.": 5,
 })
 def score_of_five_stars():
@@ -61,14 +56,12 @@ def score_of_five_stars():
 
 
 @exercise("5.3", tolerance=3e-4, mistakes={
-    "You took off half a percent of the first value each time; it is half a percent of what is "
-    "left.": 1 - 0.005 * 100,
+    "Half a percent of what is left, not of the first value.": 1 - 0.005 * 100,
     "You forgot the weight decay: a step takes off lr times weight_decay.": 0.99**100,
     "That is after one step; there are a hundred.": 0.995,
     "That is what has gone; how much is left?": 1 - 0.995**100,
     "Without a gradient Adam's own step is zero, but the decay acts by itself.": 1,
-    "Near: that is the limit of ever smaller steps. Take a hundred of them, each times 1 - 0.01 * "
-    "0.5.": np.exp(-0.5),
+    "Near: that is the limit of ever smaller steps. Take a hundred.": np.exp(-0.5),
 })
 def decayed():
     """A weight is 1. After 100 steps of AdamW with `lr=0.01`, `weight_decay=0.5` and a gradient
@@ -84,16 +77,12 @@ def decayed():
 @exercise("5.4", cases=[
     ([5, 5], 3.5, 5), ([1.0], 3.5, 5), ([4, 3, 2, 5, 4.5], 3.0, 2), ([4.5, 3.5], 3.2, 10),
 ], mistakes={
-    "That is the plain mean of the film: the extra votes count nothing there.":
-        lambda ratings, mean, extra: np.mean(ratings),
+    "That is the plain mean: the extra votes count nothing.": lambda r, m, e: np.mean(r),
     "That pulls to zero stars, not to the mean of all: subtract the mean from each rating first, "
-    "and add it at the end.": lambda ratings, mean, extra: sum(ratings) / (len(ratings) + extra),
-    "That is how far above the mean; add the mean of all at the end.":
-        lambda ratings, mean, extra: pulled_mean(ratings, mean, extra) - mean,
-    "You divide by the extra votes only; the film's own count, too.":
-        lambda ratings, mean, extra: mean + sum(np.array(ratings) - mean) / extra,
-    "You added a single vote of the mean; there are `extra` of them.":
-        lambda ratings, mean, extra: pulled_mean(ratings, mean, 1),
+    "and add it at the end.": lambda r, m, e: sum(r) / (len(r) + e),
+    "That is how far above; add the mean at the end.": lambda r, m, e: pulled_mean(r, m, e) - m,
+    "Divide by the film's own count, too.": lambda r, m, e: m + sum(np.array(r) - m) / e,
+    "You added a single vote; there are `extra` of them.": lambda r, m, e: pulled_mean(r, m, 1),
 })
 def pulled_mean(ratings, mean, extra):
     """A film with two votes of five stars is no five-star film yet. Write what our second baseline
@@ -119,21 +108,15 @@ def _best(hits):
     ([1, 0, 0, 1], 10), ([0, 1, 0, 0, 1, 0, 0, 1], 5), ([1, 1, 0, 1, 0, 0, 1], 3),
     ([0, 0, 1, 1], 2),
 ], mistakes={
-    "That is the sum before it is divided: divide by that of the best possible order.":
-        lambda hits, k: _gain(hits[:k]),
-    "You compare with k hits; nobody can have more hits than films were watched.":
-        lambda hits, k: _gain(hits[:k]) / _gain([1] * k),
-    "In the best order, films that stand behind place k now would be in front, too: count all hits "
-    "of the list, then take at most k.":
-        lambda hits, k: _gain(hits[:k]) / (_gain(_best(hits[:k])) or 1),
-    "Only the first k places count, in your list as in the best one.":
-        lambda hits, k: _gain(hits) / _gain(_best(hits)),
-    "Cut the best list after k places, too, or 1 cannot be reached.":
-        lambda hits, k: _gain(hits[:k]) / _gain(_best(hits)),
-    "That is recall at k: each place counts the same; here the first counts most.":
-        lambda hits, k: sum(hits[:k]) / sum(hits),
-    "Off by one: the first place has rank 1 and counts 1 / log2(2), which is 1.":
-        lambda hits, k: _gain(hits[:k], 2) / _gain(_best(hits)[:k], 2),
+    "Divide by the sum of the best possible order.": lambda h, k: _gain(h[:k]),
+    "Nobody can have more hits than films were watched.":
+        lambda h, k: _gain(h[:k]) / _gain([1] * k),
+    "In the best order films from behind place k come in front, too.":
+        lambda h, k: _gain(h[:k]) / (_gain(_best(h[:k])) or 1),
+    "Only the first k places count, in both lists.": lambda h, k: _gain(h) / _gain(_best(h)),
+    "Cut the best list after k places, too.": lambda h, k: _gain(h[:k]) / _gain(_best(h)),
+    "That is recall at k; here the first places count most.": lambda h, k: sum(h[:k]) / sum(h),
+    "Off by one: the first place counts 1.": lambda h, k: _gain(h[:k], 2) / _gain(_best(h)[:k], 2),
 })
 def ndcg(hits, k):
     """`hits` tells for each place of a ranked list, the first place first, whether that film was
@@ -152,10 +135,8 @@ def ndcg(hits, k):
 @exercise("5.6", tolerance=5e-4, mistakes={
     "The sign is the wrong way round: a loss is not below zero.": -np.log(1 + np.exp(-2)),
     "That is the probability; the loss is minus its logarithm.": 1 / (1 + np.exp(-2)),
-    "That is the probability of being wrong; the loss is minus the logarithm of the other one.":
-        1 / (1 + np.exp(2)),
-    "You took the difference the wrong way round: the watched film's score comes first.":
-        np.log(1 + np.exp(2)),
+    "That is the probability of being wrong; take the other one.": 1 / (1 + np.exp(2)),
+    "The difference is the wrong way round: the watched film first.": np.log(1 + np.exp(2)),
     "You added the scores; it is their difference that counts.": np.log(1 + np.exp(-0.4)),
     "That looks at the watched film alone; the loss compares.": np.log(1 + np.exp(-1.2)),
     "That is the logarithm to base 10.": np.log10(1 + np.exp(-2)),

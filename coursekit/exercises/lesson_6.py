@@ -1,6 +1,5 @@
 """The exercises of lesson 6."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import numpy as np
 import torch
@@ -11,8 +10,7 @@ from coursekit.exercises.checking import exercise
 
 @exercise("6.1", tolerance=2e-3, mistakes={
     "That is in bits, the logarithm to base 2; nats take the natural logarithm.": np.log2(64),
-    "The sign is the wrong way round: the loss is minus the logarithm of a probability, and that "
-    "is above zero.": np.log(1 / 64),
+    "The sign: the loss is minus the logarithm of a probability.": np.log(1 / 64),
     "That is the logarithm to base 10; nats take the natural one.": np.log10(64),
     "That is the probability of each character; the loss is minus its logarithm.": 1 / 64,
     "That is the number of choices, the perplexity; the loss is its logarithm.": 64,
@@ -33,17 +31,14 @@ def loss_of_64():
     (tensor([[1.0, 2.0], [2.0, 4.0]]), 2.0),
 ], mistakes={
     "You cut each number by itself, and that turns the arrow; measure the length of the whole, "
-    "then shorten all its numbers by one factor.": lambda g, limit: g.clamp(-limit, limit),
-    "Long gradients are right, but short ones are made longer: those must stay as they are.":
-        lambda g, limit: g * limit / g.norm(),
-    "A long gradient comes out with length 1, whatever the limit: multiply by the limit.":
-        lambda g, limit: g / g.norm() if g.norm() > limit else g,
-    "You measure by the largest number; the length is the root of the sum of squares.":
-        lambda g, limit: g * min(1, limit / g.abs().max()),
-    "You divide by the sum of the squares; the length is its square root.":
-        lambda g, limit: g * min(1, limit / g.pow(2).sum()),
-    "The condition is the wrong way round: the long ones are to be shortened.":
-        lambda g, limit: g if g.norm() > limit else g * limit / g.norm(),
+    "then shorten all its numbers by one factor.": lambda g, n: g.clamp(-n, n),
+    "Short gradients are made longer: leave them as they are.": lambda g, n: g * n / g.norm(),
+    "A long one comes out with length 1: times the limit.":
+        lambda g, n: g / g.norm() if g.norm() > n else g,
+    "The length is the root of the sum of squares.": lambda g, n: g * min(1, n / g.abs().max()),
+    "The length is the square root of that sum.": lambda g, n: g * min(1, n / g.pow(2).sum()),
+    "The other way round: shorten the long ones.":
+        lambda g, n: g if g.norm() > n else g * n / g.norm(),
 })
 def clip(gradient, limit):
     """Write `clip(gradient, limit)`: a tensor that is longer than `limit` is shortened to that
@@ -60,8 +55,7 @@ def clip(gradient, limit):
     (tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 2), (tensor([0.1, 0.4, 0.05, 0.25, 0.2]), 1),
     (tensor([0.5, 0.3, 0.2]), 3), (tensor([0.02, 0.08, 0.6, 0.3]), 3),
 ], mistakes={
-    "The right ones are kept, but they do not add up to 1: divide by their sum.":
-        lambda p, k: p * (p >= p.topk(k).values[-1]),
+    "They do not add up to 1: divide by their sum.": lambda p, k: p * (p >= p.topk(k).values[-1]),
     "You keep the smallest ones.": lambda p, k: p * (top_k(-p, k) > 0) / -(-p).topk(k).values.sum(),
     "You give them back in sorted order; each probability must stay at its own place, or it "
     "belongs to another character.": lambda p, k: top_k(p.sort(descending=True).values, k),
@@ -98,23 +92,20 @@ def _first(text, is_period, longest=None):
 ], mistakes={
     "You ask for two times in a row; the end must repeat itself three times.":
         lambda text: _first(text, lambda t, n: t.endswith(t[-n:] * 2), len(text) // 2),
-    "You ask for four times in a row; three are enough.":
+    "You ask for four times; three are enough.":
         lambda text: _first(text, lambda t, n: t.endswith(t[-n:] * 4)),
     "You give a larger period where a smaller one is there: try the small ones first.":
-        lambda text:
-            max(n for n in range(len(text) // 3 + 1) if text.endswith(text[len(text) - n :] * 3)),
+        lambda t: max(n for n in range(len(t) // 3 + 1) if t.endswith(t[len(t) - n :] * 3)),
     "You look anywhere in the text; it is its end that must repeat itself.":
         lambda text:
             _first(text, lambda t, n: any(t[at : at + n] * 3 in t for at in range(len(t) - n + 1))),
-    "You look at the beginning of the text; it is its end that counts.":
+    "You look at the beginning; the end counts.":
         lambda text: _first(text, lambda t, n: t.startswith(t[:n] * 3)),
-    "Your periods are too small by one; count characters, not places from 0.":
-        lambda text: max(period(text) - 1, 0),
+    "Too small by one: count characters, not places from 0.": lambda t: max(period(t) - 1, 0),
     "A text that is nothing but three times its period is missed: the largest length to be tried "
     "is len(text) // 3, and range ends one before its end.":
-        lambda text: period(text) if period(text) < len(text) // 3 else 0,
-    "Where nothing repeats itself the answer is 0; yours is None.":
-        lambda text: period(text) or None,
+        lambda t: period(t) if period(t) < len(t) // 3 else 0,
+    "Where nothing repeats itself the answer is 0.": lambda t: period(t) or None,
 })
 def period(text):
     """Greedy writing walks in circles. Write `period(text)`: the length of the shortest piece that
@@ -132,17 +123,12 @@ def period(text):
 
 
 @exercise("6.5", mistakes={
-    "That is one list of `chunk(4)`; an LSTM has four of them, three gates and a proposal.":
-        96 * 32 + 96 * 96 + 2 * 96,
+    "That is one list of `chunk(4)`; an LSTM has four of them.": 96 * 32 + 96 * 96 + 2 * 96,
     "That is with three lists, as in a GRU; an LSTM has four.": 3 * (96 * 32 + 96 * 96 + 2 * 96),
-    "Nearly: one bias is missing. torch has two of them, one for the character and one for the "
-    "memory.": 4 * (96 * 32 + 96 * 96 + 96),
-    "Nearly: the biases are missing; there are two in each of the four lists.":
-        4 * (96 * 32 + 96 * 96),
-    "Either the matrices for the character are missing, or there are three lists as in a GRU; and "
-    "the biases are missing.": 4 * 96 * 96,
-    "In each list the memory needs a matrix of 96 by 96; you have counted 96 numbers.":
-        4 * (96 * 32 + 96 + 2 * 96),
+    "Nearly: torch has two biases, you have one.": 4 * (96 * 32 + 96 * 96 + 96),
+    "Nearly: two biases are missing in each of four lists.": 4 * (96 * 32 + 96 * 96),
+    "The matrices for the character and the biases are missing.": 4 * 96 * 96,
+    "The memory needs a matrix of 96 by 96, in each list.": 4 * (96 * 32 + 96 + 2 * 96),
 })
 def weights_of_an_lstm():
     """How many weights has an `nn.LSTM(32, 96)`: 32 numbers for each character, 96 in the memory?
@@ -150,26 +136,21 @@ def weights_of_an_lstm():
 
     - `chunk(4)`: four lists of 96 come out, three gates and a proposal.
     - Each list needs a matrix for the character, 96 by 32, and one for the memory, 96 by 96.
-    - And `F.linear` is called twice, each time with a bias of its own: 96 more, twice, in each
-      list.
+    - And `F.linear` is called twice, each time with its own bias: 96 more, twice, in each list.
     """
     return 4 * (96 * 32 + 96 * 96 + 96 + 96)
 
 
 @exercise("6.6", cases=[(5, 2), (6, 4), (3, 0), (4, 9)], mistakes={
     "Rows and columns are exchanged: a row is the place that asks, a column the place that it "
-    "would look at. Yours look ahead.": lambda count, back: hidden_places(count, back).T,
-    "It is the wrong way round: True means hidden.":
-        lambda count, back: ~hidden_places(count, back),
-    "Your places see one too few: `back` places before them, and themselves besides.":
-        lambda count, back: hidden_places(count, back - 1),
-    "Your places see one too many before them.": lambda count, back: hidden_places(count, back + 1),
-    "What lies ahead is hidden, but what lies more than `back` places before is not.":
-        lambda count, back: torch.ones(count, count).triu(1) > 0,
-    "What lies far back is hidden, but what lies ahead is not: that gives the answer away.":
-        lambda count, back: torch.ones(count, count).tril(-back - 1) > 0,
-    "A place must see itself: the diagonal is False.":
-        lambda count, back: hidden_places(count, back) | torch.eye(count).bool(),
+    "would look at. Yours look ahead.": lambda c, b: hidden_places(c, b).T,
+    "The wrong way round: True means hidden.": lambda c, b: ~hidden_places(c, b),
+    "They see one too few: `back` before them, and themselves.":
+        lambda c, b: hidden_places(c, b - 1),
+    "Your places see one too many before them.": lambda c, b: hidden_places(c, b + 1),
+    "What lies too far back is not hidden.": lambda c, b: torch.ones(c, c).triu(1) > 0,
+    "What lies ahead is not hidden: the answer.": lambda c, b: torch.ones(c, c).tril(-b - 1) > 0,
+    "A place must see itself.": lambda c, b: hidden_places(c, b) | torch.eye(c).bool(),
 })
 def hidden_places(count, back):
     """Attention that looks only a little way back is cheaper. Write `hidden_places(count, back)`: a

@@ -1,6 +1,5 @@
 """The exercises of lesson 7."""
 # fmt: off
-# laid out by hand: what is said of a mistake, then the mistake
 
 import torch
 from torch import tensor
@@ -31,25 +30,18 @@ def side():
 @exercise("7.2", cases=[
     (3, 3, 2), (15, 3, 2), (16, 3, 2), (100, 3, 2), (9, 3, 1), (21, 5, 1), (40, 5, 3), (1, 3, 2),
 ], mistakes={
-    "You go on until a unit sees more pixels than asked for; as many are enough.":
-        lambda pixels, kernel, stride: layers_needed(pixels + 1, kernel, stride),
-    "That is one layer too few: the last one, which reaches the number, counts too.":
-        lambda pixels, kernel, stride: layers_needed(pixels, kernel, stride) - 1,
-    "That is one layer too many.":
-        lambda pixels, kernel, stride: layers_needed(pixels, kernel, stride) + 1,
-    "The stride is missing: behind each layer a step is `stride` times as many pixels long.":
-        lambda pixels, kernel, stride: layers_needed(pixels, kernel, 1),
-    "Each layer adds kernel - 1 steps, not kernel: the pixel in the middle was seen already.":
-        lambda pixels, kernel, stride: layers_needed(pixels, kernel + 1, stride),
+    "As many pixels as asked for are enough.": lambda p, k, s: layers_needed(p + 1, k, s),
+    "One layer too few: the last one counts.": lambda p, k, s: layers_needed(p, k, s) - 1,
+    "One layer too many.": lambda p, k, s: layers_needed(p, k, s) + 1,
+    "The stride is missing: steps grow.": lambda p, k, s: layers_needed(p, k, 1),
+    "Each layer adds kernel - 1 steps.": lambda p, k, s: layers_needed(p, k + 1, s),
 })
 def layers_needed(pixels, kernel, stride):
     """Write `layers_needed(pixels, kernel, stride)`: how many layers, all of this kernel and
     stride, until a unit sees at least so many pixels along a side?
 
-    - Begin with `field, step = 1, 1` as `receptive_field` does, and go on with `while field <
-      pixels`.
-    - A layer adds `(kernel - 1) * step` to the field; afterwards the step is `stride` times as
-      long.
+    - Begin with `field, step = 1, 1` as `receptive_field` does; go on `while field < pixels`.
+    - A layer adds `(kernel - 1) * step` to the field; then the step is `stride` times as long.
     - Count the rounds of the loop and return that count.
     """
     field, step, count = 1, 1, 0
@@ -88,21 +80,16 @@ _CHANNELS = _NOISE * tensor([1.0, 5.0, 0.1])[:, None, None]
 @exercise("7.4", tolerance=1e-4, cases=[
     (_CHANNELS,),
 ], edges=[(torch.full((2, 3, 2, 2), 7.0),)], mistakes={
-    "You measure each picture by itself; batch norm measures a channel over the whole batch.":
-        lambda x: _over(x, (2, 3)),
-    "You measure all channels together; each has a mean and a spread of its own.":
-        lambda x: _over(x, (0, 1, 2, 3)),
-    "You measure each picture by itself, all its channels together; keep the channels (1) apart "
-    "and put the pictures (0) together.": lambda x: _over(x, (1, 2, 3)),
-    "You measure every place by itself; a channel is measured over all its places too.":
-        lambda x: _over(x, 0),
+    "That is each picture by itself; take the whole batch.": lambda x: _over(x, (2, 3)),
+    "All channels together; measure each by itself.": lambda x: _over(x, (0, 1, 2, 3)),
+    "Keep the channels (1) apart, put the pictures (0) together.": lambda x: _over(x, (1, 2, 3)),
+    "A channel is measured over all its places, too.": lambda x: _over(x, 0),
     "You divide by the variance; the standard deviation is its square root.":
         lambda x:
             _over(x, (0, 2, 3)) / (x.var((0, 2, 3), correction=0, keepdim=True) + 0.00001).sqrt(),
     "The mean is not taken away yet.":
         lambda x: x / (x.var((0, 2, 3), correction=0, keepdim=True) + 0.00001).sqrt(),
-    "That is the variance with n - 1; within a batch, batch norm divides by n: correction=0.":
-        lambda x: _over(x, (0, 2, 3), 1),
+    "That divides by n - 1; batch norm by n: correction=0.": lambda x: _over(x, (0, 2, 3), 1),
     "A channel that is 7 everywhere gives 0 divided by 0; add 0.00001 to the variance.":
         lambda x:
             (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), correction=0, keepdim=True),
@@ -125,19 +112,13 @@ def normalize(x):
     (tensor([[[3.0, 0.0]], [[5.0, 1.0]]]), tensor([2.0, -1.0])),
     (torch.arange(12.0).view(3, 2, 2) - 4, tensor([0.5, -2.0, 1.0])),
 ], mistakes={
-    "What speaks against the class is still there: make what is negative zero at the end.":
-        lambda m, w: (w[:, None, None] * m).sum(0),
-    "The ReLU comes too early: first all channels are added up, then what is negative becomes "
-    "zero.": lambda m, w: (w[:, None, None] * m).relu().sum(0),
-    "Only the sum goes through the ReLU, not the maps before they are weighted.":
-        lambda m, w: class_map(m.relu(), w),
-    "That is the mean over the channels; the score is a sum over them.":
-        lambda m, w: class_map(m, w) / len(w),
-    "A channel with a negative weight speaks against the class: it has to stay in the sum.":
-        lambda m, w: class_map(m, w.relu()),
+    "Make what is negative zero at the end.": lambda m, w: (w[:, None, None] * m).sum(0),
+    "The ReLU is too early: add up first.": lambda m, w: (w[:, None, None] * m).relu().sum(0),
+    "Only the sum goes through the ReLU, not the maps.": lambda m, w: class_map(m.relu(), w),
+    "That is the mean; the score is a sum.": lambda m, w: class_map(m, w) / len(w),
+    "A channel with a negative weight stays in the sum.": lambda m, w: class_map(m, w.relu()),
     "The weights of the class are missing.": lambda m, w: class_map(m, w**0),
-    "The weights are taken as they are; softmax is for scores.":
-        lambda m, w: class_map(m, w.softmax(0)),
+    "Weights are taken as they are, without softmax.": lambda m, w: class_map(m, w.softmax(0)),
 })
 def class_map(maps, weights):
     """Write `class_map(maps, weights)`, the class activation map as it is drawn: maps is (C, h, w),
@@ -155,15 +136,11 @@ def class_map(maps, weights):
     (tensor([[0.0, 9.0], [1.0, 0.0]]), tensor([[True, True], [True, False]])),
     (tensor([[0.0, 2.0], [0.0, 0.0]]), tensor([[True, False], [True, True]])),
 ], edges=[(torch.zeros(2, 2), tensor([[True, False], [False, False]]))], mistakes={
-    "A map without any heat gives 0 divided by 0; say 0 there.":
-        lambda h, o: (h * o).sum() / h.sum(),
+    "A map without heat gives 0 / 0; say 0.": lambda h, o: (h * o).sum() / h.sum(),
     "That is the share outside of the animal.": lambda h, o: inside(h, ~o),
-    "That is the mean heat on the animal; divide by all the heat of the picture.":
-        lambda h, o: h[o].mean(),
-    "That is how much of the picture the animal covers; the heat is not in it.":
-        lambda h, o: o.float().mean(),
-    "You count the warm places; how warm each is has to count as well.":
-        lambda h, o: inside((h > 0).float(), o),
+    "That is a mean; divide by all the heat of the picture.": lambda h, o: h[o].mean(),
+    "That is how much the animal covers; take the heat.": lambda h, o: o.float().mean(),
+    "How warm each place is has to count.": lambda h, o: inside((h > 0).float(), o),
     "That is the heat on the animal; as a share of what?": lambda h, o: h[o].sum(),
 })
 def inside(heat, outline):

@@ -1,7 +1,7 @@
 """Quizzes: a question, a few answers, and for each of them why it is right or wrong.
 
-``quiz_N.md`` holds the questions of a lesson: the question, then ``- [x] answer :: why`` for the
-right answer and ``- [ ]`` for the others.
+``quiz_N.md`` holds the questions of a lesson, each with its answers below it: ``- [x] answer ::
+why`` is the right one, ``- [ ] answer :: why`` another.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from coursekit import runtime
 from coursekit.console import CourseError
 from coursekit.exercises import record
-from coursekit.visuals.style import counted
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -29,17 +28,13 @@ _STYLE = """<style>
 </style>"""
 
 
-class Answer(NamedTuple):
-    """An answer to a question."""
-
+class Answer(NamedTuple):  # noqa: D101
     text: str
     right: bool
     why: str
 
 
-class Question(NamedTuple):
-    """A question and its answers, lettered from a."""
-
+class Question(NamedTuple):  # noqa: D101
     text: str
     answers: list[Answer]
 
@@ -47,11 +42,9 @@ class Question(NamedTuple):
 @functools.cache
 def questions(lesson: int) -> list[Question]:
     """Read the questions of a lesson; raises a CourseError where there is no such lesson."""
-    folder = Path(__file__).parent
-    file = folder / f"quiz_{lesson}.md"
+    file = Path(__file__).with_name(f"quiz_{lesson}.md")
     if not file.exists():
-        known = ", ".join(sorted(found.stem[5:] for found in folder.glob("quiz_*.md")))
-        raise CourseError(f"There is no lesson {lesson!r}; the lessons are {known}.")
+        raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to 7.")
     _, *blocks = file.read_text("utf-8").strip().split("\n\n")
     answers = re.compile(r"- \[([ x])\] (.*) :: (.*)")
     return [
@@ -65,24 +58,16 @@ class Quiz:
     """The questions of a lesson; it shows itself as the last line of a cell."""
 
     lesson: int
-
-    @property
-    def questions(self) -> list[Question]:
-        """The questions, in order."""
-        return questions(self.lesson)
+    questions: list[Question]
 
     def __repr__(self) -> str:
         return (
-            f"Quiz of lesson {self.lesson}: {counted(len(self.questions), 'question')}; by code, "
+            f"Quiz of lesson {self.lesson}: {len(self.questions)} questions; by code, "
             f'ck.quiz({self.lesson}).answer(1, "b").'
         )
 
     def answer(self, question: int, letter: str) -> None:
-        """Say whether the answer to a question is right, and why.
-
-        Args:
-            question: number of the question, from 1.
-            letter: "a", "b" and so on.
+        """Say whether an answer is right, and why; question from 1, letter "a", "b" and so on.
 
         Raises:
             CourseError: there is no such question or answer.
@@ -91,49 +76,43 @@ class Quiz:
 
     def _judge(self, question: int, letter: str) -> tuple[bool, str]:
         """Whether an answer is right, and the sentence about it; writes down what is right."""
-        if question not in range(1, len(self.questions) + 1):
+        count = len(self.questions)
+        if question not in range(1, count + 1):
+            raise CourseError(f"There is no question {question!r}; choose one from 1 to {count}.")
+        lettered = dict(zip(LETTERS, self.questions[question - 1].answers, strict=False))
+        if letter not in lettered:
             raise CourseError(
-                f"There is no question {question!r}; choose one from 1 to {len(self.questions)}."
+                f"There is no answer {letter!r}; choose one of {', '.join(lettered)}."
             )
-        answers = self.questions[question - 1].answers
-        letters = LETTERS[: len(answers)]
-        if not isinstance(letter, str) or len(letter) != 1 or letter not in letters:
-            raise CourseError(f"There is no answer {letter!r}; choose one of {', '.join(letters)}.")
-        chosen = answers[letters.index(letter)]
-        if chosen.right:
+        _, right, why = lettered[letter]
+        if right:
             record.question_right(self.lesson, question)
-        return chosen.right, f"{'Right' if chosen.right else 'Not quite'}: {chosen.why}"
+        return right, f"{'Right' if right else 'Not quite'}: {why}"
 
     def widget(self) -> ipywidgets.VBox:
         """Make the ipywidget: each question with a button for every answer."""
         import ipywidgets
 
+        wide = {"width": "auto", "max_width": "760px"}
         score = ipywidgets.HTML(self._score())
-        numbers = range(1, len(self.questions) + 1)
-        parts = [part for number in numbers for part in self._parts(number, score)]
+        parts = []
+        for number, question in enumerate(self.questions, 1):
+            text = f"<p><b>{number}.</b> {html.escape(question.text)}</p>"
+            lettered = zip(LETTERS, question.answers, strict=False)
+            options = [f"{letter}. {answer.text}" for letter, answer in lettered]
+            choice = ipywidgets.RadioButtons(options=options, value=None, layout=wide)
+            verdict = ipywidgets.HTML(layout=wide)
+            chosen = functools.partial(self._chosen, number, verdict, score)
+            choice.observe(chosen, names="value")
+            parts += [ipywidgets.HTML(text, layout=wide), choice, verdict]
         root = ipywidgets.VBox([*parts, score])
         root.add_class("coursekit-quiz")
         return root
 
-    def _parts(self, number: int, score: ipywidgets.HTML) -> list[ipywidgets.Widget]:
-        """The widgets of one question: its text, its answers, the verdict."""
-        import ipywidgets
-
-        question = self.questions[number - 1]
-        text = f"<p><b>{number}.</b> {html.escape(question.text)}</p>"
-        wide = {"width": "auto", "max_width": "760px"}
-        letters = {f"{a}. {one.text}": a for a, one in zip(LETTERS, question.answers, strict=False)}
-        choice = ipywidgets.RadioButtons(options=list(letters), value=None, layout=wide)
-        verdict = ipywidgets.HTML(layout=wide)
-
-        def chosen(change: Any) -> None:
-            right, sentence = self._judge(number, letters[change["new"]])
-            mark = "✓" if right else "✗"
-            verdict.value = f'<p role="status">{mark} {html.escape(sentence)}</p>'
-            score.value = self._score()
-
-        choice.observe(chosen, names="value")
-        return [ipywidgets.HTML(text, layout=wide), choice, verdict]
+    def _chosen(self, number: int, verdict: Any, score: Any, change: Any) -> None:
+        right, sentence = self._judge(number, change["new"][0])
+        told = f"{'✓' if right else '✗'} {html.escape(sentence)}"
+        verdict.value, score.value = f'<p role="status">{told}</p>', self._score()
 
     def _score(self) -> str:
         right = len(record.read()["quiz"].get(str(self.lesson), []))
@@ -150,13 +129,9 @@ class Quiz:
 
 
 def quiz(lesson: int) -> Quiz:
-    """Open the quiz of a lesson, to be answered by mouse, keyboard or code.
-
-    Args:
-        lesson: number of the lesson, 1 to 7.
+    """Open the quiz of a lesson, 1 to 7, to be answered by mouse, keyboard or code.
 
     Raises:
         CourseError: there is no such lesson.
     """
-    questions(lesson)
-    return Quiz(lesson)
+    return Quiz(lesson, questions(lesson))
