@@ -6,7 +6,7 @@ The algorithms are the learner's own: what lesson 1 writes by hand is drawn here
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -37,26 +37,16 @@ Function = Callable[[Any], Any]
 
 STEPS = 30
 FAR = 12  # a point outside of this has left every picture of the explorer
-
-
-class Landscape(NamedTuple):
-    """A loss of one or two weights: its height and gradient at points (..., D), and a top."""
-
-    height: Function
-    gradient: Function
-    dimensions: int
-    reach: float
-
-
-LANDSCAPES = {
-    "a curve": Landscape(lambda p: p[..., 0] ** 2, lambda p: 2 * p, 1, 3.0),
-    "two valleys": Landscape(
+# name: height and gradient of points (..., D), D, how far the picture reaches
+LANDSCAPES: dict[str, tuple[Function, Function, int, float]] = {
+    "a curve": (lambda p: p[..., 0] ** 2, lambda p: 2 * p, 1, 3.0),
+    "two valleys": (
         lambda p: 0.25 * p[..., 0] ** 4 - p[..., 0] ** 2 + 0.3 * p[..., 0],
         lambda p: p**3 - 2 * p + 0.3,
         1,
         2.4,
     ),
-    "a long bowl": Landscape(
+    "a long bowl": (
         lambda p: 0.5 * (p[..., 0] ** 2 + 8 * p[..., 1] ** 2),
         lambda p: p * numpy.array([1.0, 8.0]),
         2,
@@ -65,17 +55,9 @@ LANDSCAPES = {
 }
 
 
-def draw_descent(axes: Axes, height: Function, points: ArrayLike, middle: float, reach: float):
-    """Draw the loss over one weight, or over two from above, and a descent on it.
-
-    Args:
-        axes: the Axes to draw on.
-        height: the loss at points (..., D).
-        points: (steps + 1, D), the start first; D is 1 or 2.
-        middle, reach: the picture shows the (first) weight from middle - reach to middle + reach.
-    """
-    points = numpy.asarray(points, float)
-    weight = numpy.linspace(middle - reach, middle + reach, 120)
+def draw_descent(axes: Axes, height: Function, points: numpy.ndarray, left: float, right: float):
+    """Draw the loss over one weight, or over two from above, and a descent (steps + 1, D) on it."""
+    weight = numpy.linspace(left, right, 120)
     if points.shape[1] == 1:
         loss = height(weight[:, None])
         room = 0.1 * numpy.ptp(loss)
@@ -84,17 +66,17 @@ def draw_descent(axes: Axes, height: Function, points: ArrayLike, middle: float,
         path = numpy.stack([points[:, 0], height(points)])
     else:
         grid = numpy.stack(numpy.meshgrid(weight, weight[::2] * 2 / 3), -1)
-        rings = {"levels": numpy.geomspace(0.1, 25, 9), "colors": COLORS["grey"]}
+        rings: Any = {"levels": numpy.geomspace(0.1, 25, 9), "colors": COLORS["grey"]}
         axes.contour(*numpy.moveaxis(grid, -1, 0), height(grid), linewidths=0.8, **rings)
         axes.plot(0, 0, "+", color="black", markersize=11)
         axes.set(ylim=(-2, 2), xlabel="first weight", ylabel="second weight")
         path = points.T
     axes.plot(*path, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
     axes.plot(*path[:, 0], "s", color=COLORS["red"], markersize=9, label="start")
-    axes.set_xlim(weight[0], weight[-1])
+    axes.set_xlim(left, right)
 
 
-def _course(losses: numpy.ndarray) -> str:
+def course(losses: numpy.ndarray) -> str:
     """Say where the loss of a descent went."""
     first, last, lowest = map(digits, (losses[0], losses[-1], losses.min()))
     verb = "climbs" if losses[-1] > losses[0] else "falls"
@@ -112,19 +94,19 @@ def show_descent(function: Function, paths: Any, *, axes: Any = None) -> numpy.n
         axes: one Axes for each path; None for a new figure.
     """
     paths = paths if isinstance(paths, dict) else {"descent": paths}
-    weights = {label: numpy.asarray(points, float) for label, points in paths.items()}
-    losses = {label: function(points) for label, points in weights.items()}
-    drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5), axes=axes)[0]
-    every = numpy.concatenate(list(weights.values()))
+    paths = {label: numpy.array(weights, float)[:, None] for label, weights in paths.items()}
+    losses = {label: function(points[:, 0]) for label, points in paths.items()}
+    every = numpy.concatenate(list(paths.values()))[:, 0]
     best = every[function(every).argmin()]
-    starts = max(abs(points[0] - best) for points in weights.values()) or 1.0
-    reach = starts * (1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2)
-    for axis, (label, points) in zip(drawn, weights.items(), strict=True):
-        draw_descent(axis, lambda p: function(p[..., 0]), points[:, None], best, reach)
+    reach = max(abs(points[0, 0] - best) for points in paths.values()) or 1.0
+    reach *= 1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2
+    drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5), axes=axes)[0]
+    for axis, (label, points) in zip(drawn, paths.items(), strict=True):
+        draw_descent(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
         axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")
     drawn[0].set_ylabel("loss")
     drawn[0].legend(loc="upper center")
-    print(sentence(*(f"{label}: {_course(loss)}" for label, loss in losses.items())))
+    print(sentence(*(f"{label}: {course(loss)}" for label, loss in losses.items())))
     return drawn
 
 
@@ -159,12 +141,11 @@ def descent(
             )
         far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
         points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
-        loss, (left, right) = height(points), axes
-        draw_descent(left, height, points, 0, reach)
+        loss, top, (left, right) = height(points), height(numpy.full(dimensions, reach)), axes
+        draw_descent(left, height, points, -reach, reach)
         left.set_title(f"{landscape}, rate {digits(rate)}; the red square is the start")
         right.plot(loss, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
-        top = height(numpy.full(dimensions, reach))
-        flies = len(far) > 0 or loss[-1] > max(loss[0], top)
+        flies = bool(len(far) or loss[-1] > max(loss[0], top))
         low, high = min(0.0, loss.min()), max(loss[0], 0.3 * top) * (3 if flies else 1)
         room = 0.1 * (high - low)
         right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), ylim=(low - room, high + room))
@@ -174,7 +155,7 @@ def descent(
         for axis in axes:
             axis.locator_params(nbins=5)
         setting = f"rate {digits(rate)}, momentum {digits(momentum)}"
-        return sentence(setting, _course(loss) + ", it flies away" * bool(flies))
+        return sentence(setting, course(loss) + ", it flies away" * flies)
 
     controls = {
         "landscape": Control(landscape, list(LANDSCAPES)),
@@ -200,11 +181,9 @@ CELLS = [[f"{row}{column}" for column in "123"] for row in "abc"]
 
 
 def as_grey(picture: Any, *, largest: int | None = None) -> numpy.ndarray:
-    """Turn a picture into grey numbers (H, W) from 0 to 255; numbers (H, W) stay as they are.
+    """Turn a picture, shrunk to at most ``largest`` pixels a side, into grey numbers (H, W) 0..255.
 
-    Args:
-        picture: array (H, W), or anything that ``read_picture`` takes.
-        largest: height and width that the picture is shrunk to; None for its own size.
+    Numbers (H, W) stay as they are.
     """
     if getattr(picture, "ndim", 3) == 2:
         return numpy.asarray(picture)

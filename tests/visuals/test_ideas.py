@@ -101,7 +101,7 @@ def test_several_descents_are_told_one_by_one(capsys):
     told = capsys.readouterr().out
     assert "Rate 0.1: the loss falls from 9 to 0.104 in 10 steps" in told
     assert "rate 1.1: the loss climbs from 9 to 345 in 10 steps" in told
-    there_and_on = ideas._course(numpy.array([4.0, 1.0, 2.0]))
+    there_and_on = ideas.course(numpy.array([4.0, 1.0, 2.0]))
     assert there_and_on == "the loss falls from 4 to 2 in 2 steps, its lowest is 1"
 
 
