@@ -187,6 +187,8 @@ class Explorer:
         before = self.settings
         checked = {name: self.controls[name].check(value) for name, value in settings.items()}
         self.settings = before | self.follow(checked)
+        if any(self.controls[name].is_upload for name in settings):
+            self.axes = None  # another picture may have another shape
         try:
             self.redraw()
         except Exception:

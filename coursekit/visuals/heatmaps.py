@@ -224,15 +224,17 @@ def _draw_looking(
     number: int,
     heat: torch.Tensor | None,
     *,
-    title: str = "",
+    layer: str = "",
     strength: float = 0.75,
 ) -> str:
-    """Draw a picture, the heat map of class ``number`` on it, and the probabilities as bars."""
+    """Draw a picture, the heat map of class ``number`` over it, and the probabilities as bars."""
     left, middle, right = axes
     draw_picture(left, picture, "as the network gets it")
-    laid = picture if heat is None else overlay(picture, heat, strength=strength)
-    of = f"{title}for {classes[number]}"
-    draw_picture(middle, laid, "this network has no maps" if heat is None else of)
+    if heat is None:
+        draw_picture(middle, picture, "this network has no maps")
+    else:
+        title = f"heat map for {classes[number]}" + f"\n{layer}, {len(heat)} x {heat.shape[1]}"
+        draw_picture(middle, overlay(picture, heat, strength=strength), title)
     order = numpy.argsort(-chances, kind="stable")[:BARS]
     order = order if number in order else numpy.append(order[:-1], number)
     colors = [COLORS["orange" if row == number else "blue"] for row in order]
@@ -249,13 +251,13 @@ def _draw_looking(
         down = ("upper", "middle", "lower")[3 * row // heat.shape[0]]
         along = ("left", "middle", "right")[3 * column // heat.shape[1]]
         where = "middle" if down == along else f"{down} {along}"
-        told.append(f"the heat map {' '.join(of.split())} is hottest in the {where}")
+        told.append(f"the heat map for {classes[number]} in {layer} is hottest in the {where}")
     elif heat is not None:
-        told.append(f"nothing in the heat map {' '.join(of.split())}")
+        told.append(f"nothing in {layer} raises the score of {classes[number]}")
     return sentence(*told)
 
 
-LOOKING: Any = {"columns": 3, "size": (10.0, 3.3), "widths": [1, 1, 1.2]}
+LOOKING: Any = {"columns": 3, "size": (10.0, 3.4), "widths": [1, 1, 1.2]}
 
 
 def grad_cam(
@@ -311,8 +313,8 @@ def grad_cam(
     ) -> str:
         (pixels, gradients), number = look(file), classes.index(target)
         found = heat(file, number, pooled)[layer][0].cpu()
-        title, chances = "{}, {} x {}\n".format(layer, *found.shape), gradients.probabilities[0]
-        how = {"title": title, "strength": strength}
+        how = {"layer": layer, "strength": strength}
+        chances = gradients.probabilities[0]
         return _draw_looking(axes, pixels, chances, classes, number, found, **how)
 
     if target is None:
@@ -367,7 +369,7 @@ def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explore
             heat = heat_map(classifier.model, x, number, layer=layer)[0].cpu()
         except CourseError:  # a transformer on a list of patches has no maps
             heat = None
-        return _draw_looking(axes, x[0], chances, classes, number, heat)
+        return _draw_looking(axes, x[0], chances, classes, number, heat, layer=layer)
 
     controls = {
         "file": Control(None, label="your picture"),
