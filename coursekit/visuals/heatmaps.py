@@ -143,7 +143,6 @@ def show_heat(
     *,
     columns: int = 6,
     height: float = 1.65,
-    axes: Any = None,
 ) -> numpy.ndarray:
     """Draw pictures with their heat maps laid over them.
 
@@ -153,7 +152,6 @@ def show_heat(
         titles: one short text for each picture, or None.
         columns: pictures in a row.
         height: of a picture, in inches.
-        axes: Axes to draw on, one for each picture; None for a new figure.
 
     Raises:
         CourseError: pictures, maps and titles differ in number.
@@ -164,7 +162,7 @@ def show_heat(
             "give one map for each picture."
         )
     laid = [overlay(picture, heat) for picture, heat in zip(pictures, maps, strict=True)]
-    drawn = draw_grid(laid, titles, columns=min(columns, len(maps)), height=height, axes=axes)
+    drawn = draw_grid(laid, titles, columns=min(columns, len(maps)), height=height)
     within = []  # the fraction of the places that holds half of the heat
     for heat in maps:
         ordered = torch.as_tensor(heat).flatten().float().sort(descending=True).values

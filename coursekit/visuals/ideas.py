@@ -85,13 +85,12 @@ def course(losses: numpy.ndarray) -> str:
 
 
 @use_style()
-def show_descent(function: Function, paths: Any, *, axes: Any = None) -> numpy.ndarray:
+def show_descent(function: Function, paths: Any) -> numpy.ndarray:
     """Draw a loss and the points of one gradient descent, or of several side by side.
 
     Args:
         function: the loss of a weight, for arrays too.
         paths: the weights from the start on, or {"rate 0.1": weights, ...}.
-        axes: one Axes for each path; None for a new figure.
     """
     paths = paths if isinstance(paths, dict) else {"descent": paths}
     paths = {label: numpy.array(weights, float)[:, None] for label, weights in paths.items()}
@@ -100,7 +99,7 @@ def show_descent(function: Function, paths: Any, *, axes: Any = None) -> numpy.n
     best = every[function(every).argmin()]
     reach = max(abs(points[0, 0] - best) for points in paths.values()) or 1.0
     reach *= 1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2
-    drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5), axes=axes)[0]
+    drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5))[0]
     for axis, (label, points) in zip(drawn, paths.items(), strict=True):
         draw_descent(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
         axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -87,36 +88,35 @@ def write_on(axes: Axes, x: float, y: float, text: str, color: Any, *, size: flo
 
 def draw_grid(
     pictures: Sequence[Any],
-    titles: Sequence[str] | None,
+    titles: Sequence[str] | None = None,
     *,
     columns: int | None = None,
     height: float = 2.0,
-    axes: Any = None,
+    frames: Sequence[str | None] | None = None,
 ) -> numpy.ndarray:
-    """Draw pictures in a grid and return their Axes."""
-    if not len(pictures):
-        raise CourseError("There is no picture to show; give a list with at least one.")
-    titles = [""] * len(pictures) if titles is None else list(titles)
-    if len(titles) != len(pictures):
+    """Draw pictures in a grid, as ``show_pictures`` does, some with a frame of a color."""
+    count = len(pictures)
+    titles = [""] * count if titles is None else list(titles)
+    if not count or len(titles) != count:
         raise CourseError(
-            f"There are {counted(len(pictures), 'picture')} but {counted(len(titles), 'title')}; "
-            "give one title for each picture."
+            f"There are {counted(count, 'picture')} and {counted(len(titles), 'title')}; give at "
+            "least one picture, and one title for each or none."
         )
-    shape = numpy.median([picture.shape[1] / picture.shape[0] for picture in pictures])
-    width = height * float(numpy.clip(shape, 0.6, 1.8))
-    if columns is None:
-        rows = math.ceil(len(pictures) / max(1, int(WIDTH / width)))
-        columns = math.ceil(len(pictures) / rows)  # rows of equal length where that can be
-    rows = math.ceil(len(pictures) / columns)
+    shown = [read_picture(picture) for picture in pictures]
+    width = height * float(numpy.clip(numpy.median([p.width / p.height for p in shown]), 0.6, 1.8))
+    rows = math.ceil(count / max(1, columns or int(WIDTH / width)))
+    columns = columns or math.ceil(count / rows)  # rows of equal length where that can be
     scale = min(1.0, WIDTH / (columns * width))
-    size = (columns * width * scale, rows * (height * scale + 0.22 * any(titles)))
-    shape = (rows, columns) if axes is None else (1, len(pictures))
-    drawn = panels(*shape, size=size, axes=axes).reshape(-1)
-    for axis, picture, title in zip(drawn, pictures, titles, strict=False):
-        draw_picture(axis, picture, title, lines=4)
-    for axis in drawn[len(pictures) :]:
+    lines = max(1 + title.count("\n") for title in titles) * any(titles)
+    size = (columns * width * scale, rows * (height * scale + 0.22 * lines))
+    drawn = panels(rows, columns, size=size).reshape(-1)
+    for axis in drawn[count:]:
         axis.axis("off")
-    return drawn[: len(pictures)]
+    for axis, picture, title, frame in zip(
+        drawn[:count], shown, titles, frames or [None] * count, strict=True
+    ):
+        draw_picture(axis, picture, title, frame=frame, lines=4)
+    return drawn[:count]
 
 
 @use_style()
@@ -126,7 +126,6 @@ def show_pictures(
     *,
     columns: int | None = None,
     height: float = 2.0,
-    axes: Any = None,
 ) -> numpy.ndarray:
     """Draw pictures in a grid.
 
@@ -135,35 +134,33 @@ def show_pictures(
         titles: one short text for each picture, or None.
         columns: pictures in a row; None for as many as fit.
         height: height of a row in inches.
-        axes: Axes to draw on, one for each picture; None for a new figure.
 
     Raises:
         CourseError: there is no picture, one cannot be read, or titles do not match.
     """
-    arrays = [numpy.asarray(read_picture(picture)) for picture in pictures]
-    drawn = draw_grid(arrays, titles, columns=columns, height=height, axes=axes)
-    tall, wide = (
+    shown = [read_picture(picture) for picture in pictures]
+    drawn = draw_grid(shown, titles, columns=columns, height=height)
+    wide, tall = (
         f"{min(sides):,}" + (f" to {max(sides):,}" if min(sides) < max(sides) else "")
-        for sides in zip(*(array.shape[:2] for array in arrays), strict=True)
+        for sides in zip(*(picture.size for picture in shown), strict=True)
     )
-    verb = "is" if len(arrays) == 1 else "are"
-    print(f"{counted(len(arrays), 'picture')}, {wide} pixels wide and {tall} high, {verb} shown.")
+    verb = "is" if len(shown) == 1 else "are"
+    print(f"{counted(len(shown), 'picture')}, {wide} pixels wide and {tall} high, {verb} shown.")
     return drawn
 
 
 @use_style()
-def show_planes(picture: Any, *, axes: Any = None) -> numpy.ndarray:
+def show_planes(picture: Any) -> numpy.ndarray:
     """Draw a picture and its red, green and blue planes, bright where there is much of a color.
 
     Args:
         picture: anything that ``show_pictures`` takes.
-        axes: four Axes to draw on; None for a new figure.
     """
     array = numpy.asarray(read_picture(picture))
     means = dict(zip(("red", "green", "blue"), array.reshape(-1, 3).mean(0), strict=True))
     titles = ["picture", *(f"{name}, mean {mean:.0f}" for name, mean in means.items())]
     planes = [array, *numpy.moveaxis(array, 2, 0)]
-    drawn = draw_grid(planes, titles, columns=4, height=2.4, axes=axes)
+    drawn = draw_grid(planes, titles, columns=4, height=2.4)
     most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     print(
         f"The planes' means are red {means['red']:.0f}, green {means['green']:.0f} and blue "
@@ -202,9 +199,7 @@ def show_corner(axes: Any, picture: Any, size: int = 4) -> str:
 
 
 @use_style()
-def show_batch(
-    batches: Iterable, classes: Sequence[str], count: int = 12, *, axes: Any = None
-) -> numpy.ndarray:
+def show_batch(batches: Iterable, classes: Sequence[str], count: int = 12) -> numpy.ndarray:
     """Draw the first pictures of one mini-batch with their classes, as the network gets them.
 
     Args:
@@ -212,7 +207,6 @@ def show_batch(
             0 and 1 (B, classes) where a picture may have several.
         classes: names of the classes; of no use where there is no y, as in a test set.
         count: how many pictures at most.
-        axes: Axes to draw on, one for each picture; None for a new figure.
     """
 
     def names(target: numpy.ndarray) -> list[str]:
@@ -224,8 +218,7 @@ def show_batch(
     labels = [["no label"]] * len(x) if y is None else [names(row) for row in y.cpu().numpy()]
     labels = labels[:count]
     height = 1.7 if max(map(len, labels)) == 1 else 2.4  # several names need room
-    pictures = [numpy.asarray(read_picture(picture)) for picture in x[:count]]
-    drawn = draw_grid(pictures, list(map(", ".join, labels)), height=height, axes=axes)
+    drawn = draw_grid(x[:count], list(map(", ".join, labels)), height=height)
     tally = Counter(name for row in labels for name in row)
     print(
         f"{counted(len(labels), 'picture')} of a mini-batch of {len(x)}, each "
@@ -239,6 +232,13 @@ def show_batch(
 
 COUNT, DRAWS = 6, 99
 ABOVE, SIDE = "from above", "from the side"
+SETTINGS: dict[str, tuple[Any, str]] = {  # of ck.Augment: the range of a slider, and its label
+    "flip": (None, "mirror left and right"),
+    "dihedral": (None, "eight symmetries instead"),
+    "rotate": ((0.0, 180.0, 5.0), "turn by up to, degrees"),
+    "zoom": ((1.0, 2.5, 0.05), "magnify up to"),
+    "brightness_contrast": ((0.0, 1.0, 0.05), "brightness, contrast"),
+}
 
 
 def augmented(
@@ -262,21 +262,18 @@ def augmented(
 
 
 @use_style()
-def show_augmentations(
-    augment: Callable, picture: Any, count: int = 7, *, axes: Any = None
-) -> numpy.ndarray:
+def show_augmentations(augment: Callable, picture: Any, count: int = 7) -> numpy.ndarray:
     """Draw one picture and augmented versions of it, each a fresh draw.
 
     Args:
         augment: function of a float batch (B, 3, H, W) in 0..1 to one of the same shape.
         picture: anything that ``show_pictures`` takes.
         count: how many versions.
-        axes: count + 1 Axes to draw on; None for a new figure.
     """
     array = numpy.asarray(read_picture(picture))
     versions = augmented(augment, array, count)
     titles = ["as it is", *(f"version {number}" for number in range(1, count + 1))]
-    drawn = draw_grid([array, *versions], titles, columns=math.ceil((count + 1) / 2), axes=axes)
+    drawn = draw_grid([array, *versions], titles, columns=math.ceil((count + 1) / 2))
     moved = numpy.abs(versions.astype(float) - array).mean()
     print(
         f"One picture and {counted(count, 'augmented version')}: a pixel's colors differ from the "
@@ -285,97 +282,61 @@ def show_augmentations(
     return drawn
 
 
-def _mix(
-    *, flip: bool, dihedral: bool, rotate: float, zoom: float, brightness_contrast: float
-) -> str:
+def _mix(augment: Any) -> str:
     """Say what an augmentation does; empty where it does nothing."""
+    light = augment.brightness_contrast
     parts = {
-        "one of the eight symmetries": dihedral,
-        "mirrored or not": flip and not dihedral,
-        f"turned by up to {digits(rotate)} degrees": rotate > 0,
-        f"magnified up to {digits(zoom)} times": zoom > 1,
-        f"light changed by up to {digits(100 * brightness_contrast)} %": brightness_contrast > 0,
+        "one of the eight symmetries": augment.dihedral,
+        "mirrored or not": augment.flip and not augment.dihedral,
+        f"turned by up to {digits(augment.rotate)} degrees": augment.rotate > 0,
+        f"magnified up to {digits(augment.zoom)} times": augment.zoom > 1,
+        f"light changed by up to {digits(100 * light)} %": light > 0,
     }
     return ", ".join(words for words, true in parts.items() if true)
 
 
-def doubts(
-    taken: str, *, dihedral: bool, rotate: float, zoom: float, brightness_contrast: float
-) -> list[str]:
-    """Name why settings of ``ck.Augment`` make pictures that could not have been photographed."""
-    side = taken == SIDE
-    askew = side and rotate > 30
+def _doubts(augment: Any, taken: str) -> str:
+    """Say why nobody could have taken such pictures; empty where somebody could."""
+    side, rotate, light = taken == SIDE, augment.rotate, augment.brightness_contrast
     reasons = {
-        "the symmetries put things on their head, and the sky below them": side and dihedral,
-        "no camera is held so askew": askew,
-        "the corners fill with mirrored parts of the picture, which nobody photographed": (
-            rotate > 20 and not askew
-        ),
-        "what the label names may lie outside the part that is left": side and zoom > 1.5,
-        "a satellite keeps its height, so houses do not become twice as large": (
-            not side and zoom > 1.5
-        ),
-        "no lamp makes it so glaring or so dark": side and brightness_contrast > 0.4,
-        "so much light looks like haze, and so little like night; haze is a label": (
-            not side and brightness_contrast > 0.2
-        ),
+        "the symmetries put things on their head": side and augment.dihedral,
+        "no camera is held so askew": side and rotate > 30,
+        "the corners fill with mirrored parts of the picture": 20 < rotate <= (30 if side else 180),
+        "what the label names may lie outside the part that is left": side and augment.zoom > 1.5,
+        "a satellite keeps its height, so houses do not grow": not side and augment.zoom > 1.5,
+        "no lamp makes it so glaring or so dark": side and light > 0.4,
+        "so much light looks like haze, and haze is a label": not side and light > 0.2,
     }
-    return [reason for reason, true in reasons.items() if true]
+    return "; ".join(reason for reason, true in reasons.items() if true)
 
 
-def augmentation(
-    picture: Any,
-    make: Callable[..., Callable],
-    *,
-    taken: str = ABOVE,
-    flip: bool = True,
-    dihedral: bool = False,
-    rotate: float = 10.0,
-    zoom: float = 1.1,
-    brightness_contrast: float = 0.1,
-    draw: int = 1,
-) -> Explorer:
+def augmentation(picture: Any, augment: Any, *, taken: str = ABOVE, draw: int = 1) -> Explorer:
     """Mix an augmentation and look at six draws of it: which pictures could not occur?
 
     Args:
         picture: anything that ``ck.show_pictures`` takes; square where there are symmetries.
-        make: ``ck.Augment``, or another function of flip, dihedral, rotate, zoom and
-            brightness_contrast that returns a function of float batches (B, 3, H, W) in 0..1.
+        augment: a ``ck.Augment`` to begin with; each of its settings can be moved.
         taken: "from above" or "from the side".
-        flip: mirror half of the pictures left to right.
-        dihedral: draw one of the eight turns and mirrorings of a square instead.
-        rotate: turn by up to so many degrees, 0 to 180.
-        zoom: magnify by up to this factor, 1 to 2.5.
-        brightness_contrast: change brightness and contrast by up to this share, 0 to 1.
         draw: number of the draw, 1 to 99.
     """
     array = numpy.asarray(read_picture(picture))
 
-    def drawing(axes: Any, taken: str, draw: int, flip: bool, **others: Any) -> str:
-        versions = augmented(make(flip=flip, **others), array, COUNT, draw)
+    def drawing(axes: Any, taken: str, draw: int, **settings: Any) -> str:
+        mixed = dataclasses.replace(augment, **settings)
+        versions = augmented(mixed, array, COUNT, draw)
         titles = ["as it is", *(f"draw {number}" for number in range(1, COUNT + 1))]
         for axis, version, title in zip(axes, [array, *versions], titles, strict=True):
             draw_picture(axis, version, title)
-        mix, reasons = _mix(flip=flip, **others), doubts(taken, **others)
+        mix, doubts = _mix(mixed), _doubts(mixed, taken)
         if not mix:
             return "Nothing is changed: the network would see the very same picture in every epoch."
-        if not reasons:
-            return (
-                f"Six draws: {mix}. Each of these could have been taken, so the label stays true."
-            )
-        return f"Six draws: {mix}. Some of these pictures could not occur: {'; '.join(reasons)}."
+        if doubts:
+            return f"Six draws: {mix}. Some of these pictures could not occur: {doubts}."
+        return f"Six draws: {mix}. Each of these could have been taken, so the label stays true."
 
-    controls = {
-        "taken": Control(taken, [ABOVE, SIDE]),
-        "flip": Control(flip, label="mirror left and right"),
-        "dihedral": Control(dihedral, label="eight symmetries instead"),
-        "rotate": Control(rotate, (0.0, 180.0, 5.0), "turn by up to, degrees"),
-        "zoom": Control(zoom, (1.0, 2.5, 0.05), "magnify up to"),
-        "brightness_contrast": Control(
-            brightness_contrast, (0.0, 1.0, 0.05), "brightness, contrast"
-        ),
-        "draw": Control(draw, (1, DRAWS), "number of the draw"),
-    }
+    settings = {name: Control(getattr(augment, name), *how) for name, how in SETTINGS.items()}
+    controls = {"taken": Control(taken, [ABOVE, SIDE])} | settings
+    controls |= {"draw": Control(draw, (1, DRAWS), "number of the draw")}
     another = {"another draw": lambda shown: shown.set(draw=shown.settings["draw"] % DRAWS + 1)}
     tall = 10.0 * array.shape[0] / array.shape[1] / (COUNT + 1) + 0.3
     shape = {"columns": COUNT + 1, "size": (10.0, tall)}

@@ -11,7 +11,7 @@ import numpy
 from coursekit.console import CourseError, nearest
 from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import bare, draw_picture, mosaic, write_on
+from coursekit.visuals.pictures import bare, draw_grid, draw_picture, mosaic, write_on
 from coursekit.visuals.style import (
     COLORS,
     WIDTH,
@@ -151,7 +151,8 @@ class Results:
         drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
             for axis, row in zip(axes, rows, strict=False):
-                self._draw_row(axis, row)
+                frame = None if self.right[row] else COLORS["red"]
+                draw_picture(axis, self.picture(row), self._title(row), size=9, frame=frame)
             if not len(rows):
                 axes[0].text(0.5, 0.5, "none", ha="center", va="center", size=11)
         right, unsure = int(self.right.sum()), int(self.most_uncertain(1)[0])
@@ -165,31 +166,25 @@ class Results:
     def show_top_losses(self, n: int = 9) -> numpy.ndarray:
         """Draw the n pictures with the highest loss."""
         rows = self.top_losses(n)
+        titles = [f"{self._title(row)}\nloss {digits(self.losses[row])}" for row in rows]
+        frames = [None if self.right[row] else COLORS["red"] for row in rows]
         columns = min(5, max(1, round(len(rows) ** 0.5)))
-        tall = -(-len(rows) // columns)
-        drawn = panels(tall, columns, size=(1.8 * columns, 2.4 * tall)).reshape(-1)
-        for axis in drawn:
-            axis.axis("off")
-        for axis, row in zip(drawn, rows, strict=False):
-            self._draw_row(axis, row, f"\nloss {digits(self.losses[row])}")
+        pictures = [self.picture(row) for row in rows]
+        drawn = draw_grid(pictures, titles, columns=columns, height=1.7, frames=frames)
         worst = rows[0]
         print(
             f"The highest loss is {digits(self.losses[worst])} (row {worst}: "
             f"{self.prediction(worst)}, truly {self.classes[self.targets[worst]]}); "
             f"the median is {digits(numpy.median(self.losses))}."
         )
-        return drawn[: len(rows)]
+        return drawn
 
     @use_style()
-    def show_confusion(self, *, axes: Any = None) -> Axes:
-        """Draw how often each true class (row) was taken for each class (column).
-
-        Args:
-            axes: the Axes to draw on; None for a new figure.
-        """
+    def show_confusion(self) -> Axes:
+        """Draw how often each true class (row) was taken for each class (column)."""
         counts, few = self.confusion(), len(self.classes) <= 4
         side = min(9.0, 2.6 + 0.9 * len(counts))
-        axis = panels(size=(side, side * 0.9), axes=axes)[0, 0]
+        axis = panels(size=(side, side * 0.9))[0, 0]
         rates = counts / counts.sum(1, keepdims=True).clip(1)  # classes differ in size
         image = axis.imshow(rates, cmap="Blues", vmin=0, vmax=1)
         large = 11 if len(counts) <= 10 else 8
@@ -212,12 +207,9 @@ class Results:
         print(sentence(share, worst))
         return axis
 
-    def _draw_row(self, axis: Axes, row: int, more: str = "") -> None:
-        """Draw one picture with prediction and truth in its title; a wrong one is framed."""
+    def _title(self, row: int) -> str:
         truth = fit_text(self.classes[self.targets[row]], 0.9, size=9, lines=1)
-        title = f"{self.prediction(row, 0.9)}\ntruly {truth}{more}"
-        frame = None if self.right[row] else COLORS["red"]
-        draw_picture(axis, self.picture(row), title, size=9, frame=frame)
+        return f"{self.prediction(row, 0.9)}\ntruly {truth}"
 
     def prediction(self, row: int, inches: float = WIDTH) -> str:
         """Write the predicted class of a row and its probability: ``"dogs 0.97"``."""

@@ -480,11 +480,11 @@ ck.show_augmentations(ck.top_down, one[0]);
 # How far may one go? An augmentation is a promise to the network: such pictures occur, and the label
 # stays true. Mix your own, and look for the point at which the promise breaks. What would a much
 # stronger change of the light do to a label like *haze*? And which of these settings would be wrong
-# for the cats of lesson 1? The sentence below the tiles names what it doubts. (Without sliders, write
-# the settings into the call, such as `rotate=90.0`; another draw is `draw=2`.)
+# for the cats of lesson 1? The sentence below the tiles names what it doubts. (Without sliders, give
+# it another one, such as `ck.Augment(rotate=90.0)`; another draw is `draw=2`.)
 
 # %%
-ck.explore.augmentation(one[0], ck.Augment, dihedral=True, brightness_contrast=0.1)
+ck.explore.augmentation(one[0], ck.top_down)
 
 # %% [markdown]
 # ## 7 · Small pictures first, and how fast each layer may learn

@@ -45,9 +45,9 @@ def test_a_picture_that_cannot_be_shown_is_a_course_error(tmp_path):
     for wrong in (tmp_path / "a.jpg", tmp_path / "missing.jpg", torch.rand(2, 3, 4, 4)):
         with pytest.raises(CourseError):
             pictures.show_pictures([wrong])
-    with pytest.raises(CourseError, match="no picture"):
+    with pytest.raises(CourseError, match="0 pictures"):
         pictures.show_pictures([])
-    with pytest.raises(CourseError, match="1 picture but 2 titles"):
+    with pytest.raises(CourseError, match="1 picture and 2 titles"):
         pictures.show_pictures([noise()], ["a", "b"])
 
 
@@ -122,7 +122,7 @@ def test_a_draw_can_be_seen_again_and_disturbs_nothing():
 )
 def test_what_could_not_occur_is_named(taken, settings, words):
     """The same verdict for a cat and for a satellite's tile."""
-    found = explore.augmentation(noise(8, 8), Augment, **PLAIN | settings, taken=taken)
+    found = explore.augmentation(noise(8, 8), Augment(**PLAIN | settings), taken=taken)
     found.redraw()
     assert ("could not occur" in found.caption) == bool(words)
     assert not words or words in found.caption
@@ -130,7 +130,7 @@ def test_what_could_not_occur_is_named(taken, settings, words):
 
 def test_nothing_is_mixed_and_no_square_are_told():
     """A mixer that praises settings under which nothing happens, or is dead after an error."""
-    shown = explore.augmentation(noise(8, 12), Augment, **PLAIN)
+    shown = explore.augmentation(noise(8, 12), Augment(**PLAIN))
     shown.widget()
     assert shown.caption.startswith("Nothing is changed")
     shown.widgets["dihedral"].value = True

@@ -25,7 +25,7 @@ def _predictions():
 
 EXPLORERS = {
     "augmentation": (
-        lambda: explore.augmentation(_tile(), Augment),
+        lambda: explore.augmentation(_tile(), Augment()),
         [
             {"dihedral": True},
             {"rotate": 90.0},
