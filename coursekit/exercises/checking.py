@@ -70,19 +70,21 @@ class Exercise:
     @property
     def text(self) -> str:
         """What is asked, in Markdown."""
-        return inspect.getdoc(self.solution).partition("\n\n- ")[0]
+        return self._description()[0]
 
     @property
     def hints(self) -> list[str]:
         """Up to three hints, the faintest first."""
-        listed = inspect.getdoc(self.solution).partition("\n\n- ")[2]
-        return [" ".join(hint.split()) for hint in listed.split("\n- ")]
+        return [" ".join(hint.split()) for hint in self._description()[2].split("\n- ")]
+
+    def _description(self) -> tuple[str, str, str]:
+        return (inspect.getdoc(self.solution) or "").partition("\n\n- ")
 
     @property
     def code(self) -> str:
         """The solution as a learner would write it."""
         lines = inspect.getsource(self.solution).splitlines()
-        function = ast.parse("\n".join(lines)).body[0]
+        function: Any = ast.parse("\n".join(lines)).body[0]
         docstring = function.body[0]
         body = lines[docstring.end_lineno :]
         if self.cases:
@@ -226,7 +228,7 @@ def _array(value: Any) -> numpy.ndarray:
 
 def _brief(value: Any) -> str:
     """Write a value as short text."""
-    if hasattr(value, "tolist") and getattr(value, "ndim", 0):
+    if hasattr(value, "tolist") and numpy.ndim(value):
         if len(value.flatten()) > 12:
             return f"an array of shape {tuple(value.shape)}"
         value = value.tolist()

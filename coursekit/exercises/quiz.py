@@ -46,11 +46,13 @@ def questions(lesson: int) -> list[Question]:
     if not file.exists():
         raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to 7.")
     _, *blocks = file.read_text("utf-8").strip().split("\n\n")
-    answers = re.compile(r"- \[([ x])\] (.*) :: (.*)")
-    return [
-        Question(text, [Answer(m[2], m[1] == "x", m[3]) for m in map(answers.fullmatch, lines)])
-        for text, *lines in map(str.splitlines, blocks)
-    ]
+    found = []
+    for text, *lines in map(str.splitlines, blocks):
+        answers = re.findall(r"(?m)^- \[([ x])\] (.*) :: (.*)$", "\n".join(lines))
+        found.append(
+            Question(text, [Answer(said, right == "x", why) for right, said, why in answers])
+        )
+    return found
 
 
 @dataclass(frozen=True)
