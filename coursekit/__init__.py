@@ -95,9 +95,7 @@ from coursekit.visuals.ideas import show_descent as show_descent
 from coursekit.visuals.ideas import show_kernel as show_kernel
 from coursekit.visuals.ideas import show_kernel_step as show_kernel_step
 from coursekit.visuals.ideas import show_relus as show_relus
-from coursekit.visuals.layers import show_filters as show_filters
 from coursekit.visuals.layers import show_layers as show_layers
-from coursekit.visuals.letters import show_letters as show_letters
 from coursekit.visuals.pictures import show_augmentations as show_augmentations
 from coursekit.visuals.pictures import show_batch as show_batch
 from coursekit.visuals.pictures import show_corner as show_corner
@@ -105,8 +103,8 @@ from coursekit.visuals.pictures import show_pictures as show_pictures
 from coursekit.visuals.pictures import show_planes as show_planes
 from coursekit.visuals.results import Results as Results
 from coursekit.visuals.results import results as results
+from coursekit.visuals.tables import predict_with as predict_with
 from coursekit.visuals.tables import show_partial_dependence as show_partial_dependence
-from coursekit.visuals.tables import what_if as what_if
-from coursekit.visuals.text import show_tokens as show_tokens
+from coursekit.visuals.text import show_text as show_text
 
 __version__ = "0.2.0"

@@ -42,7 +42,7 @@ ARROWS = {
     "exercises": (*TOP, "data.cache", "exercises", "visuals.style"),
 }
 # An __init__.py. "" and the list of the explorers import what they name; the others are empty.
-PACKAGES = {"", "data", "exercises", "learners", "models", "visuals", "visuals.explore"}
+PACKAGES = {"", "data", "exercises", "learners", "models", "visuals"}
 HEAVY = {"torchvision", "pandas", "matplotlib", "pooch", "sklearn", "scipy", "ipywidgets"}
 
 
@@ -122,7 +122,7 @@ def test_every_arrow_belongs_to_something():
 
 def test_rooms_are_empty_at_their_door():
     """Code in a room's __init__ runs whenever anything in the room is imported."""
-    for name in PACKAGES & set(MODULES) - {"", "visuals.explore"}:
+    for name in PACKAGES & set(MODULES) - {""}:
         assert not _imports(MODULES[name]), f"{name}/__init__.py imports something"
 
 

@@ -1,263 +1,234 @@
-"""Curves of training: loss and metrics by epoch, runs compared, the sweep, the schedules."""
+"""Curves of training: loss and metrics by epoch, runs compared, schedules, the rate sweep."""
 
-import itertools
-import math
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from coursekit.console import CourseError, nearest
-from coursekit.visuals.style import (
-    COLORS,
-    CYCLE,
-    DASHES,
-    WIDTH,
-    counted,
-    digits,
-    fit_text,
-    legend_beside,
-    panels,
-    say,
-    sentence,
-    use_style,
-    width_of,
-)
+from coursekit.visuals import style
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.style import COLORS, counted, digits, figure, sentence
 
-NOT_METRICS = {"epoch", "train_loss", "valid_loss", "seconds", "lr"}
-MARKED = 20  # more epochs than these get no mark each: marks would hide the dashes of the line
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+History = Iterable[Mapping[str, Any]]
+LOSSES = ("train_loss", "valid_loss")
+NOT_METRICS = {"epoch", "seconds", "lr", *LOSSES}
+MARKED = 20  # markers on longer runs would hide the dashes of the line
 
 
-@use_style()
-def show_history(history, *, axes=None):
-    """Draw train and valid loss by epoch, and every metric beside them.
+# Runs by epoch --------------------------------------------------------------------------------
 
-    Args:
-        history: list of rows such as {"epoch": 1, "train_loss": 0.2, "valid_loss": 0.1, ...}.
-        axes: one Axes for the losses and one a metric; None for a new figure.
+
+@style.use_style()
+def show_history(history: History) -> numpy.ndarray:
+    """Draw train and valid loss by epoch, and each metric in a panel of its own.
+
+    ``history`` is what ``learn.fit`` returns: rows such as {"epoch": 1, "train_loss": 0.2, ...}.
 
     Raises:
-        CourseError: nothing was trained yet.
+        CourseError: the history is empty.
     """
-    rows = _rows(history)
-    metrics = [key for key in rows[0] if key not in NOT_METRICS]
-    columns = 1 + len(metrics)
-    drawn = panels(1, columns, size=(min(WIDTH, 4.2 * columns + 0.8), 3.4), axes=axes)[0]
-    losses = [key for key in ("train_loss", "valid_loss") if key in rows[0]]
-    for place, key in enumerate(losses):
-        _curve(drawn[0], _column(rows, key), place=place, label=_words(key))
-    for axis, key in zip(drawn[1:], metrics, strict=True):
-        _curve(axis, _column(rows, key), place=1, label=_words(key))
-    for axis, label in zip(drawn, ["loss", *map(_words, metrics)], strict=True):
-        _finish_epochs(axis, len(rows), label)
-    drawn[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)  # above: it covers nothing
-    say(_reading(rows, losses, metrics))
-    return drawn
+    frame = _frame(history)
+    losses = [key for key in LOSSES if key in frame]
+    metrics = [key for key in frame if key not in NOT_METRICS]
+    count = 1 + len(metrics)
+    axes = style.panels(1, count, size=(4.2 * count + 0.8, 3.4))[0]
+    _draw_runs(axes[0], {key: frame[key] for key in losses}, "loss")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)  # above: it covers nothing
+    for axis, key in zip(axes[1:], metrics, strict=True):
+        _draw_runs(axis, {key: frame[key]}, key)
+    last = [f"{_words(key)} {digits(frame[key].iloc[-1])}" for key in (*losses, *metrics)]
+    print(sentence(f"After {counted(len(frame), 'epoch')}: {', '.join(last)}", *_verdict(frame)))
+    return axes
 
 
-def _rows(history):
-    """Return the rows of a history, at least one."""
-    rows = list(history)
-    if not rows:
+@figure(size=(8.0, 3.8))
+def show_histories(axes: Axes, histories: Mapping[str, History], value: str = "valid_loss") -> str:
+    """Draw one value of several runs, {name: history}, by epoch, so that they can be compared.
+
+    The scale is logarithmic where the values span more than two decades; infinite values and NaN
+    are marked at the top edge as diverged.
+
+    Raises:
+        CourseError: there is no run, or one without an epoch or without this value.
+    """
+    if not histories:
+        raise CourseError("There is no run to compare; give {'name': history, ...}.")
+    runs, ends = {}, []
+    for name, frame in ((name, _frame(history)) for name, history in histories.items()):
+        if value not in frame:
+            columns = list(frame)
+            raise CourseError(
+                f"The run {name!r} has no {value!r}; it has {', '.join(columns)}."
+                + nearest(value, columns)
+            )
+        runs[name] = values = frame[value].to_numpy()
+        bad = _diverged(values)
+        when = f"diverged in epoch {bad}" if bad else f"after {counted(len(values), 'epoch')}"
+        ends.append(f"{name} ends at {digits(values[-1])} ({when})")
+    every = numpy.concatenate(list(runs.values()))
+    finite = every[numpy.isfinite(every)]
+    log = bool(len(finite) and 0 < 100 * finite.min() < finite.max())
+    _draw_runs(axes, runs, value, log=log)
+    style.legend_beside(axes)
+    return sentence(f"{_words(value)}: {ends[0]}", *ends[1:])
+
+
+def _frame(history: History) -> DataFrame:
+    import pandas
+
+    frame = pandas.DataFrame(list(history)).astype(float)
+    if frame.empty:
         raise CourseError("No epoch was trained yet; call learn.fit(...) first, then draw.")
-    return rows
+    return frame
 
 
-def _words(key):
+def _words(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _column(rows, key):
-    """Return one column as a float array, NaN where a row lacks it."""
-    values = [row.get(key) for row in rows]
-    return numpy.array([math.nan if value is None else float(value) for value in values])
-
-
-def _curve(axes, values, *, place, label):
-    """Draw values by epoch; what is infinite or no number becomes a mark at the top edge."""
-    epochs = numpy.arange(1, len(values) + 1)
-    fine = numpy.isfinite(values)
-    looks = {"color": CYCLE[place % len(CYCLE)]}
-    line = {"linestyle": DASHES[place % len(DASHES)]}
-    if len(values) <= MARKED:
-        line |= {"marker": "o", "markersize": 5}
-    axes.plot(epochs[fine], values[fine], label=label, **looks, **line)
-    for epoch in epochs[~fine]:
-        # Marks of several runs stand side by side, not on one another.
-        axes.plot(
-            epoch + 0.06 * place,
-            0.98,
-            marker="^",
-            markersize=9,
-            linestyle="none",
-            transform=axes.get_xaxis_transform(),
-            label="_diverged",
-            **looks,
-        )
-
-
-def _finish_epochs(axes, count, label):
-    """Label the panel, give epochs a tick at round numbers, and explain the diverged ones."""
-    axes.set(xlabel="epoch", ylabel=label, xlim=(0.5, count + 0.5))
-    step = _round_step(count)
-    axes.set_xticks(range(step, count + 1, step))
-    axes.margins(y=0.15)
-    if any(line.get_label() == "_diverged" for line in axes.lines):
-        axes.plot([], [], "^", color=COLORS["grey"], markersize=9, label="diverged")
-
-
-def _round_step(count):
-    """Return the smallest of 1, 2, 5, 10, 20, ... that makes at most ten steps of ``count``."""
-    steps = (factor * 10**power for power in itertools.count() for factor in (1, 2, 5))
-    return next(step for step in steps if count <= 10 * step)
-
-
-def _reading(rows, losses, metrics):
-    """Return the sentence that reads the curves aloud."""
-    last = [f"{_words(key)} {digits(_column(rows, key)[-1])}" for key in (*losses, *metrics)]
-    after = f"After {counted(len(rows), 'epoch')}: " + ", ".join(last)
-    for key in losses:
-        bad = numpy.flatnonzero(~numpy.isfinite(_column(rows, key)))
-        if len(bad):
-            return sentence(after, f"training diverged in epoch {bad[0] + 1}, so lower the rate")
-    if len(rows) == 1 or "valid_loss" not in losses:
-        return sentence(after)
-    valid = _column(rows, "valid_loss")
-    best = int(valid.argmin())
-    if best == len(rows) - 1:
-        return sentence(after, "the valid loss is lowest in the last epoch")
-    train = _column(rows, "train_loss")
-    falls = ", while the train loss fell on: overfitting begins" if train[-1] < train[best] else ""
-    lowest = f"the valid loss was lowest in epoch {best + 1} ({digits(valid[best])})"
-    return sentence(after, f"{lowest} and has risen since{falls}")
-
-
-@use_style()
-def show_histories(histories, value="valid_loss", *, axes=None):
-    """Draw one value of several runs by epoch, so that they can be compared.
-
-    The scale is logarithmic where the values span more than two decades; infinite values and NaN
-    stand at the top, marked as diverged.
-
-    Args:
-        histories: {"name of the run": history}.
-        value: which column of the histories.
-        axes: the Axes to draw on; None for a new figure.
-
-    Raises:
-        CourseError: a run has no epoch, or not this value.
-    """
-    runs = {name: _rows(history) for name, history in histories.items()}
-    if not runs:
-        raise CourseError("There is no run to compare; give {'name': history, ...}.")
-    for name, rows in runs.items():
-        if value not in rows[0]:
-            raise CourseError(
-                f"The run {name!r} has no {value!r}; it has {', '.join(rows[0])}."
-                + nearest(value, rows[0])
-            )
-    axis = panels(size=(8.0, 3.8), axes=axes)[0, 0]
-    columns = {name: _column(rows, value) for name, rows in runs.items()}
-    for place, (name, values) in enumerate(columns.items()):
-        _curve(axis, values, place=place, label=fit_text(name, 2.2))
-    _finish_epochs(axis, max(map(len, columns.values())), _words(value))
-    everything = numpy.concatenate(list(columns.values()))
-    finite = everything[numpy.isfinite(everything)]
-    if len(finite) and finite.min() > 0 and finite.max() > 100 * finite.min():
-        axis.set_yscale("log")
-        axis.set_ylabel(f"{_words(value)} (log scale)")
-    legend_beside(axis)
-    ends = [f"{name} ends at {_end(values)}" for name, values in columns.items()]
-    say(sentence(f"{_words(value)}: {ends[0]}", *ends[1:]))
-    return axis
-
-
-def _end(values):
-    """Return the last value in words, or since when there is none."""
+def _diverged(values: Any) -> int | None:
+    """Find the first epoch, from 1, whose value is infinite or NaN."""
     bad = numpy.flatnonzero(~numpy.isfinite(values))
-    if len(bad):
-        return f"{digits(values[-1])} (diverged in epoch {bad[0] + 1})"
-    return f"{digits(values[-1])} after {counted(len(values), 'epoch')}"
+    return int(bad[0]) + 1 if len(bad) else None
 
 
-@use_style()
-def show_sweep(sweep, *, axes=None):
-    """Draw a sweep of learning rates: rate by mini-batch, and train loss by rate.
+def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = False) -> None:
+    """Draw values by epoch, a line for each run; what is not finite is marked at the top edge."""
+    from matplotlib.ticker import MaxNLocator
 
-    Args:
-        sweep: what ``learn.find_lr()`` returned: rates, losses and smoothed (one a mini-batch),
-            suggestion (or None) and reason.
-        axes: two Axes to draw on; None for a new figure.
-    """
-    rates, losses, smoothed = map(numpy.array, (sweep.rates, sweep.losses, sweep.smoothed))
-    left, right = panels(1, 2, size=(10.0, 3.9), widths=[1, 1.5], axes=axes)[0]
-    left.plot(numpy.arange(1, len(rates) + 1), rates)
-    left.set(xlabel="mini-batch", ylabel="learning rate (log scale)", yscale="log")
-    right.plot(rates, losses, color=COLORS["sky"], linewidth=1, label="each mini-batch")
-    right.plot(rates, smoothed, color=COLORS["blue"], label="smoothed")
-    right.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
-    low, high = (smoothed.min(), smoothed.max()) if len(smoothed) else (0.0, 1.0)
-    finite = losses[numpy.isfinite(losses)]
-    low = min(low, numpy.quantile(finite, 0.02)) if len(finite) else low
-    if len(smoothed):  # what matters is how far it fell, not how high it flew at the end
-        start = smoothed[:5].max()
-        high = min(high, start + max(0.6 * (start - low), 0.1 * abs(start)))
-    room = 0.1 * (high - low) or 0.1
-    right.set_ylim(low - room, high + room)  # single mini-batches may shoot out of it
-    if sweep.suggestion is not None:
-        looks = {"color": COLORS["red"], "linestyle": "--"}
-        left.axhline(sweep.suggestion, **looks)
-        right.axvline(sweep.suggestion, label=f"suggestion {digits(sweep.suggestion)}", **looks)
-    reason = str(sweep.reason).strip().rstrip(".")
-    right.set_title(fit_text(reason, width_of(right) - 0.6, lines=3), loc="left", fontsize=10)
-    right.legend(loc="best")
-    say(_sweep_sentence(rates, smoothed, sweep.suggestion, reason))
-    return numpy.array([left, right])
+    count = max(map(len, runs.values()))
+    for place, (name, values) in enumerate(runs.items()):
+        epochs, finite = numpy.arange(1, len(values) + 1), numpy.isfinite(values)
+        line = {"color": style.CYCLE[place % 7], "linestyle": style.DASHES[place % 4]}
+        line |= {"marker": "o" if count <= MARKED else "", "markersize": 5}
+        axes.plot(epochs[finite], values[finite], label=style.fit_text(_words(name), 2.2), **line)
+        bad = epochs[~finite] + 0.06 * place  # marks of several runs stand side by side
+        mark = {"color": line["color"], "markersize": 9, "transform": axes.get_xaxis_transform()}
+        axes.plot(bad, [0.98] * len(bad), "^", **mark)
+    if any(map(_diverged, runs.values())):
+        axes.plot([], [], "^", color=COLORS["grey"], markersize=9, label="diverged")
+    axes.set(xlabel="epoch", ylabel=_words(label) + " (log scale)" * log, xlim=(0.5, count + 0.5))
+    axes.set_yscale("log" if log else "linear")
+    axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    axes.margins(y=0.15)
 
 
-def _sweep_sentence(rates, smoothed, suggestion, reason):
-    """Return the sentence that names the lowest point and the suggested rate."""
-    swept = f"Over {len(rates)} mini-batches"
-    if not len(rates):
-        return f"{swept} no loss was a number; {reason}."
-    best = int(smoothed.argmin())
-    fell = (
-        f"{swept} from a rate of {digits(rates[0])} to {digits(rates[-1])} the smoothed loss went "
-        f"from {digits(smoothed[0])} down to {digits(smoothed[best])} at {digits(rates[best])}"
-    )
-    advice = f"suggested is {digits(suggestion)}" if suggestion is not None else "none is suggested"
-    return sentence(fell, f"{advice} ({reason})")
+def _verdict(frame: DataFrame) -> list[str]:
+    """Say where a training diverged, or where its valid loss was lowest."""
+    for key in (key for key in LOSSES if key in frame):
+        if bad := _diverged(frame[key]):
+            return [f"training diverged in epoch {bad}, so lower the rate"]
+    if len(frame) == 1 or "valid_loss" not in frame:
+        return []
+    best, last = int(frame.valid_loss.argmin()), len(frame) - 1
+    if best == last:
+        return ["the valid loss is lowest in the last epoch"]
+    lowest = f"the valid loss was lowest in epoch {best + 1} ({digits(frame.valid_loss[best])})"
+    if "train_loss" in frame and frame.train_loss[last] < frame.train_loss[best]:
+        return [f"{lowest} and has risen since, while the train loss fell on: overfitting begins"]
+    return [f"{lowest} and has risen since"]
 
 
-@use_style()
-def show_schedules(schedules, epochs, lr, *, axes=None):
+# Schedules ------------------------------------------------------------------------------------
+
+
+@figure(size=(8.0, 3.6))
+def show_schedules(
+    axes: Axes, schedules: Mapping[str, Callable[[float], float]], epochs: float, lr: float
+) -> str:
     """Draw the learning rate over the epochs for several schedules.
 
-    Args:
-        schedules: {"one cycle": ck.one_cycle, ...}, functions of progress in 0..1 to a factor.
-        epochs: how many epochs the training takes.
-        lr: the rate that the factor multiplies.
-        axes: the Axes to draw on; None for a new figure.
+    ``schedules`` is {name: function of the progress in 0..1 that returns a factor of ``lr``}, such
+    as {"one cycle": ck.one_cycle}.
     """
-    axis = panels(size=(8.0, 3.6), axes=axes)[0, 0]
-    progress = numpy.linspace(0, 1, 1001)
-    told = []
-    for place, (name, schedule) in enumerate(schedules.items()):
-        rates = lr * numpy.array([schedule(float(part)) for part in progress])
-        looks = {"color": CYCLE[place % len(CYCLE)], "linestyle": DASHES[place % len(DASHES)]}
-        axis.plot(progress * epochs, rates, label=fit_text(name, 2.2), **looks)
-        told.append(f"{name} {_course(progress * epochs, rates)}")
-    axis.set(xlabel="epoch", ylabel="learning rate", xlim=(0, epochs))
-    legend_beside(axis)
-    say(sentence(*told))
-    return axis
+    captions, places = [], numpy.linspace(0, epochs, 1001)
+    for number, (name, schedule) in enumerate(schedules.items()):
+        rates = lr * numpy.array([schedule(place / epochs) for place in places])
+        line = {"color": style.CYCLE[number % 7], "linestyle": style.DASHES[number % 4]}
+        axes.plot(places, rates, label=style.fit_text(name, 2.2), **line)
+        top = f"at most {digits(rates.max())} at epoch {digits(places[rates.argmax()])}"
+        captions.append(f"{name} goes from {digits(rates[0])} to {digits(rates[-1])}, {top}")
+    axes.set(xlabel="epoch", ylabel="learning rate", xlim=(0, epochs))
+    style.legend_beside(axes)
+    return sentence(*captions)
 
 
-def _course(epochs, rates):
-    """Return in words how a rate goes over the epochs."""
-    low, high = rates.min(), rates.max()
-    if low == high:
-        return f"stays at {digits(high)}"
-    words = f"goes from {digits(rates[0])} to {digits(rates[-1])}"
-    if rates.argmax() > 0:
-        words += f" with its top of {digits(high)} at epoch {digits(epochs[rates.argmax()])}"
-    jumps = int((numpy.diff(rates) > 0.5 * (high - low)).sum())
-    return words + (f", jumping back up {counted(jumps, 'time')}" if jumps else "")
+# The sweep of the learning rate ---------------------------------------------------------------
+
+
+@figure(size=(8.0, 3.9))
+def show_sweep(axes: Axes, swept: Any, rate: float | None = None) -> str:
+    """Draw the training loss by learning rate, and the rate that is suggested.
+
+    ``swept`` is what ``learn.find_lr()`` returned; with a ``rate``, the loss there is marked.
+    """
+    rates, losses, smoothed = map(numpy.array, (swept.rates, swept.losses, swept.smoothed))
+    suggestion, reason = swept.suggestion, str(swept.reason).strip().rstrip(".")
+    axes.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
+    if not len(rates):
+        return f"No loss of the sweep was a number; {reason}."
+    axes.plot(rates, losses, color=COLORS["sky"], linewidth=1, label="each mini-batch")
+    axes.plot(rates, smoothed, color=COLORS["blue"], label="smoothed")
+    axes.minorticks_off()  # they take half of the time of a move
+    # Room for the fall: a loss that explodes at the end would press it flat.
+    low, start, best = numpy.quantile(losses, 0.02), smoothed[:5].max(), int(smoothed.argmin())
+    low = min(low, smoothed[best])
+    high = min(smoothed.max(), start + max(0.6 * (start - low), 0.1 * abs(start)))
+    room = 0.1 * (high - low) or 0.1
+    axes.set(ylim=(low - room, high + room))
+    advice = "none is suggested"
+    if suggestion is not None:
+        advice = f"suggested is {digits(suggestion)}"
+        axes.axvline(suggestion, color=COLORS["red"], linestyle="--", label=advice)
+    axes.legend(loc="lower left")
+    if rate is None:
+        axes.set_title(style.fit_text(reason, 7.0), loc="left", fontsize=10)
+        return sentence(
+            f"over {len(rates)} mini-batches the smoothed loss went from {digits(smoothed[0])} at "
+            f"a rate of {digits(rates[0])} down to {digits(smoothed[best])} at "
+            f"{digits(rates[best])}",
+            f"{advice} ({reason})",
+        )
+    loss, course = float(numpy.interp(rate, rates, smoothed)), _course(rates, smoothed, rate)
+    axes.axvline(rate, color=COLORS["black"], linewidth=1)
+    axes.plot(rate, loss, "o", color=COLORS["black"], markersize=9)
+    axes.set_title(f"lr {digits(rate)}: the loss {course}")
+    here = f"at a rate of {digits(rate)} the smoothed loss is {digits(loss)} and {course}"
+    if suggestion is not None and digits(rate) != digits(suggestion):
+        advice = f"that is {digits(rate / suggestion)} times the suggestion, {digits(suggestion)}"
+    return sentence(here, advice)
+
+
+def _course(rates: numpy.ndarray, smoothed: numpy.ndarray, rate: float) -> str:
+    """Say whether the loss falls at a rate: over half a decade, beside the fall of the sweep."""
+    low, high = numpy.interp([rate / 10**0.25, rate * 10**0.25], rates, smoothed)
+    change = (high - low) / max(smoothed[0] - smoothed.min(), 1e-9)
+    return "hardly moves" if abs(change) < 0.015 else "climbs" if change > 0 else "falls"
+
+
+def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
+    """Move along a learning-rate sweep: does the loss fall at this rate, and is it suggested?
+
+    ``swept`` is what ``learn.find_lr()`` returned; ``rate`` is the learning rate to begin with,
+    None for the suggestion.
+
+    Raises:
+        CourseError: the sweep is empty.
+    """
+    if len(swept.rates) < 2:
+        raise CourseError("This sweep has no losses; lower the rates, then run find_lr again.")
+    first, last = float(swept.rates[0]), float(swept.rates[-1])
+    rate = rate or swept.suggestion or (first * last) ** 0.5
+    control = Control(rate, (first, last), label="learning rate", log=True)
+
+    def draw(axes: Axes, rate: float) -> str:
+        return show_sweep.draw(axes, swept, rate)
+
+    return Explorer("sweep", draw, {"rate": control}, panels=show_sweep.panels)

@@ -1,143 +1,275 @@
 """Embeddings: a map of named vectors, and which of them point the same way."""
 
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy
 
-from coursekit.console import CourseError, nearest
-from coursekit.visuals.style import COLORS, counted, fit_text, panels, say, use_style
+from coursekit.console import CourseError
+from coursekit.console import nearest as similar_name
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.style import COLORS, Drawn, counted, figure, fit_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    Vectors = Any  # (N, D) array or tensor
+
+RINGED = 5  # nearest vectors that the map marks
 
 
-def principal_components(vectors, count=2):
-    """Return (places (N, count), shares (count,)): the widest directions and what they explain.
+def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Project vectors on their widest directions.
 
     The sign of a direction is arbitrary; here the largest weight of each is positive.
 
     Args:
         vectors: (N, D) array or tensor.
-        count: directions wanted, at most D.
+        count: directions, at most D.
+
+    Returns:
+        the places (N, count), and the fraction of the variance along each direction (count,).
     """
-    centred = _numpy(vectors) - _numpy(vectors).mean(0)
-    _, sizes, directions = numpy.linalg.svd(centred, full_matrices=False)
+    centered = _array(vectors) - _array(vectors).mean(0)
+    _, sizes, directions = numpy.linalg.svd(centered, full_matrices=False)
     largest = numpy.abs(directions).argmax(1)
     directions = directions * numpy.sign(directions[numpy.arange(len(largest)), largest])[:, None]
-    shares = sizes**2 / max((sizes**2).sum(), 1e-30)
-    return centred @ directions[:count].T, shares[:count]
+    explained = sizes**2 / max((sizes**2).sum(), 1e-30)
+    return centered @ directions[:count].T, explained[:count]
 
 
-def most_similar(vectors, names, name, *, count=10):
-    """Return [(name, cosine)] of the vectors that point most nearly the way of ``name``'s.
+def most_similar(
+    vectors: Vectors, names: Sequence[Any], name: Any, *, count: int = 10
+) -> list[tuple[Any, float]]:
+    """Find the nearest neighbors of a name by cosine similarity: [(name, cosine)], best first.
 
     Args:
         vectors: (N, D) array or tensor.
         names: N names.
         name: one of them; it is left out of the answer.
-        count: how many are wanted.
+        count: neighbors wanted.
 
     Raises:
         CourseError: there is no such name.
     """
     names = list(names)
     if name not in names:
-        known = [one for one in names if isinstance(one, str)]
+        known = [other for other in names if isinstance(other, str)]
         raise CourseError(
-            f"There is no {name!r} among the names; take one of them." + nearest(name, known)
+            f"There is no {name!r} among the names; take one of them." + similar_name(name, known)
         )
-    long = _numpy(vectors)
-    unit = long / numpy.linalg.norm(long, axis=1, keepdims=True).clip(1e-12)
-    row = names.index(name)
-    cosines = unit @ unit[row]
+    vectors, row = _array(vectors), names.index(name)
+    units = vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+    cosines = units @ units[row]
     order = [other for other in numpy.argsort(-cosines, kind="stable") if other != row]
     return [(names[other], float(cosines[other])) for other in order[:count]]
 
 
-@use_style()
-def show_embedding_map(vectors, names, *, counts=None, labels=40, axes=None):
+def look_up(names: Sequence[str], text: str) -> str | None:
+    """Find the name that a typed text means: itself, or the first that begins with it or holds it.
+
+    Capitals do not count; None where no name fits.
+    """
+    if text in names:
+        return text
+    typed = text.strip().lower()
+    for fits in (str.startswith, str.__contains__):
+        for name in names:
+            if typed and fits(name.lower(), typed):
+                return name
+    return None
+
+
+def _array(vectors: Vectors) -> numpy.ndarray:
+    return numpy.asarray(vectors.detach().cpu() if hasattr(vectors, "detach") else vectors)
+
+
+# A map ----------------------------------------------------------------------------------------
+
+SPOTS = ((5, 3), (-5, 3), (5, -3), (-5, -3))  # where a name may stand beside its point, in points
+
+
+@figure(size=(10.0, 7.0))
+def show_embedding_map(
+    axes: Axes,
+    vectors: Vectors,
+    names: Sequence[Any],
+    *,
+    counts: Any = None,
+    labels: int = 40,
+    find: str = "",
+    written: dict[int, tuple[int, int]] | None = None,
+) -> Drawn:
     """Draw vectors on the plane of their two widest directions, with names that do not overlap.
 
     Args:
         vectors: (N, D) array or tensor.
         names: N names, drawn short.
-        counts: (N,) how busy each one is: the busiest are named first; None keeps the order.
-        labels: names at most; one that would cover another is left out.
-        axes: the Axes to draw on; None for a new figure.
+        counts: (N,) how often each one occurs: the most frequent are named first; None keeps the
+            order.
+        labels: names written at most.
+        find: a name to mark, or how it begins; its five nearest neighbors by cosine are ringed.
+        written: {row: where its name stands}, filled by the first drawing, so that the next one
+            need not look for room.
 
     Raises:
-        CourseError: there are not even two vectors of two numbers.
-    """
-    axis, _, said = draw_map(vectors, names, counts=counts, labels=labels, axes=axes)
-    say(said)
-    return axis
-
-
-def draw_map(vectors, names, *, counts=None, labels=40, axes=None):
-    """Draw what ``show_embedding_map`` shows, in whatever style is set.
-
-    Returns:
-        the Axes, the places (N, 2) of the points on them, and the sentence that says the same.
+        CourseError: there are fewer than two vectors of two numbers.
     """
     if min(vectors.shape) < 2:
         raise CourseError(
-            f"Vectors of shape {tuple(vectors.shape)} make no map; it takes two vectors of two "
-            "numbers at least."
+            f"Vectors of shape {tuple(vectors.shape)} make no map; it takes at least two vectors "
+            "of two numbers."
         )
-    places, shares = principal_components(vectors)
-    order = numpy.argsort(-numpy.asarray(range(len(places), 0, -1) if counts is None else counts))
-    axis = panels(size=(10.0, 7.0), axes=axes)[0, 0]
-    axis.scatter(*places.T, s=14, color=COLORS["sky"], alpha=0.7, linewidth=0)
-    axis.set(
-        xlabel=f"first direction ({shares[0]:.0%} of the differences)",
-        ylabel=f"second direction ({shares[1]:.0%})",
-    )
-    named = _write_names(axis, places, names, order, labels)
-    axis.scatter(*places[named].T, s=22, color=COLORS["blue"])
-    said = f"{counted(len(places), 'point')}, {len(named)} of them named"
+    (places, explained), names = principal_components(vectors), [str(name) for name in names]
+    axes.scatter(*places.T, s=14, color=COLORS["sky"], alpha=0.7, linewidth=0)
+    axes.set_xlabel(f"first direction ({explained[0]:.0%} of the variance)")
+    axes.set_ylabel(f"second direction ({explained[1]:.0%})")
+    written = {} if written is None else written
+    if not written:
+        ranks = numpy.arange(len(names)) if counts is None else -numpy.asarray(counts)
+        _find_room(axes, places, names, numpy.argsort(ranks), labels, written)
+    for row, spot in written.items():
+        _write(axes, names[row], places[row], spot)
+    named = list(written)
+    axes.scatter(*places[named].T, s=22, color=COLORS["blue"])
+    caption = f"{counted(len(places), 'point')}, {len(named)} of them named"
     if named:
-        ends = [names[named[pick(places[named, 0])]] for pick in (numpy.argmin, numpy.argmax)]
-        said += f"; along the first direction they go from {ends[0]!r} to {ends[1]!r}"
-    return axis, places, f"{said}."
+        ends = [named[pick(places[named, 0])] for pick in (numpy.argmin, numpy.argmax)]
+        caption += "; along the first direction they go from "
+        caption += " to ".join(repr(names[row]) for row in ends)
+    found = f"{_mark(axes, vectors, places, names, find)} " if find.strip() else ""
+    hover = [(x, y, name) for (x, y), name in zip(places, names, strict=True)]
+    return Drawn(f"{found}{caption}.", hover)
 
 
-SPOTS = [(x, y) for y in (3, -3) for x in (5, -5)]  # where a name may stand, in points
+def _write(axes: Axes, name: str, place: Any, spot: tuple[int, int], **looks: Any) -> Any:
+    return axes.annotate(
+        fit_text(name, 2.4, size=8, lines=1),
+        place,
+        spot,
+        textcoords="offset points",
+        ha="right" if spot[0] < 0 else "left",
+        va="top" if spot[1] < 0 else "bottom",
+        **({"size": 8} | looks),
+    )
 
 
-def _write_names(axis, places, names, order, labels):
-    """Write names where there is room, in ``order``; return the rows that have one.
-
-    First those that cover no other point; where these are too few, then one or two may be covered.
-    """
-    from matplotlib.transforms import Bbox
-
-    axis.figure.canvas.draw()  # the layout has to stand before anything is measured
-    frame, points = axis.get_window_extent(), axis.transData.transform(places)
-    scale, taken, named = axis.figure.dpi / 72, [], []
-    for allowed in (0, 1, 2):
-        for row in order[: 10 * labels]:
-            if len(named) >= (labels if allowed == 0 else labels / 2):
-                break
-            if row in named:
+def _find_room(
+    axes: Axes,
+    places: numpy.ndarray,
+    names: list[str],
+    order: numpy.ndarray,
+    labels: int,
+    written: dict[int, tuple[int, int]],
+) -> None:
+    """Choose the names that can be written, first those that cover no other point."""
+    axes.figure.draw_without_rendering()  # the layout has to stand before anything is measured
+    frame, points, taken = axes.get_window_extent(), axes.transData.transform(places), []
+    for covered in (0, 1):
+        for row, spot in itertools.product(order[: 10 * labels].tolist(), SPOTS):
+            if row in written or len(written) >= labels:
                 continue
-            name = fit_text(names[row], 2.4, size=8, lines=1)
-            text = axis.annotate(name, places[row], SPOTS[0], textcoords="offset points", size=8)
-            size = text.get_window_extent()
-            for x, y in SPOTS:
-                left, low = points[row] + scale * numpy.array([x, y])
-                left, low = left - size.width * (x < 0), low - size.height * (y < 0)
-                box = Bbox.from_bounds(left, low, size.width, size.height)
-                covered = ((points > box.min - 2) & (points < box.max + 2)).all(1).sum()
-                inside = frame.contains(*box.min) and frame.contains(*box.max)
-                box = box.padded(5, 2)
-                if inside and covered <= allowed and not any(map(box.overlaps, taken)):
-                    text.set(
-                        position=(x, y),
-                        ha="right" if x < 0 else "left",
-                        va="top" if y < 0 else "bottom",
-                    )
-                    taken.append(box)
-                    named.append(int(row))
-                    break
-            else:
-                text.remove()
-    return named
+            text = _write(axes, names[row], places[row], spot)
+            box = text.get_window_extent()
+            text.remove()
+            under = ((points > box.min - 2) & (points < box.max + 2)).all(1).sum()
+            inside = frame.contains(*box.min) and frame.contains(*box.max)
+            if inside and under <= covered and not any(map(box.padded(5).overlaps, taken)):
+                taken.append(box)
+                written[row] = spot
 
 
-def _numpy(vectors):
-    return vectors.detach().cpu().numpy() if hasattr(vectors, "detach") else numpy.asarray(vectors)
+def _mark(axes: Axes, vectors: Vectors, places: numpy.ndarray, names: list[str], text: str) -> str:
+    """Mark the name that a text means, ring its neighbors, and say where it lies."""
+    name = look_up(names, text)
+    if name is None:
+        return f"{text!r} is not on this map.{similar_name(text, names)}"
+    row, near = names.index(name), most_similar(vectors, names, name, count=RINGED)
+    ring = {"s": 90, "facecolors": "none", "edgecolors": COLORS["orange"], "linewidths": 2}
+    axes.scatter(*places[[names.index(other) for other, _ in near]].T, **ring)
+    axes.scatter(*places[row], s=110, color=COLORS["red"])
+    left, below = (places < places[row]).mean(0)
+    spot = (10 if left < 0.5 else -10, 10 if below < 0.5 else -10)
+    box = {"facecolor": "white", "edgecolor": COLORS["red"], "boxstyle": "round,pad=0.2"}
+    _write(axes, name, places[row], spot, size=11, color=COLORS["red"], weight="bold", bbox=box)
+    return (
+        f"{name!r} lies further than {left:.0%} of the points along the first direction and than "
+        f"{below:.0%} along the second; nearest by cosine, ringed: "
+        f"{', '.join(other for other, _ in near)}."
+    )
+
+
+def embedding_map(
+    vectors: Vectors | Mapping[str, Sequence[Any]],
+    names: Sequence[Any] | None = None,
+    *,
+    counts: Any = None,
+    labels: int = 25,
+    which: str | None = None,
+    find: str = "",
+) -> Explorer:
+    """Find a name on a map of vectors; the mouse shows the name of every point.
+
+    The map has the two widest directions; the five neighbors by cosine, over all directions, are
+    ringed.
+
+    Args:
+        vectors: (N, D) array or tensor; or several maps to choose from, {label: (vectors, names)}
+            or {label: (vectors, names, counts)}.
+        names, counts, labels: as for ``ck.show_embedding_map``, where there is one map.
+        which: label of the map to begin with.
+        find: a name, or how it begins.
+    """
+    given = vectors if isinstance(vectors, Mapping) else {"map": (vectors, names, counts)}
+    maps = {label: (*one, None)[:3] for label, one in given.items()}
+    first = which or next(iter(maps))
+    written: dict[str, dict] = {label: {} for label in maps}
+    every = tuple(dict.fromkeys(str(name) for _, known, _ in maps.values() for name in known))
+    controls = {"find": Control(find, names=every, width="760px")}
+    if len(maps) > 1:
+        controls = {"which": Control(first, list(maps), label="map")} | controls
+
+    def draw(axes: Axes, find: str, which: str = first) -> Drawn:
+        long, known, busy = maps[which]
+        more = {"counts": busy, "labels": labels, "find": find, "written": written[which]}
+        return show_embedding_map.draw(axes, long, known, **more)
+
+    return Explorer("embedding_map", draw, controls, panels=show_embedding_map.panels)
+
+
+# The nearest ----------------------------------------------------------------------------------
+
+
+def nearest(
+    vectors: Vectors, names: Sequence[Any], *, name: Any = None, count: int = 10
+) -> Explorer:
+    """Choose a name and see, as bars, which other vectors point most nearly the same way.
+
+    Args:
+        vectors: (N, D) array or tensor.
+        names: N names.
+        name: the one to begin with; None for the first.
+        count: neighbors drawn.
+    """
+    names = [str(one) for one in names]
+
+    def draw(axes: Axes, name: str) -> str:
+        chosen = look_up(names, name) or name
+        near, cosines = zip(*most_similar(vectors, names, chosen, count=count), strict=True)
+        rows = numpy.arange(len(near))[::-1]
+        colors = [COLORS["blue" if cosine > 0 else "grey"] for cosine in cosines]
+        axes.barh(rows, cosines, color=colors, height=0.7)
+        axes.set_yticks(rows, [fit_text(other, 3.6, lines=1) for other in near])
+        axes.set(xlim=(min(0, *cosines), 1.1), xlabel=f"cosine with {fit_text(chosen, 4, lines=1)}")
+        for row, cosine in zip(rows, cosines, strict=True):
+            axes.text(max(cosine, 0) + 0.01, row, f"{cosine:.2f}", va="center", size=9)
+        axes.grid(axis="y", visible=False)
+        best = ", ".join(f"{o} ({c:.2f})" for o, c in [*zip(near, cosines, strict=True)][:3])
+        return f"Nearest to {chosen}: {best}; the last of the {len(near)} has {cosines[-1]:.2f}."
+
+    control = Control(names[0] if name is None else str(name), names=tuple(names), width="760px")
+    size = {"size": (8.5, 0.6 + 0.33 * count)}
+    return Explorer("nearest", draw, {"name": control}, panels=size)

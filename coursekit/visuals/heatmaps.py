@@ -13,7 +13,7 @@ import torch
 from coursekit.console import CourseError, nearest
 from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.layers import resting
+from coursekit.visuals.layers import eval_mode
 from coursekit.visuals.pictures import draw_grid, draw_picture
 from coursekit.visuals.style import (
     COLORS,
@@ -44,7 +44,7 @@ class Gradients:
         # or a frozen body would give no gradients
         x = x.detach().clone().requires_grad_(True)
         with contextlib.ExitStack() as stack:
-            stack.enter_context(resting(model))
+            stack.enter_context(eval_mode(model))
             stack.enter_context(torch.enable_grad())
             for name in layers:
                 if name not in modules:
@@ -359,7 +359,7 @@ def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explore
             names = ", ".join(classes[:8])
             return f"Choose a picture from your computer; the network knows these classes: {names}."
         shown = read_picture(picture if file is None else file)
-        with resting(classifier.model):
+        with eval_mode(classifier.model):
             named, x = classifier(shown), classifier.pixels(shown)
         chances = numpy.array([named[name] for name in classes])
         number = int(chances.argmax()) if target == BEST else classes.index(target)

@@ -1,168 +1,138 @@
-"""What the layers of a network have learned to see: first kernels, and the patches that excite."""
+"""What layers do: patches that excite a channel, receptive fields, batch norm on and off."""
+
+from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import torch
+from PIL import Image, ImageDraw
 
 from coursekit.console import CourseError, nearest, progress
+from coursekit.data.picture import read_picture
+from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.pictures import bare, mosaic
-from coursekit.visuals.style import counted, labeled_rows, panels, say, use_style
+from coursekit.visuals.style import (
+    COLORS,
+    DASHES,
+    counted,
+    digits,
+    labeled_rows,
+    sentence,
+    use_style,
+)
 
-TILE = 64  # pixels of a patch as it is drawn
-
-
-@use_style()
-def show_filters(model, *, axes=None):
-    """Draw the kernels of the first convolution as small colour pictures, grey where they are zero.
-
-    Args:
-        model: a network whose first convolution takes three colours.
-        axes: the Axes to draw on; None for a new figure.
-
-    Raises:
-        CourseError: the model has no such convolution.
-    """
-    layers = [m for m in model.modules() if getattr(m, "in_channels", 0) == 3]
-    if not layers:
-        raise CourseError("No convolution of this model takes three colours; give a picture model.")
-    kernels = layers[0].weight.detach().float().cpu()  # (K, 3, k, k)
-    count, _, tall, wide = kernels.shape
-    scaled = 0.5 + 0.5 * kernels / kernels.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
-    columns = min(16, count)
-    rows = -(-count // columns)
-    axis = panels(size=(min(9.0, 0.6 * columns), 0.6 * rows + 0.2), axes=axes)[0, 0]
-    axis.imshow(mosaic(scaled.permute(0, 2, 3, 1).numpy(), columns), interpolation="nearest")
-    bare(axis)
-    # A kernel looks at brightness where its three colours say nearly the same.
-    apart = (kernels - kernels.mean(1, keepdim=True)).square().sum((1, 2, 3))
-    grey = int((apart < 0.1 * kernels.square().sum((1, 2, 3)).clamp(min=1e-12)).sum())
-    say(
-        f"The first layer has {counted(count, 'kernel')} of {tall} x {wide} pixels: {grey} look at "
-        f"brightness alone, {count - grey} at colours too."
-    )
-    return axis
+TILE = 96  # pixels of a patch as it is drawn
 
 
-@use_style()
-def show_layers(model, batches, stages=None, channels=3, patches=6, *, pictures=256):
-    """Draw, for a few channels of several stages, the patches of pictures that excite them most.
-
-    The channels are the most selective ones: their best patches excite them far above the mean,
-    measured in standard deviations over the pictures. A patch is as large as the part of the
-    picture that moves the unit (effective receptive field, arXiv 1701.04128), and is cut around it.
-
-    Args:
-        model: a picture network; where it has a ``body``, stages are looked for in there.
-        batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
-        stages: names of modules in the body, as ``named_modules()`` gives them; None for up to
-            four, evenly spaced.
-        channels: how many channels a stage.
-        patches: how many patches a channel.
-        pictures: how many pictures are looked through at most, evenly spaced where there are more.
-
-    Raises:
-        CourseError: a stage is not there, or gives no maps (B, C, h, w).
-    """
-    seen, looked = look(model, batches, stages, pictures=pictures)
-    labels = [
-        f"{stage.name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
-        for stage in looked
-    ]
-    drawn = labeled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
-    for axes, stage in zip(drawn, looked, strict=True):
-        for axis, channel in zip(axes, stage.selective(patches)[:channels], strict=False):
-            tiles = [stage.patch(seen, row, channel) for row in stage.best(channel, patches)]
-            axis.imshow(mosaic(numpy.stack(tiles), -(-patches // 2), gap=3))
-            axis.set_title(f"channel {channel}")
-    views = ", ".join(f"{stage.side} in {stage.name}" for stage in looked)
-    say(
-        f"A unit sees a square of so many pixels of {seen.shape[-1]}: {views}; drawn are the "
-        f"patches of {counted(len(seen), 'picture')} that excite the most selective channels most."
-    )
-    return drawn
+# What excites a channel -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How strongly, and where, the channels of a stage answer to some pictures.
+    """How strongly, and where, the channels of a stage respond to some images.
 
     Attributes:
-        name: of the module.
+        images: (N, 3, H, W) uint8.
         side: pixels of the square that moves one unit.
-        maps: height and width of its maps.
-        values: (N, C), the strongest answer of each channel to each picture.
-        places: (N, C), where in the maps it stands.
+        maps: height and width of its feature maps.
+        values: (N, C), the strongest response of each channel to each image.
+        places: (N, C), where in the flattened maps it is.
     """
 
-    name: str
+    images: torch.Tensor
     side: int
-    maps: tuple
-    values: object
-    places: object
+    maps: tuple[int, int]
+    values: torch.Tensor
+    places: torch.Tensor
 
-    def selective(self, patches):
-        """Return the channels in order of how far their best pictures stand above the mean."""
-        best = self.values.topk(min(patches, len(self.values)), dim=0).values[-1]  # their least
-        spread = self.values.std(0, correction=0)
-        score = (best - self.values.mean(0)) / spread.clamp(min=1e-6)
-        return score.argsort(descending=True, stable=True).tolist()
+    def most_selective(self, patches: int) -> list[int]:
+        """Order the channels by how many standard deviations their best images exceed the mean."""
+        least = self.values.topk(min(patches, len(self.values)), dim=0).values[-1]
+        std = self.values.std(0, correction=0).clamp(min=1e-6)
+        return ((least - self.values.mean(0)) / std).argsort(descending=True, stable=True).tolist()
 
-    def best(self, channel, patches):
-        """Return the rows of the pictures that excite a channel most, at most ``patches``."""
+    def best(self, channel: int, patches: int) -> list[int]:
+        """Find the images that excite a channel most."""
         return self.values[:, channel].argsort(descending=True)[:patches].tolist()
 
-    def corner(self, picture, row, channel):
-        """Return (top, left) of the square that excites a channel most in picture ``row``."""
-        tall, wide = picture.shape[1:]
-        down, along = divmod(int(self.places[row, channel]), self.maps[1])
-        top = round((down + 0.5) * tall / self.maps[0] - self.side / 2)
-        left = round((along + 0.5) * wide / self.maps[1] - self.side / 2)
-        most = tall - self.side, wide - self.side
-        return int(numpy.clip(top, 0, most[0])), int(numpy.clip(left, 0, most[1]))
-
-    def patch(self, seen, row, channel):
-        """Return that square, (TILE, TILE, 3) in 0..1; ``seen`` are the pictures (N, 3, H, W)."""
-        from PIL import Image
-
-        top, left = self.corner(seen[row], row, channel)
-        square = seen[row][:, top : top + self.side, left : left + self.side]
-        patch = Image.fromarray(square.permute(1, 2, 0).numpy())
-        return numpy.asarray(patch.resize((TILE, TILE))) / 255
+    def tiles(self, row: int, channel: int) -> tuple[Image.Image, Image.Image]:
+        """Cut out the patch of an image that excites a channel; also the image, with its frame."""
+        whole = Image.fromarray(self.images[row].permute(1, 2, 0).numpy())
+        cell = divmod(int(self.places[row, channel]), self.maps[1])
+        size = whole.height, whole.width
+        top, left = (
+            int(numpy.clip((at + 0.5) * pixels / cells - self.side / 2, 0, pixels - self.side))
+            for at, pixels, cells in zip(cell, size, self.maps, strict=True)
+        )
+        box = (left, top, left + self.side, top + self.side)
+        patch, whole = whole.resize((TILE, TILE), box=box), whole.resize((TILE, TILE))
+        frame = numpy.array(box) * TILE / numpy.array([*size[::-1]] * 2) - (0, 0, 1, 1)
+        ImageDraw.Draw(whole).rectangle(frame.tolist(), outline=COLORS["red"], width=2)
+        return patch, whole
 
 
-def look(model, batches, stages=None, *, pictures=256):
-    """Run pictures through a network once; return them and what its stages answer.
+def probe(
+    model: torch.nn.Module,
+    batches: Iterable[Any],
+    names: Sequence[str] | None = None,
+    *,
+    count: int = 256,
+) -> dict[str, Stage]:
+    """Run images through a network once and note how the channels of its stages respond.
+
+    The effective receptive field (arXiv:1701.04128) of a unit is a square of the square root of 12
+    standard deviations of its gradient on the pixels: nine tenths of a Gaussian.
 
     Args:
-        model, batches, stages, pictures: as for ``show_layers``.
-
-    Returns:
-        (seen, looked): seen uint8 (N, 3, H, W), looked one ``Stage`` a stage.
+        model: an image network; where it has a ``body``, stages are looked for in there.
+        batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
+        names: of modules, as in ``model.named_modules()``; None for up to four, evenly spaced.
+        count: images at most, evenly spaced where there are more.
 
     Raises:
-        CourseError: a stage is not there, or gives no maps (B, C, h, w).
+        CourseError: a module is not there, or its output is no feature maps (B, C, h, w).
     """
-    body = getattr(model, "body", model)
-    if getattr(batches, "num_examples", 0) > pictures:  # files often stand class by class
-        rows = numpy.linspace(0, batches.num_examples - 1, pictures).round().astype(int)
-        batches = batches.subset(rows)
-    with resting(model):
-        x = next(iter(batches))[0]
-        stages = _stages(model, body, x[:2], stages)
-        sides = [_field(model, body, stage, x[:2]) for stage in stages]
-        seen, peaks = _peaks(model, body, stages, batches, pictures)
-    names = [f"body.{stage}" if body is not model else stage for stage in stages]
-    return seen, [
-        Stage(name, side, maps, values, places)
-        for name, side, (values, places, maps) in zip(names, sides, peaks, strict=True)
-    ]
+    if (total := getattr(batches, "num_examples", 0)) > count:  # files often stand class by class
+        batches = batches.subset(numpy.linspace(0, total - 1, count).round().astype(int))
+    inside = "body." if hasattr(model, "body") else ""
+    modules = {n: m for n, m in model.named_modules() if n and n.startswith(inside)}
+    with eval_mode(model):
+        x = next(iter(batches))[0][:2]
+        names = _stages(model, modules, x, names)
+        sides = {name: _side(model, modules, name, x) for name in names}
+        images, peaks = [], {name: [] for name in names}
+        with torch.no_grad(), _hooked(modules, names, _peaks) as seen:
+            for x, _ in progress(batches, label="looking", unit=" batches"):
+                x = x[: count - sum(map(len, images))]
+                model(x)
+                images.append((x.clamp(0, 1) * 255).round().byte().cpu())
+                for name, found in peaks.items():
+                    found.append(seen[name])
+                if sum(map(len, images)) >= count:
+                    break
+    whole = torch.cat(images)
+    stages = {}
+    for name, found in peaks.items():
+        values, places, maps = zip(*found, strict=True)
+        stages[name] = Stage(whole, sides[name], maps[0], torch.cat(values), torch.cat(places))
+    return stages
+
+
+def _peaks(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+    """Find the strongest response of each channel, where it is, and the size of the maps."""
+    values, places = out.float().flatten(2).max(2)
+    return values.cpu(), places.cpu(), tuple(out.shape[-2:])
 
 
 @contextlib.contextmanager
-def resting(model):
-    """Put every module into evaluation mode, and each back into its own afterwards."""
+def eval_mode(model: torch.nn.Module) -> Iterator[None]:
+    """Put every module into evaluation mode, and each back into its own mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -173,97 +143,404 @@ def resting(model):
 
 
 @contextlib.contextmanager
-def _listening(body, names, heard):
-    """While open, call ``heard(name, output)`` whenever a named module gives an output."""
-    modules = dict(body.named_modules())
-    handles = [
-        modules[name].register_forward_hook(lambda _m, _i, out, name=name: heard(name, out))
-        for name in names
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+def _hooked(
+    modules: Mapping[str, torch.nn.Module], names: Iterable[str], read: Callable[[Any], Any]
+) -> Iterator[dict[str, Any]]:
+    """While open, keep what ``read`` makes of the latest output of some modules."""
+    seen: dict[str, Any] = {}
+    with contextlib.ExitStack() as hooks:
+        for name in names:
+            hook = modules[name].register_forward_hook(
+                lambda _m, _i, out, name=name: seen.update({name: read(out)})
+            )
+            hooks.callback(hook.remove)
+        yield seen
 
 
-def _stages(model, body, x, asked):
-    """Return the names of the stages asked for, or the last module of up to four map sizes."""
-    names = [name for name, _ in body.named_modules() if name]
-    for name in asked or []:
-        if name not in names:
-            raise CourseError(f"The body has no module {name!r}." + nearest(name, names))
-    last = {}  # size of the maps: the last module that gives it, outermost modules first
-
-    def heard(name, out):
-        # A transformer's (B, h, w, C) is told from maps by its proportions.
-        maps = torch.is_tensor(out) and out.ndim == 4 and out.shape[-1] > 1
-        if maps and abs(out.shape[-2] / out.shape[-1] - x.shape[-2] / x.shape[-1]) < 0.1:
-            key = name if asked else tuple(out.shape[-2:])
+def _stages(
+    model: torch.nn.Module,
+    modules: Mapping[str, torch.nn.Module],
+    x: torch.Tensor,
+    asked: Sequence[str] | None,
+) -> list[str]:
+    """Check the names asked for, or choose the outermost last modules of up to four map sizes."""
+    for name in asked or ():
+        if name not in modules:
+            raise CourseError(f"There is no module {name!r}." + nearest(name, list(modules)))
+    with (
+        torch.no_grad(),
+        _hooked(modules, asked or modules, lambda out: getattr(out, "shape", ())) as shapes,
+    ):
+        model(x)
+    ratio, last = x.shape[-2] / x.shape[-1], {}
+    for name, shape in shapes.items():
+        # Channels-last outputs of transformers are told from feature maps by their aspect ratio.
+        if len(shape) == 4 and shape[-1] > 1 and abs(shape[-2] / shape[-1] - ratio) < 0.1:
+            key = name if asked else shape[-2:]
             if name.count(".") <= last.get(key, name).count("."):
                 last[key] = name
-
-    with torch.no_grad(), _listening(body, asked or names, heard):
-        model(x)
-    missing = [name for name in asked or [] if name not in last]
+    missing = [name for name in asked or () if name not in last]
     if missing or not last:
         raise CourseError(
-            f"{missing[0] if missing else 'This model'} gives no maps (B, C, h, w) to look into; "
-            "name stages of a convolutional body."
+            f"{missing[0] if missing else 'This model'} gives no feature maps (B, C, h, w); name "
+            "modules of a convolutional network."
         )
-    names = list(asked or last.values())
-    places = numpy.linspace(0, len(names) - 1, len(names) if asked else min(4, len(names)))
-    return [names[place] for place in places.round().astype(int)]
+    found = list(asked or last.values())
+    places = numpy.linspace(0, len(found) - 1, len(found) if asked else min(4, len(found)))
+    return [found[place] for place in places.round().astype(int)]
 
 
-def _field(model, body, stage, x):
-    """Return the side of the square that holds nine tenths of what moves a stage's middle unit."""
+def _side(
+    model: torch.nn.Module, modules: Mapping[str, torch.nn.Module], name: str, x: torch.Tensor
+) -> int:
+    """Measure the side of the square that moves the middle unit of a module, in pixels."""
     x = x.detach().clone().requires_grad_(True)
-    middle = []
 
-    def heard(_name, out):
+    def middle(out: torch.Tensor) -> torch.Tensor:
         unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2]  # (B, C)
-        # Unequal weights: after a layer norm the plain sum over the channels never moves.
-        middle.append((unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum())
+        # Unequal weights: behind a layer norm the plain sum over the channels never moves.
+        return (unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum()
 
-    with torch.enable_grad(), _listening(body, [stage], heard):
+    with torch.enable_grad(), _hooked(modules, [name], middle) as seen:
         model(x)
-    weight = torch.autograd.grad(middle[-1], x)[0].abs().sum((0, 1)).cpu()  # (H, W)
-    share = weight / weight.sum().clamp(min=1e-12)
-    row, column = torch.meshgrid(*map(torch.arange, share.shape), indexing="ij")
-    away = torch.maximum((row - (share * row).sum()).abs(), (column - (share * column).sum()).abs())
-    nearest_first = away.flatten().argsort()
-    inside = int((share.flatten()[nearest_first].cumsum(0) < 0.9).sum())
-    reach = float(away.flatten()[nearest_first][min(inside, share.numel() - 1)])
-    return min(round(2 * reach) + 1, *share.shape)
+    weight = torch.autograd.grad(seen[name], x)[0].abs().sum((0, 1)).cpu()  # (H, W)
+    variances = []
+    for axis in (0, 1):
+        along, place = weight.sum(axis), torch.arange(weight.shape[1 - axis])
+        along = along / along.sum().clamp(min=1e-12)
+        variances.append(((place - (along * place).sum()) ** 2 * along).sum())
+    return min(max(1, round((12 * float(max(variances))) ** 0.5)), *weight.shape)
 
 
-def _peaks(model, body, stages, batches, pictures):
-    """Run pictures through and keep how strongly, and where, each channel answers to each.
+def draw_channel(
+    axes: Any, stage: Stage, channel: int, *, patches: int, columns: int, whole: bool = False
+) -> list[int]:
+    """Draw the patches that excite a channel most, and the images that they were cut from."""
+    rows = stage.best(channel, patches)
+    pairs = [stage.tiles(row, channel) for row in rows]
+    tiles = [patch for patch, _ in pairs] + [image for _, image in pairs] * whole
+    axes.imshow(mosaic(numpy.stack(tiles) / 255, columns, gap=4))
+    bare(axes)
+    return rows
 
-    Returns:
-        (seen, peaks): seen uint8 (N, 3, H, W); peaks one (values (N, C), places (N, C), (h, w)) a
-        stage.
+
+@use_style()
+def show_layers(
+    model: torch.nn.Module,
+    batches: Iterable[Any],
+    stages: Sequence[str] | None = None,
+    *,
+    channels: int = 3,
+    patches: int = 6,
+    images: int = 256,
+) -> numpy.ndarray:
+    """Draw, for the most selective channels of some stages, the patches that excite them most.
+
+    Args:
+        model, batches: as for ``ck.explore.layers``.
+        stages: names of modules; None for up to four.
+        channels: of each stage.
+        patches: of each channel.
+        images: looked through at most.
+
+    Raises:
+        CourseError: a stage is not there, or gives no feature maps (B, C, h, w).
     """
-    latest, found, seen = {}, {stage: [] for stage in stages}, []
+    found = probe(model, batches, stages, count=images)
+    labels = [
+        f"{name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
+        for name, stage in found.items()
+    ]
+    drawn = labeled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
+    for axes, stage in zip(drawn, found.values(), strict=True):
+        for axis, channel in zip(axes, stage.most_selective(patches)[:channels], strict=False):
+            draw_channel(axis, stage, channel, patches=patches, columns=-(-patches // 2))
+            axis.set_title(f"channel {channel}")
+    views = ", ".join(f"{stage.side} in {name}" for name, stage in found.items())
+    count, side = len(stage.images), stage.images.shape[-1]
+    print(
+        f"A unit sees a square of so many pixels of {side}: {views}; drawn are the patches of "
+        f"{counted(count, 'picture')} that excite the most selective channels most."
+    )
+    return drawn
 
-    def heard(name, out):
-        values, places = out.float().flatten(2).max(2)
-        latest[name] = values.cpu(), places.cpu(), tuple(out.shape[-2:])
 
-    left = pictures
-    with torch.no_grad(), _listening(body, stages, heard):
-        for x, _ in progress(batches, label="looking", unit=" batches"):
-            x = x[:left]
-            model(x)
-            seen.append((x.clamp(0, 1) * 255).round().byte().cpu())
-            for stage in stages:
-                found[stage].append(latest[stage])
-            left -= len(x)
-            if left <= 0:
-                break
-    peaks = []
-    for parts in found.values():
-        values, places, shapes = zip(*parts, strict=True)
-        peaks.append((torch.cat(values), torch.cat(places), shapes[0]))
-    return torch.cat(seen), peaks
+def layers(
+    model: torch.nn.Module,
+    batches: Iterable[Any],
+    *,
+    stage: str | None = None,
+    rank: int = 1,
+    images: int = 256,
+) -> Explorer:
+    """Ask a network what excites it: choose a stage and a channel, see the pictures that do.
+
+    Above stand the patches that excite the channel most, below the pictures that they were cut
+    from. The channels are ordered: the first ones respond to few pictures, and strongly.
+
+    Args:
+        model: an image network; where it has a ``body``, stages are looked for in there.
+        batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
+        stage: name of the stage to begin with; None for the first.
+        rank: which channel to begin with, from 1, the most selective.
+        images: looked through at most; this is done once.
+    """
+    found = probe(model, batches, count=images)
+    patches = min(6, len(next(iter(found.values())).images))
+    orders = {name: one.most_selective(patches)[:32] for name, one in found.items()}
+
+    def draw(axes: Any, stage: str, rank: int) -> str:
+        one = found[stage]
+        channel = orders[stage][min(rank, len(orders[stage])) - 1]
+        rows = draw_channel(axes, one, channel, patches=patches, columns=patches, whole=True)
+        view = f"a unit sees {one.side} of {one.images.shape[-1]} pixels"
+        axes.set_title(f"{stage}, channel {channel}: {view}")
+        values = one.values[:, channel]
+        return (
+            f"Channel {channel} of {stage} responds to these {patches} of "
+            f"{counted(len(values), 'picture')} with {digits(values[rows].min())} or more, and "
+            f"with {digits(values.mean())} on average; {view}."
+        )
+
+    controls = {
+        "stage": Control(stage or next(iter(found)), list(found)),
+        "rank": Control(rank, (1, max(map(len, orders.values()))), label="channel, by selectivity"),
+    }
+    return Explorer("layers", draw, controls, panels={"size": (9.0, 3.3)})
+
+
+# What a unit sees -----------------------------------------------------------------------------
+
+LINES = 450  # of a layer: enough for 64 pixels and the largest kernel
+
+
+def receptive_field(
+    function: Callable[[list[tuple[int, int]]], int],
+    picture: Any,
+    *,
+    kernel: int = 3,
+    stride: int = 2,
+    dilation: int = 1,
+    depth: int = 3,
+    pooling: bool = False,
+) -> Explorer:
+    """See which pixels a unit is made of: choose kernel, stride, dilation and number of layers.
+
+    Args:
+        function: of a list of (kernel, stride), a layer each, that returns the pixels that a unit
+            behind the last layer spans. A dilated kernel counts with its gaps.
+        picture: a square one, anything that ``ck.show_pictures`` takes.
+        kernel: side of the kernels, 1 to 7.
+        stride: pixels from one place of the kernel to the next, 1 to 3.
+        dilation: pixels from one number of the kernel to the next, 1 to 3.
+        depth: convolutions one after another, 1 to 6.
+        pooling: True puts a pooling of 2 x 2 with stride 2 behind each of them.
+    """
+    array = numpy.asarray(read_picture(picture))
+    side = array.shape[1]
+
+    def draw(axes: numpy.ndarray, **settings: Any) -> str:
+        kernel, stride, dilation, depth, pooling = settings.values()
+        block = [(kernel, stride, dilation, "layer")] + [(2, 2, 1, "pooling")] * pooling
+        layers = block * depth
+        sizes = [((k - 1) * d + 1, s) for k, s, d, _ in layers]
+        spans = [1] + [function(sizes[:n]) for n in range(1, len(layers) + 1)]
+        steps = [1, *itertools.accumulate((s for _, s in sizes), int.__mul__)]
+        start = side // 2 - spans[-1] // 2  # of the pixels seen, in the middle of the picture
+        centers = [start + (span - 1) / 2 for span in spans]  # of the first unit of each level
+        units = numpy.zeros(1, int)
+        axes[1].plot(centers[-1], len(layers), "s", color=COLORS["orange"])
+        lines = []
+        for level in range(len(layers), 0, -1):  # from the unit down to the pixels
+            k, s, d, _ = layers[level - 1]
+            inputs = units[:, None] * s + numpy.arange(k) * d
+            upper, lower = (
+                centers[n] + u * steps[n] for n, u in ((level, units), (level - 1, inputs))
+            )
+            ends = numpy.broadcast_arrays(upper[:, None], level, lower, level - 1)
+            lines += numpy.stack(ends, -1).reshape(-1, 2, 2)[:LINES].tolist()
+            units = numpy.unique(inputs)
+            place = centers[level - 1] + units * steps[level - 1]
+            axes[1].plot(place, numpy.full(len(place), level - 1), ".", color=COLORS["blue"])
+        _draw_tree(
+            axes[1],
+            lines,
+            [f"{name} {n // len(block) + 1}" for n, (*_, name) in enumerate(layers)],
+            side,
+        )
+        _draw_seen(axes[0], array, units + start)
+        axes[0].set_title(f"a unit behind {counted(depth, 'layer')} sees {spans[-1]} x {spans[-1]}")
+        shown = ", ".join(str(span) for span in spans[len(block) :: len(block)])
+        facts = [
+            f"kernel {kernel}, stride {stride}, dilation {dilation}" + ", pooling by 2" * pooling,
+            f"after each layer a unit spans {shown} pixels",
+        ]
+        if len(units) < spans[-1]:
+            facts.append(f"it looks at {len(units)} of the last {spans[-1]}, with gaps")
+        if spans[-1] >= side:
+            facts.append(f"the picture has {side}, so the unit spans it all")
+        return sentence(*facts)
+
+    controls = {
+        "kernel": Control(kernel, (1, 7)),
+        "stride": Control(stride, (1, 3)),
+        "dilation": Control(dilation, (1, 3)),
+        "depth": Control(depth, (1, 6), label="layers"),
+        "pooling": Control(pooling, label="pooling after each layer"),
+    }
+    size = {"columns": 2, "size": (10.0, 4.0), "widths": [1, 1.5]}
+    return Explorer("receptive_field", draw, controls, panels=size)
+
+
+def _draw_tree(axes: Any, lines: list[Any], names: list[str], side: int) -> None:
+    from matplotlib.collections import LineCollection
+
+    axes.add_collection(LineCollection(lines, colors=COLORS["sky"], linewidths=0.8, zorder=0))
+    axes.set(xlim=(-1, side), ylim=(-0.4, len(names) + 0.4), xlabel="pixels of the picture")
+    axes.set_yticks(range(len(names) + 1), ["pixels", *names])
+    axes.set_title("one row of pixels, and what the unit is made of")
+
+
+def _draw_seen(axes: Any, picture: numpy.ndarray, pixels: numpy.ndarray) -> None:
+    """Draw a picture, pale outside of the rows and columns that are seen."""
+    inside = [pixels[(pixels >= 0) & (pixels < size)] for size in picture.shape[:2]]
+    shown = 200 + 0.2 * picture
+    shown[numpy.ix_(*inside)] = picture[numpy.ix_(*inside)]
+    axes.imshow(shown.astype(numpy.uint8))
+    bare(axes)
+    low, high = max(pixels[0], 0) - 0.5, min(pixels[-1], picture.shape[1] - 1) + 0.5
+    box = [low, high, high, low, low], [low, low, high, high, low]
+    axes.plot(*box, color=COLORS["orange"], linewidth=3, clip_on=False)
+
+
+# Batch norm -----------------------------------------------------------------------------------
+
+UNITS, STEPS, EXAMPLES = 32, 30, 128
+LOOKS = {
+    False: ("without batch norm", COLORS["orange"], DASHES[1]),
+    True: ("with batch norm", COLORS["blue"], DASHES[0]),
+}
+
+
+def train(
+    norm: Callable[[int], torch.nn.Module] | None,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    depth: int,
+    scale: float,
+    lr: float,
+) -> tuple[list[numpy.ndarray], numpy.ndarray]:
+    """Train a small net for 30 steps; return its layers' first outputs, and the losses.
+
+    The weights are the same every time, ``scale`` times those that keep the standard deviation
+    behind a ReLU (arXiv:1502.01852). Training ends where the loss is no number any more.
+    """
+    rng, classes = torch.Generator().manual_seed(0), int(y.max()) + 1
+    sides = [x.shape[1], *[UNITS] * depth]
+    weights = [
+        torch.randn(after, before, generator=rng) * scale * (2 / before) ** 0.5
+        for before, after in itertools.pairwise(sides)
+    ]
+    last = torch.randn(classes, UNITS, generator=rng) / UNITS**0.5
+    norms = [norm(UNITS) if norm else None for _ in weights]
+    parameters = [*weights, last, *(p for one in norms if one for p in one.parameters())]
+    optimizer = torch.optim.SGD([p.requires_grad_() for p in parameters], lr)
+    losses, first = [], []
+    for _ in range(STEPS + 1):
+        h, outputs = x, []
+        for matrix, one in zip(weights, norms, strict=True):
+            h = h @ matrix.T
+            h = one(h[:, :, None, None])[:, :, 0, 0] if one else h
+            outputs.append(h.detach().numpy())
+            h = h.relu()
+        loss = torch.nn.functional.cross_entropy(h @ last.T, y)
+        first = first or outputs
+        losses.append(loss.item())
+        if not numpy.isfinite(losses[-1]):
+            break
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return first, numpy.array(losses)
+
+
+def batch_norm(
+    norm: Callable[[int], torch.nn.Module],
+    x: Any,
+    y: Any,
+    *,
+    on: bool = False,
+    depth: int = 8,
+    scale: float = 0.5,
+    lr: float = 0.1,
+) -> Explorer:
+    """Switch batch norm on and off in a small net: what its layers give, and how it then learns.
+
+    The net is made of fully connected layers of 32 units, always with the same first weights.
+
+    Args:
+        norm: function of a number of channels that returns a layer for (B, C, H, W), such as
+            ``nn.BatchNorm2d``.
+        x: images (N, 3, H, W), shrunk to 8 x 8 pixels, or numbers (N, D); 128 rows are taken.
+        y: their classes (N,).
+        on: True with batch norm.
+        depth: hidden layers, 1 to 12.
+        scale: of the first weights, 0.1 to 4; 1 keeps the standard deviation from layer to layer.
+        lr: learning rate of the 30 steps, 0.001 to 10.
+    """
+    x, y = torch.as_tensor(x)[:EXAMPLES].cpu().float(), torch.as_tensor(y)[:EXAMPLES].cpu().long()
+    x = torch.nn.functional.adaptive_avg_pool2d(x, 8) if x.dim() == 4 else x
+    x = x.flatten(1)
+    x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
+    guessing = float(numpy.log(int(y.max()) + 1))
+
+    @functools.lru_cache(maxsize=64)
+    def trained(depth: int, scale: float, lr: float, on: bool) -> Any:
+        with torch.enable_grad():
+            return train(norm if on else None, x, y, depth, scale, lr)
+
+    def draw(axes: numpy.ndarray, on: bool, scale: float, depth: int, lr: float) -> str:
+        captions = {}
+        for kind, (name, color, dashes) in LOOKS.items():
+            outputs, losses = trained(depth, scale, lr, kind)
+            stds, layers = [float(one.std()) for one in outputs], range(1, depth + 1)
+            line = {"color": color, "linestyle": dashes, "linewidth": 3 if kind == on else 1.2}
+            axes[1].plot(layers, numpy.clip(stds, 1e-5, 1e5), marker=".", label=name, **line)
+            axes[2].plot(numpy.clip(losses, 0, 2 * guessing), **line)
+            end = f"goes from {digits(losses[0])} to {digits(losses[-1])}"
+            if not numpy.isfinite(losses[-1]):
+                end = f"is no number any more after {counted(len(losses) - 1, 'step')}"
+            captions[kind] = (
+                f"{name} the standard deviation is {digits(stds[0])} in the first layer and "
+                f"{digits(stds[-1])} in the last, the loss {end}"
+            )
+            if kind == on:
+                edges = numpy.array(
+                    [numpy.quantile(one, [0.05, 0.25, 0.75, 0.95]) for one in outputs]
+                ).T
+                for low, high in ((0, 3), (1, 2)):
+                    axes[0].fill_between(
+                        layers, edges[low], edges[high], color=color, alpha=0.4, lw=0
+                    )
+                axes[0].set(title=f"before the ReLU, {name}", ylim=(-4, 4))
+        for axis in axes[:2]:
+            axis.set(
+                xlabel="layer", xlim=(0.8, depth + 0.2), xticks=range(1, depth + 1, 1 + depth // 8)
+            )
+        axes[1].set(title="standard deviation of each layer", yscale="log", ylim=(1e-5, 1e5))
+        axes[1].legend(loc="lower left", fontsize=9)
+        axes[2].axhline(guessing, color=COLORS["grey"], linewidth=1, linestyle=":")
+        axes[2].text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
+        axes[2].set(
+            xlabel="training step", title="train loss", ylim=(0, 2 * guessing), xlim=(0, STEPS)
+        )
+        return sentence(captions[on], captions[not on])
+
+    controls = {
+        "on": Control(on, label="batch norm"),
+        "scale": Control(scale, (0.1, 4.0), label="scale of the first weights", log=True),
+        "depth": Control(depth, (1, 12), label="layers"),
+        "lr": Control(lr, (0.001, 10.0), label="learning rate", log=True),
+    }
+    size = {"columns": 3, "size": (10.0, 3.7), "widths": [1.1, 1, 1]}
+    return Explorer("batch_norm", draw, controls, panels=size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import functools
 import inspect
 import math
@@ -67,30 +66,6 @@ def use_style() -> Iterator[None]:
     colors = {"axes.prop_cycle": cycler(color=CYCLE)}
     with DRAWING, style.context(SETTINGS | colors, after_reset=True):
         yield
-
-
-# Until every explorer returns its caption (visuals/frame.py), the old ones listen to ``say``.
-_LISTENER: contextvars.ContextVar = contextvars.ContextVar("listener", default=None)
-
-
-def say(caption: str) -> None:
-    """Print the caption of a figure."""
-    heard = _LISTENER.get()
-    if heard is None:
-        print(caption, flush=True)
-    else:
-        heard.append(str(caption))
-
-
-@contextlib.contextmanager
-def listen() -> Iterator[list[str]]:
-    """Collect what ``say`` would print inside this context."""
-    heard: list[str] = []
-    before = _LISTENER.set(heard)
-    try:
-        yield heard
-    finally:
-        _LISTENER.reset(before)
 
 
 @dataclass(frozen=True)

@@ -1,58 +1,325 @@
-"""What a model of a table says when one column is changed, as numbers and as a figure."""
+"""What a model of a table predicts when columns change: what if, and partial dependence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.visuals.style import COLORS, digits, panels, say, use_style
+from coursekit.console import CourseError, nearest
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.style import COLORS, DASHES, digits, figure, fit_text, sentence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+Words = Mapping[str, Mapping[Any, str]]  # {column: {value: what is written in its stead}}
+GAP = "(none)"  # a gap among the values of a category
+ROWS, VALUES, GROUPS = 200, 12, 6  # the most that a partial dependence takes of each
+NOTHING = "nothing"
 
 
-def what_if(learn, frame, column, values):
-    """Return what a model predicts for rows of a frame had ``column`` another value.
+def predict_with(learn: Any, frame: DataFrame, column: str, values: Sequence[Any]) -> numpy.ndarray:
+    """Predict the rows of a frame as if a column had other values: (values, rows).
 
-    The mean over the rows is the *partial dependence* on the column.
-
-    Args:
-        learn: a learner whose data is a ``Table``.
-        frame: a DataFrame, a few hundred rows at most; one row is enough.
-        column: the column to change in all of them.
-        values: the values to set it to, V of them.
-
-    Returns:
-        (V, rows) array on the real scale of the target.
+    The mean over the rows is the *partial dependence* on the column. ``learn`` is a learner whose
+    data is what ``ck.table`` returned; predictions are on the real scale of the target.
 
     Raises:
         CourseError: the frame lacks a column of the model.
     """
-    data, found = learn.data, []
-    for value in values:
-        changed = data.encode(frame.assign(**{column: value}))
-        found.append(data.real(learn.predict(changed).scores))
-    return numpy.stack(found)
+    return numpy.stack([_predict(learn, frame, {column: value}) for value in values])
 
 
-@use_style()
-def show_partial_dependence(predicted, values, *, name, ticks=None, axes=None):
-    """Draw how predictions change with one column, in percent of their mean.
+def _predict(learn: Any, frame: DataFrame, changes: Mapping[str, Any]) -> numpy.ndarray:
+    changes = {column: None if value == GAP else value for column, value in changes.items()}
+    return learn.data.real(learn.predict(learn.data.encode(frame.assign(**changes))).scores)
+
+
+# Columns and their values ---------------------------------------------------------------------
+
+
+def _columns(learn: Any, frame: DataFrame, wanted: Sequence[str] | None) -> list[str]:
+    """List the columns that can be changed: those wanted, or all that model and frame have."""
+    known = [*learn.data.categories, *learn.data.medians]
+    for column in wanted or ():
+        if column not in known or column not in frame:
+            raise CourseError(
+                f"The model or the table has no column {column!r}; name one of "
+                f"{', '.join(known[:8])}." + nearest(column, known)
+            )
+    return [column for column in wanted or known if column in frame]
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value of pandas into Python's own, and a gap into ``GAP``."""
+    import pandas
+
+    if pandas.isna(value):
+        return GAP
+    return value.item() if hasattr(value, "item") else value
+
+
+def _categories(learn: Any, frame: DataFrame, column: str) -> list[Any]:
+    """List the values of a category: those it was trained on, then others of the frame."""
+    values = [*learn.data.categories[column][1:], *frame[column].unique()]
+    return list(dict.fromkeys(map(_plain, values)))
+
+
+def _numbers(frame: DataFrame, column: str) -> list[float]:
+    return sorted(set(frame[column].dropna().astype(float)))
+
+
+def _text(value: Any, words: Mapping[Any, str]) -> str:
+    value = words.get(value, value)
+    return (
+        digits(value)
+        if isinstance(value, float)
+        else str(value)[: 10 if hasattr(value, "year") else 99]
+    )
+
+
+# One row, with other values -------------------------------------------------------------------
+
+
+class WhatIf(Explorer):
+    """One row of a table with a control for each column; another row brings its own values."""
+
+    def __init__(
+        self, learn: Any, frame: DataFrame, columns: list[str], row: int, names: Sequence[str],
+        words: Words,
+    ) -> None:  # fmt: skip
+        self.learn, self.frame, self.columns = learn, frame, columns
+        self.names, self.words = names, words
+        controls = {
+            column: self._control(column, value) for column, value in self.start(row).items()
+        }
+        if len(frame) > 1:
+            controls = {"row": Control(row, (0, len(frame) - 1))} | controls
+        buttons = {
+            "as it was": lambda shown: shown.set(**shown.start(shown.settings.get("row", 0)))
+        }
+        super().__init__(
+            "what_if", self.draw, controls, panels={"size": (9.5, 3.8)}, buttons=buttons
+        )
+
+    def start(self, row: int) -> dict[str, Any]:
+        """Read what a row holds, with the median in place of a missing number."""
+        values, medians = {}, self.learn.data.medians
+        for column in self.columns:
+            value = _plain(self.frame[column].iloc[row])
+            if column in medians:
+                value = float(medians[column] if value == GAP else value)
+                value = int(value) if value.is_integer() else value
+            values[column] = value
+        return values
+
+    def follow(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Add to a new row the values that it holds."""
+        if changes.get("row", self.settings.get("row")) == self.settings.get("row"):
+            return changes
+        return self.start(changes["row"]) | changes
+
+    def _control(self, column: str, value: Any) -> Control:
+        data, words = self.learn.data, self.words.get(column, {})
+        if column in data.categories:
+            known = _categories(self.learn, self.frame, column)
+            return Control(value, {_text(one, words): one for one in known})
+        numbers = [*_numbers(self.frame, column), value]
+        if set(numbers) <= {0, 1}:
+            return Control(bool(value))
+        scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
+        ends = numpy.array([scaled.min(), scaled.max()], float) * data.scales[column]
+        numbers += numpy.round(ends + data.means[column], 4).tolist()
+        low, high = min(numbers), max(numbers)
+        if all(float(number).is_integer() for number in numbers):
+            low, high = int(low), int(high)
+        return Control(value, (low, high), log=low > 0 and high > 200 * low)
+
+    def draw(self, axes: Axes, row: int = 0, **settings: Any) -> str:
+        """Draw the predictions of a row: as it was, with each change alone, with all of them."""
+        was, one, shown, changes = self.start(row), self.frame.iloc[[row]], {}, {}
+        shown["as it was"] = before = _predict(self.learn, one, {})[0]
+        for column, value in settings.items():
+            if not self.controls[column].same(value, was[column]):
+                changes[column] = int(value) if isinstance(value, bool) else value
+                words = self.words.get(column, {})
+                label = (
+                    f"{column} {_text(changes[column], words)} (was {_text(was[column], words)})"
+                )
+                shown[label] = _predict(self.learn, one, {column: changes[column]})[0]
+        if len(changes) > 1:
+            shown["all of them"] = _predict(self.learn, one, changes)[0]
+        target = self.learn.data.target
+        truth = self.frame[target].iloc[row] if target in self.frame else numpy.nan
+        bars = shown | ({"the truth": float(truth)} if truth == truth else {})
+        for place, (label, value) in enumerate(bars.items()):
+            first, last = label == "as it was", label == "the truth"
+            color = (
+                "grey"
+                if first
+                else "orange"
+                if last
+                else "blue"
+                if label == [*shown][-1]
+                else "sky"
+            )
+            axes.barh(place, value, color=COLORS[color])
+            change = "" if first or last else f" ({_change(value, before)})"
+            text = f"{value:,.0f}" if abs(value) >= 100 else digits(value)
+            axes.text(max(value, 0), place, f" {text}{change}", va="center")
+        names = [f"{name} {_text(_plain(self.frame[name].iloc[row]), {})}" for name in self.names]
+        who = ", ".join(names) or f"row {row}"
+        axes.set_yticks(range(len(bars)), [fit_text(label, 3.6, lines=1) for label in bars])
+        axes.set(title=who, xlabel=target, ylim=(max(len(bars), 4) - 0.4, -0.6))
+        axes.margins(x=0.25)
+        axes.grid(False)
+        known = f" (the truth is {digits(truth)})" if truth == truth else ""
+        after = [f"{label}: {digits(v)}, {_change(v, before)}" for label, v in [*shown.items()][1:]]
+        after = after or ["nothing is changed yet"]
+        return sentence(f"{who}: {digits(before)} as it was{known}", *after)
+
+
+def _change(value: float, before: float) -> str:
+    """Write a change in percent where both are positive, else in the target's own unit."""
+    return (
+        f"{100 * (value / before - 1):+.1f} %"
+        if min(value, before) > 0
+        else f"{value - before:+.3g}"
+    )
+
+
+def what_if(
+    learn: Any, frame: DataFrame, *, columns: Sequence[str] | None = None, row: int = 0,
+    names: Sequence[str] = (), words: Words | None = None,
+) -> WhatIf:  # fmt: skip
+    """Change one row, column by column, and watch the prediction beside the unchanged one.
+
+    Each change is also shown alone; the true target stands beside them where the frame has it.
 
     Args:
-        predicted: (V, rows) as ``what_if`` returns; a thin line a row for the first thirty.
+        learn: a learner whose data is what ``ck.table`` returned.
+        frame: a DataFrame with the columns of the model; its rows can be chosen.
+        columns: those that get a control; None for all.
+        row: the row to begin with, from 0.
+        names: columns that say which row it is, such as ("Store", "Date").
+        words: {column: {value: what is written in its stead}}.
+
+    Raises:
+        CourseError: the model or the frame has no such column.
+    """
+    return WhatIf(learn, frame, _columns(learn, frame, columns), row, names, words or {})
+
+
+# Partial dependence ---------------------------------------------------------------------------
+
+
+@figure(size=(7.5, 3.8))
+def show_partial_dependence(
+    axes: Axes,
+    predicted: numpy.ndarray,
+    values: Sequence[Any],
+    *,
+    name: str,
+    ticks: Sequence[str] | None = None,
+    groups: Mapping[str, numpy.ndarray] | None = None,
+) -> str:
+    """Draw how predictions change with one column, against the mean of each row.
+
+    In percent where all predictions are positive, else in the target's own unit.
+
+    Args:
+        predicted: (V, rows) as of ``ck.predict_with``; the first 30 rows get a thin line each.
         values: the V values, in order.
         name: of the column.
         ticks: words for the values; None writes numbers.
-        axes: the Axes to draw on; None for a new figure.
+        groups: {name: (rows,) bool} for a line each, in place of the rows.
     """
-    relative = 100 * (predicted / predicted.mean(0, keepdims=True) - 1)
-    mean = relative.mean(1)
-    axis = panels(size=(7.5, 3.8), axes=axes)[0, 0]
-    places = numpy.asarray(values, float) if ticks is None else numpy.arange(len(values))
-    axis.plot(places, relative[:, :30], color=COLORS["grey"], linewidth=0.6, alpha=0.4)
-    axis.plot(places, mean, color=COLORS["blue"], marker="o", markersize=4)
-    if ticks is not None:
-        axis.set_xticks(places, [str(tick) for tick in ticks])
-    axis.set(xlabel=name, ylabel="change of the prediction, %")
-    shown = [digits(value) for value in values] if ticks is None else [str(t) for t in ticks]
-    high, low = int(mean.argmax()), int(mean.argmin())
-    say(
-        f"{name}: highest at {shown[high]} ({mean[high]:+.1f} % against the mean), lowest at "
-        f"{shown[low]} ({mean[low]:+.1f} %); the thin lines are single rows."
-    )
-    return axis
+    mean = predicted.mean(0, keepdims=True)  # of each row
+    percent = bool((predicted > 0).all())  # a fraction of a negative number turns the curve over
+    changes, unit = (100 * (predicted / mean - 1), " %") if percent else (predicted - mean, "")
+    places = numpy.arange(len(values)) if ticks else numpy.asarray(values, float)
+    words, captions = ticks or [digits(value) for value in values], []
+    if groups is None:
+        axes.plot(places, changes[:, :30], color=COLORS["grey"], linewidth=0.6, alpha=0.4)
+    for number, (label, rows) in enumerate((groups or {name: slice(None)}).items()):
+        line = changes[:, rows].mean(1)
+        looks = {"linestyle": DASHES[number % 4], "marker": "o", "markersize": 4}
+        axes.plot(places, line, label=f"{label} ({numpy.count_nonzero(rows)})", **looks)
+        captions.append(
+            f"{label}: highest at {words[line.argmax()]} ({line.max():+.3g}{unit} against the "
+            f"mean), lowest at {words[line.argmin()]} ({line.min():+.3g}{unit})"
+        )
+    if groups:
+        axes.margins(y=0.25)
+        axes.legend(loc="upper center", ncols=3)
+    if ticks:
+        axes.set_xticks(places, list(ticks))
+    axes.set(xlabel=name, ylabel=f"change of the prediction{',' * percent}{unit}")
+    return sentence(*captions, *["the thin lines are single rows"] * (groups is None))
+
+
+def partial_dependence(
+    learn: Any, frame: DataFrame, *, columns: Sequence[str] | None = None,
+    column: str | None = None, by: str = NOTHING, words: Words | None = None,
+) -> Explorer:  # fmt: skip
+    """Set one column of many rows to one value after the other, and watch the mean prediction.
+
+    Choose the column, and another one that tells groups of rows apart: where their lines run
+    differently, the effect depends on it. What was predicted once is kept.
+
+    Args:
+        learn: a learner whose data is what ``ck.table`` returned.
+        frame: a DataFrame with the columns of the model; 200 of its rows are drawn.
+        columns: those that can be chosen; None for all of the model.
+        column: the one to begin with; None for the first.
+        by: a column with two to six different values, whose rows get a line each.
+        words: {column: {value: what is written in its stead}}.
+
+    Raises:
+        CourseError: the model or the frame has no such column.
+    """
+    columns, words = _columns(learn, frame, columns), words or {}
+    few = frame.sample(min(ROWS, len(frame)), random_state=0)
+    known: dict[str, tuple[list[Any], numpy.ndarray]] = {}
+
+    def draw(axes: Axes, column: str, by: str) -> str:
+        if column not in known:
+            values = typical_values(learn, few, column)
+            known[column] = values, predict_with(learn, few, column, values)
+        values, predicted = known[column]
+        ticks, groups, texts = None, None, words.get(column, {})
+        if texts or column in learn.data.categories:
+            ticks = [_text(value, texts) for value in values]
+        if by != NOTHING:
+            marks, texts = few[by].map(_plain), words.get(by, {})
+            each = sorted(marks.unique(), key=lambda mark: (mark == GAP, mark))
+            groups = {f"{by} {_text(mark, texts)}": (marks == mark).to_numpy() for mark in each}
+        how = {"name": column, "ticks": ticks, "groups": groups}
+        return show_partial_dependence.draw(axes, predicted, values, **how)
+
+    apart = [one for one in columns if 2 <= few[one].nunique(dropna=False) <= GROUPS]
+    controls = {
+        "column": Control(column or columns[0], columns),
+        "by": Control(by, [NOTHING, *apart], label="a line for each"),
+    }
+    panels = show_partial_dependence.panels
+    return Explorer("partial_dependence", draw, controls, panels=panels)
+
+
+def typical_values(learn: Any, frame: DataFrame, column: str) -> list[Any]:
+    """Choose up to twelve values of a column: the most frequent ones, or nine even quantiles.
+
+    Of a category that is the same in all rows, the values that the model knows.
+    """
+    if column in learn.data.categories:
+        known, counts = _categories(learn, frame, column), frame[column].value_counts(dropna=False)
+        common = [*map(_plain, counts.index[:VALUES])] if len(counts) > 1 else known[:VALUES]
+        return [value for value in known if value in common]
+    values = _numbers(frame, column)
+    if len(values) > VALUES:
+        quantiles = frame[column].astype(float).quantile(numpy.linspace(0.02, 0.98, 9))
+        values = sorted(set(quantiles))
+    return [int(value) if value.is_integer() else value for value in values]

@@ -430,9 +430,9 @@ ck.show_sweep(sweep);
 # are in balance. Take a point before it, where the loss still falls steeply. The suggestion is a
 # tenth of the rate at the lowest point.
 #
-# Which rate would *you* take? Click on the curve there: what does the loss do at that rate, and how far
-# are you from the suggestion? Then find the rate at which the loss begins to climb. (The slider does
-# the same with the arrow keys; without either, `ck.explore.sweep(sweep, rate=0.1)`.)
+# Which rate would *you* take? Move the slider there, with the mouse or the arrow keys: what does the loss
+# do at that rate, and how far are you from the suggestion? Then find the rate at which the loss begins to
+# climb. (Without a slider, `ck.explore.sweep(sweep, rate=0.1)`.)
 
 # %%
 ck.explore.sweep(sweep)

@@ -317,7 +317,7 @@ print(pd.Series(baseline).round(4).to_string())
 # `threshold=0.3` into the call and run the cell again.)
 
 # %%
-ck.explore.threshold(predictions, classes, threshold=0.5)
+ck.explore.threshold(predictions, classes, f2, threshold=0.5)
 
 # %% [markdown]
 # Every label has a threshold that would suit it best, and one number for all is a compromise between

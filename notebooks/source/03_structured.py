@@ -716,14 +716,14 @@ if has_truth:
 few = valid_rows[valid_rows.DayOfWeek < 7]  # hardly any shop opens on Sundays
 few = few.sample(min(300, len(few)), random_state=0)
 open_days = list(range(1, 7))
-effect = ck.what_if(learn, few, "DayOfWeek", open_days)
+effect = ck.predict_with(learn, few, "DayOfWeek", open_days)
 ck.show_partial_dependence(effect, open_days, name="DayOfWeek", ticks=days[:6]);
 # %%
 by_hand = [data.real(learn.predict(data.encode(few.assign(Promo=on))).scores) for on in (0, 1)]
-promotion = ck.what_if(learn, few, "Promo", [0, 1])
+promotion = ck.predict_with(learn, few, "Promo", [0, 1])
 assert np.allclose(by_hand, promotion)
 print(f"a promotion adds {promotion[1].mean() / promotion[0].mean() - 1:.0%}")
-rain = ck.what_if(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
+rain = ck.predict_with(learn, few, "Precipitationmm", [0, 2, 5, 10, 15])
 ck.show_partial_dependence(rain, [0, 2, 5, 10, 15], name="rain, millimetres");
 # %% [markdown]
 # Which other effects has it found? Predict for each: temperature, the months since the rival opened,
@@ -976,8 +976,8 @@ kept = learn.save(PATH.parent.parent / "models" / "lesson3.safetensors")
 fresh = new_learner(data, 99)
 fresh.load(kept)
 day = future[(future.Store == future.Store.iloc[0])].head(1)
-with_and_without = ck.what_if(fresh, day, "Promo", [0, 1])[:, 0]
-assert np.allclose(with_and_without, ck.what_if(learn, day, "Promo", [0, 1])[:, 0])
+with_and_without = ck.predict_with(fresh, day, "Promo", [0, 1])[:, 0]
+assert np.allclose(with_and_without, ck.predict_with(learn, day, "Promo", [0, 1])[:, 0])
 print(f"without: {with_and_without[0]:,.0f}, with a promotion: {with_and_without[1]:,.0f}")
 
 # %% [markdown]

@@ -389,13 +389,18 @@ for text in ("The acting", "There is nothing", "The ending was", "My brother cal
 
 
 # %%
+def sharpen(p, temperature):
+    p = p.cpu() ** (1 / temperature)
+    p[: vocabulary.stoi["<start>"] + 1] = 0  # no unknown word, no padding, no new review
+    return p / p.sum()
+
+
 def go_on(text, words=40, temperature=0.8, seed=0):
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     numbers = vocabulary.encode(text)
     for _ in range(words):
-        shares = next_words(numbers).cpu() ** (1 / temperature)
-        shares[: vocabulary.stoi["<start>"] + 1] = 0  # no unknown word, no padding, no new review
-        numbers.append(torch.multinomial(shares, 1, generator=dice).item())
+        p = sharpen(next_words(numbers), temperature)
+        numbers.append(torch.multinomial(p, 1, generator=rng).item())
     return vocabulary.decode(numbers)
 
 
@@ -408,7 +413,7 @@ print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
 # (Without buttons, change `text=` in the call below and run the cell again.)
 
 # %%
-ck.explore.next_words(next_words, vocabulary, text="There is nothing")
+ck.explore.next_words(next_words, vocabulary, sharpen, text="There is nothing")
 
 # %% [markdown]
 # Nobody told it what a sentence is. It learned grammar, phrases and what goes with what, because all
@@ -688,7 +693,7 @@ def contributions(text, learner=learn):
 
 
 mixed = "The opening was hopelessly dull, but the ending was superb and took my breath away."
-ck.show_tokens(*contributions(mixed), title="gradient times input: blue speaks for a good film");
+ck.show_text(*contributions(mixed), title="gradient times input: blue speaks for a good film");
 
 # %% [markdown]
 # **Leave one out.** A second way, slower and easier to believe: remove one word, and see how much the
@@ -707,7 +712,7 @@ def without_each(text, learner=learn):
     return [vocabulary.itos[number] for number in ids[0].tolist()], difference.cpu()
 
 
-ck.show_tokens(*without_each(mixed), title="leave one out: blue speaks for a good film");
+ck.show_text(*without_each(mixed), title="leave one out: blue speaks for a good film");
 
 # %% [markdown]
 # Do the two agree? They ask different questions, so they need not; where both point at a word, you may
@@ -796,7 +801,7 @@ for row in worst:
 # %%
 hardest = forward.losses.argsort(descending=True).tolist()
 short = next(data.test.filenames[row] for row in hardest if len(texts[data.test.filenames[row]]) < 900)
-ck.show_tokens(*contributions(texts[short]), title=short);
+ck.show_text(*contributions(texts[short]), title=short);
 
 # %% [markdown]
 # Read them in full before you blame the model. Would you have known?

@@ -778,17 +778,22 @@ print(*[f"{data.items[code]}: {genre[data.items[code]]}" for code in five.tolist
 
 
 # %%
-def recommend(stars, count=10):
-    w = new_rater(model, five, torch.tensor(stars), noise)
+def expected(codes, stars):  # -> the stars that this rater would give, for every code
+    codes, stars = torch.as_tensor(codes, dtype=torch.long), torch.as_tensor(stars)
+    w = new_rater(model, codes, stars, noise)
     with torch.no_grad():
-        items = torch.arange(1, len(data.items))
+        items = torch.arange(len(data.items))
         start = model(torch.zeros_like(items), items)
         scores = ((start - 0.5) / (5.5 - start)).log() + w[0]
-        scores = scores + model.item_factors.weight[items] @ w[1:]
-    scores[five - 1] = -torch.inf  # these you have seen
-    best = scores.topk(count)
-    stars = (0.5 + 5 * best.values.sigmoid()).tolist()
-    return [(short(data.items[row + 1]), star) for row, star in zip(best.indices.tolist(), stars)]
+        return 0.5 + 5 * (scores + model.item_factors.weight @ w[1:]).sigmoid()
+
+
+# %%
+def recommend(stars, count=10):
+    found = expected(five, stars)
+    found[five], found[0] = -torch.inf, -torch.inf  # these you have seen; 0 is no film
+    best = found.topk(count)
+    return [(short(data.items[c]), s) for s, c in zip(best.values.tolist(), best.indices.tolist())]
 
 
 # %%
@@ -797,19 +802,14 @@ for film, expected_stars in recommend(yours, 3):
     print(f"{expected_stars:.2f}  {film}")
 
 # %% [markdown]
-# Now with sliders, ten films, and with a reason for each: the one of your ratings that speaks most for
-# it. The regression is the same. The orange mark is what the mean rater would give. First guess: if you
+# Now with sliders, ten films, and with a reason for each: the one of your ratings without which it would
+# lose most stars. The orange mark is what the mean rater would give. First guess: if you
 # turn a single film from five stars to one, how many of the ten will change? Then choose films that you
 # like, by typing into the fields. (Without sliders, change `stars=` and `films=`.)
 
 # %%
-famous = torch.as_tensor(np.argsort(-data.counts[1:], kind="stable") + 1)  # the busiest film first
-with torch.no_grad():
-    usual = model(torch.zeros_like(famous), famous)
-    numbers = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
-tastes = model.item_factors.weight[famous], usual, [data.items[code] for code in famous], numbers
 these = [data.items[code] for code in five]
-ck.explore.recommend(*tastes, noise=noise, films=these, stars=yours)
+ck.explore.recommend(expected, data.items, counts=data.counts, films=these, stars=yours)
 
 # %% [markdown]
 # And the opposite taste (there is a button for it)? How many of the ten will be in both lists? How many

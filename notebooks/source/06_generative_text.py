@@ -978,16 +978,17 @@ for name, choose in (("greedy", greedy), ("drawn", draw)):
 
 
 # %%
-def sampler(temperature=1.0, top_k=None, nucleus=None):
-    def choose(scores):
-        p, order = (scores / temperature).softmax(0).sort(descending=True)
-        if top_k:
-            p[top_k:] = 0
-        if nucleus:
-            p[p.cumsum(0) - p >= nucleus] = 0
-        return order[torch.multinomial(p, 1)]
+def filtered(scores, temperature=1.0, top_k=0, nucleus=1.0):  # -> probabilities to draw from
+    p, order = (scores / temperature).softmax(0).sort(descending=True)
+    if top_k:
+        p[top_k:] = 0
+    if nucleus < 1:
+        p[p.cumsum(0) - p >= nucleus] = 0
+    return torch.zeros_like(p).scatter(0, order, p / p.sum())  # back in their places
 
-    return choose
+
+def sampler(**filters):
+    return lambda scores: torch.multinomial(filtered(scores, **filters), 1)
 
 
 # %% [markdown]
@@ -995,18 +996,20 @@ def sampler(temperature=1.0, top_k=None, nucleus=None):
 
 
 # %%
-def scores_after(text):  # -> (size,)
+def scores_after(numbers):  # -> (size,)
     deep.model.eval()  # forgets what it has read before
     with torch.no_grad():
-        return deep.model(torch.tensor([vocabulary.encode(text)]).to(device()))[0, -1].cpu()
+        scores = deep.model(torch.tensor([numbers]).to(device()))[0, -1].cpu()
+    scores[vocabulary.unknown] = -float("inf")  # is never written
+    return scores
 
 
-scores = scores_after(start)
+scores = scores_after(vocabulary.encode(start))
 top = scores.topk(12)
 print("              ", *(f"{characters[n]!r:>5}" for n in top.indices))
 for t in (0.3, 0.7, 1.0, 1.5):
-    shares = (scores / t).softmax(0)[top.indices]
-    print(f"temperature {t:3}", *(f"{share:5.2f}" for share in shares))
+    p = filtered(scores, temperature=t)[top.indices]
+    print(f"temperature {t:3}", *(f"{value:5.2f}" for value in p))
 
 # %%
 p = scores.softmax(0).sort(descending=True).values
@@ -1024,16 +1027,16 @@ for share in (0.5, 0.8, 0.95):
 # buttons, change the numbers in the call, `top_k=3` say, and run the cell again.)
 
 # %%
-ck.explore.generate(scores_after, characters, start=start, temperature=0.8)
+ck.explore.generate(scores_after, vocabulary, filtered, text=start, temperature=0.8)
 
 # %% [markdown]
 # Five ways side by side, all from the same seed. Could you tell them apart without their titles?
 
 # %%
 ways = {
-    "temperature 0.5": sampler(0.5),
-    "temperature 1": sampler(1.0),
-    "temperature 1.5": sampler(1.5),
+    "temperature 0.5": sampler(temperature=0.5),
+    "temperature 1": sampler(temperature=1.0),
+    "temperature 1.5": sampler(temperature=1.5),
     "top-k 3": sampler(top_k=3),
     "nucleus 0.8": sampler(nucleus=0.8),
 }
@@ -1097,7 +1100,7 @@ def letters_again(model, start, choose):
 
 
 ck.seed()
-stream(start, letters_again(transformer.model, start, sampler(0.7)), 220)
+stream(start, letters_again(transformer.model, start, sampler(temperature=0.7)), 220)
 
 # %% [markdown]
 # ## 11 · Look inside
@@ -1117,7 +1120,7 @@ with torch.no_grad():
     scores = deep.model(x[None, :-1])[0]
 surprises = F.cross_entropy(scores, x[1:], reduction="none").cpu()
 passage = spell(x[1:])
-ck.show_letters(passage, surprises, label="surprise in nats", middle=0);
+ck.show_text(passage, surprises, title="surprise in nats");
 # %% [markdown]
 # Where do you find the dark ones? Mostly near the beginning of words; a few stand where a word takes
 # another turn than expected. Over the first 20,000 characters of the validation part:
@@ -1204,7 +1207,9 @@ assert np.allclose(correlations(fact, units), np.corrcoef(fact, units.T)[0, 1:],
 # %%
 _, unit, name = max(one for one in found.values() if one[2] != "place in the word")
 print(f"unit {unit}, chosen for: {name}")
-ck.explore.hidden_unit(reading, units, unit=unit, place=half + 500, length=700, facts=what)
+known = {name: correlations(fact, units) for name, fact in what.items()}
+start_at = {"unit": unit, "place": half + 500, "length": 700}
+ck.explore.hidden_unit(reading, units, **start_at, correlations=known)
 
 # %% [markdown]
 # Does the colour change where the fact does? Nobody told the network to keep count of it; it made the

@@ -204,13 +204,14 @@ assert touched.any(0).sum() == receptive_field([(3, 2)] * 3)
 # sliders: change the numbers in the call and run the cell again.)
 
 # %%
-ck.explore.receptive_field(data.train.inputs[places[2]], kernel=3, stride=2, depth=4)
+picture = data.train.inputs[places[2]]
+ck.explore.receptive_field(receptive_field, picture, kernel=3, stride=2, depth=4)
 
 # %% [markdown]
 # With stride 2 four layers see almost the whole picture; with stride 1 four layers see nine dots. Small
 # pieces of an animal say something already; how they stand to each other is seen only by a unit that sees
-# them all, and stride is the cheap way there. What the
-# explorer counts is the same formula, and a test of this course holds it against the measured gradient.
+# them all, and stride is the cheap way there. The explorer counts by the function that you have just
+# held against the measured gradient.
 #
 # ## 3 · The ladder
 #
@@ -395,7 +396,7 @@ print("while training, in what is kept, and for one picture afterwards: equal to
 # %%
 rows = np.linspace(0, data.train.num_examples - 1, 128).astype(int)
 some = torch.as_tensor(np.asarray(data.train.inputs[rows])).permute(0, 3, 1, 2) / 255
-ck.explore.batch_norm(some, data.train.targets[rows], on=False, depth=8, scale=0.5)
+ck.explore.batch_norm(BatchNorm, some, data.train.targets[rows], on=False, depth=8, scale=0.5)
 
 # %% [markdown]
 # Without batch norm the scale of the first weights decides everything: too small, and the later layers say

@@ -275,23 +275,16 @@ def test_a_planted_effect_is_learned():
     assert learn.fit(6, 0.02)[-1]["rmspe"] < 0.1
 
 
-def test_what_if_changes_one_column_only():
+def test_predict_with_changes_one_column_only():
     """A slider that moves something else than what it says."""
     frame, valid = make()
     learn = ck.table_learner(build(frame, valid))
     rows = frame[valid]
-    found = ck.what_if(learn, rows, "kind", ["a", "b"])
+    found = ck.predict_with(learn, rows, "kind", ["a", "b"])
     assert found.shape == (2, valid.sum())
     was_a = (rows.kind == "a").to_numpy()
     plain = learn.data.real(learn.predict().scores)
     np.testing.assert_allclose(found[0][was_a], plain[was_a], rtol=1e-5)
-
-
-def test_an_effect_is_told_in_words(capsys):
-    """A figure that says nothing to whoever cannot see it."""
-    axis = ck.show_partial_dependence(np.array([[1.0, 2.0], [3.0, 6.0]]), [0, 1], name="Promo")
-    assert "highest at 1 (+50.0 %" in capsys.readouterr().out
-    assert axis.get_xlabel() == "Promo"
 
 
 def test_a_frame_is_not_copied_over_and_over():

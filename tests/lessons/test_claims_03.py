@@ -148,10 +148,12 @@ def test_planted_effects_are_read_back(effects, valid, learners, show):
     few = valid[valid.StoreType == "a"].sample(200, random_state=0)
     quiet = few.assign(BeforePromo=0, AfterPromo=0)
     for learn in learners:
-        found = np.log(ck.what_if(learn, few, "DayOfWeek", range(1, 7))).mean(1)
+        found = np.log(ck.predict_with(learn, few, "DayOfWeek", range(1, 7))).mean(1)
         weekday = np.corrcoef(found, effects["weekdays"]["a"][:6])[0, 1]
-        promotion = np.diff(np.log(ck.what_if(learn, quiet, "Promo", [0, 1])), axis=0).mean()
-        rain = np.diff(np.log(ck.what_if(learn, few, "Precipitationmm", [0, 10])), axis=0).mean()
+        promotion = np.diff(np.log(ck.predict_with(learn, quiet, "Promo", [0, 1])), axis=0).mean()
+        rain = np.diff(
+            np.log(ck.predict_with(learn, few, "Precipitationmm", [0, 10])), axis=0
+        ).mean()
         show(weekday=weekday, promotion=promotion, rain=rain)
         assert weekday > 0.8
         assert 0.2 < promotion < 0.4

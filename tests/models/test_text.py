@@ -2,7 +2,6 @@
 
 import copy
 
-import matplotlib.pyplot as plt
 import numpy
 import pytest
 import torch
@@ -315,35 +314,6 @@ def test_gradient_times_input_equals_captum():
 
     expected = InputXGradient(difference).attribute(vectors.detach().requires_grad_())
     torch.testing.assert_close(gradient * vectors, expected, atol=1e-5, rtol=0)
-
-
-# Coloured tokens ----------------------------------------------------------------------------------
-
-
-def test_coloured_tokens(capsys):
-    """Colours that belong to the word beside, or a sentence that says something else."""
-    from matplotlib.colors import to_hex
-
-    axes = ck.show_tokens(["good", "but", "dull"], [0.5, 0.0, -2.0])
-    assert [word.get_text() for word in axes.texts] == ["good", "but", "dull"]
-    boxes = axes.patches
-    assert [round(box.get_alpha() / 0.75, 3) for box in boxes] == [0.25, 0, 1]
-    assert [to_hex(box.get_facecolor()) for box in boxes] == ["#0072b2", "#0072b2", "#e69f00"]
-    starts = [word.get_position()[0] for word in axes.texts]
-    assert starts == [box.get_x() for box in boxes] == [0, 5, 9]
-    assert len(axes.lines) == 1, "only what speaks strongly against is underlined"
-    assert "dull -2, good 0.5" in capsys.readouterr().out
-    many = ck.show_tokens(["word"] * 60, numpy.zeros(60))
-    assert max(word.get_position()[1] for word in many.texts) > 1
-    assert {box.get_alpha() for box in many.patches} == {0}
-    plt.close("all")
-
-
-@pytest.mark.parametrize(("tokens", "values"), [([], []), (["a"], [1, 2])])
-def test_tokens_without_values(tokens, values):
-    """A colour bar of the wrong length that shifts all colours by one word."""
-    with pytest.raises(CourseError, match="do not go together"):
-        ck.show_tokens(tokens, values)
 
 
 def test_vocabulary_prints_its_size():

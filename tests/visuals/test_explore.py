@@ -10,11 +10,6 @@ from tests.visuals import explorers
 ALL = explorers.explorers()
 
 
-def caption(explorer):
-    """Return what is said below the picture, in the old frame and in the new one."""
-    return getattr(explorer, "caption", None) or explorer.sentence
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_a_moved_control_changes_the_picture(name):
     """A slider that is connected to nothing, or dies halfway along."""
@@ -29,20 +24,19 @@ def test_there_and_back_says_the_same(name):
     make, moves = ALL[name]
     explorer = make()
     explorer.redraw()
-    first, start = caption(explorer), dict(explorer.settings)
-    panels = explorer.axes if hasattr(explorer, "axes") else None
-    counts = [len(axes.get_children()) for axes in explorers.each(panels)]
+    first, start = explorer.caption, dict(explorer.settings)
+    counts = [len(axes.get_children()) for axes in explorers.each(explorer.axes)]
     for move in moves:
         known = {key: value for key, value in move.items() if not isinstance(value, tuple | dict)}
         explorer.set(**known)
     explorer.set(**start)
-    assert caption(explorer) == first
-    assert counts == [len(axes.get_children()) for axes in explorers.each(panels)]
+    assert explorer.caption == first
+    assert counts == [len(axes.get_children()) for axes in explorers.each(explorer.axes)]
 
 
 def test_every_explorer_is_driven_and_described():
     """An explorer that no test ever opens, or on which Shift+Tab shows nothing."""
-    assert set(ALL) == set(explore.__all__)
+    assert set(ALL) == {name for name in vars(explore) if not name.startswith("_")}
     assert all(len(getattr(explore, name).__doc__) > 60 for name in ALL)
 
 
@@ -54,7 +48,7 @@ def test_without_widgets_a_picture_and_a_caption_are_left(name, capsys, monkeypa
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     explorer = ALL[name][0]()
     explorer._ipython_display_()
-    assert caption(explorer) in capsys.readouterr().out
+    assert explorer.caption in capsys.readouterr().out
     (data,) = shown
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["text/plain"] == caption(explorer)
+    assert data["text/plain"] == explorer.caption

@@ -33,15 +33,12 @@ def drive(explorer, moves):
     """
     explorer.widget()
 
-    old = hasattr(explorer, "sentence")  # until each explorer stands in the new frame
-
     def shown():
-        view = explorer._view if old else explorer.view
-        said = (view.sentence if old else view.caption).value
+        said = explorer.view.caption.value
         for word in ("could not be drawn", "It stopped"):
             assert word not in said, f"{explorer.name}: {said}"
-        assert explorer.sentence if old else explorer.caption, f"{explorer.name} says nothing"
-        return view.picture.value, said
+        assert explorer.caption, f"{explorer.name} says nothing"
+        return explorer.view.picture.value, said
 
     last = shown()
     for move in moves:
@@ -51,10 +48,7 @@ def drive(explorer, moves):
         assert now != last, f"{explorer.name}: {move} changes nothing"
         last = now
     for button in explorer.buttons:
-        if old:
-            explorer._pressed(explorer.buttons[button])
-        else:
-            explorer.presses[button].click()
+        explorer.presses[button].click()
         shown()
 
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy
+import torch
 
 from coursekit.data.augment import Augment
 from coursekit.visuals import explore
@@ -19,8 +20,14 @@ def _predictions():
     targets = draw.random((60, 4)) < (0.8, 0.3, 0.4, 0.1)
     return SimpleNamespace(
         probabilities=0.6 * targets * draw.random((60, 4)) + 0.4 * draw.random((60, 4)),
-        targets=targets.astype(float),
+        targets=torch.tensor(targets).float(),
     )
+
+
+def f2(chosen, wanted):
+    """F2, averaged over the examples, as the lesson writes it."""
+    hits = (chosen & wanted).sum(1)
+    return (5 * hits / (4 * wanted.sum(1) + chosen.sum(1)).clamp(min=1)).mean().item()
 
 
 EXPLORERS = {
@@ -37,7 +44,7 @@ EXPLORERS = {
         ],
     ),
     "threshold": (
-        lambda: explore.threshold(_predictions(), CLASSES),
+        lambda: explore.threshold(_predictions(), CLASSES, f2),
         [{"threshold": 0.2}, {"threshold": 0.9}, {"threshold": 0.01}],
     ),
 }

@@ -17,11 +17,18 @@ def judge(text):
     return values.sum().sigmoid().item(), tokens, values
 
 
-def shares(numbers):
+def probabilities(numbers):
     """Return probabilities in which the token after the last one is likely."""
     found = torch.full((len(VOCABULARY),), 0.5)
     found[(numbers[-1] + 1) % len(VOCABULARY)] = 5
     return found / found.sum()
+
+
+def sharpen(p, temperature):
+    """Temper probabilities; no unknown word, no padding, no new review."""
+    p = p ** (1 / temperature)
+    p[: VOCABULARY.stoi["<start>"] + 1] = 0
+    return p / p.sum()
 
 
 EXPLORERS = {
@@ -30,7 +37,7 @@ EXPLORERS = {
         [{"text": "The plot was dull."}, {"beside": "The cast was clever, but $dull$."}],
     ),
     "next_words": (
-        lambda: explore.next_words(shares, VOCABULARY, text="The plot"),
+        lambda: explore.next_words(probabilities, VOCABULARY, sharpen, text="The plot"),
         [{"text": "The plot was"}, {"temperature": 0.5}],
     ),
 }

@@ -44,7 +44,16 @@ def _heat():
 
 def _norm():
     torch.manual_seed(0)
-    return explore.batch_norm(torch.rand(64, 3, 16, 16), torch.arange(64) % 4, depth=4)
+    x, y = torch.rand(64, 3, 16, 16), torch.arange(64) % 4
+    return explore.batch_norm(nn.BatchNorm2d, x, y, depth=4)
+
+
+def field(layers):
+    """The receptive field of (kernel, stride) a layer, as the lesson writes it."""
+    field, step = 1, 1
+    for kernel, stride in layers:
+        field, step = field + (kernel - 1) * step, step * stride
+    return field
 
 
 EXPLORERS = {
@@ -53,8 +62,8 @@ EXPLORERS = {
         [{"layer": "0"}, {"target": "dogs"}, {"pooled": True}, {"strength": 0.3}],
     ),
     "receptive_field": (
-        explore.receptive_field,
+        lambda: explore.receptive_field(field, _picture().repeat(2, 0).repeat(2, 1)),
         [{"kernel": 5}, {"stride": 1}, {"depth": 4}, {"dilation": 2}, {"pooling": True}],
     ),
-    "batch_norm": (_norm, [{"on": True}, {"scale": 2.0}, {"depth": 6}, {"rate": 1.0}]),
+    "batch_norm": (_norm, [{"on": True}, {"scale": 2.0}, {"depth": 6}, {"lr": 1.0}]),
 }

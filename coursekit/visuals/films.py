@@ -1,0 +1,140 @@
+"""A new rater: rate five films, get ten, and see which rating speaks for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from coursekit.console import CourseError, nearest
+from coursekit.visuals.embeddings import look_up
+from coursekit.visuals.frame import Control, Explorer
+from coursekit.visuals.style import COLORS, counted, digits, fit_text
+
+ROWS = 5  # films that can be rated
+OFFERED = 400  # titles that a field completes; any other one can be typed
+SEEN = 0.02  # stars by which a rating has to move a film to be named as its reason
+
+
+def recommend(
+    expected: Callable[[Sequence[int], Sequence[float]], Any],
+    titles: Sequence[str | None],
+    *,
+    counts: Sequence[int] | None = None,
+    films: Sequence[str] | None = None,
+    stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0),
+    count: int = 10,
+) -> Explorer:
+    """Rate five films and get ten that you may like, each with the rating that speaks for it most.
+
+    A rating speaks for a film by the stars that the film loses without it, beyond what all films
+    lose on average: a generous rater likes everything, which is no reason.
+
+    Args:
+        expected: function (numbers of the rated films, their stars) that returns the stars expected
+            for each of the N titles (N,); of no ratings at all, those of the mean rater.
+        titles: N names; None is no film.
+        counts: (N,) how often each one was rated: the most frequent are offered while you type.
+        films: up to five titles to begin with; None for the first five.
+        stars: for each of them, 0.5 to 5, or 0 for not seen.
+        count: how many films are recommended.
+
+    Raises:
+        CourseError: there is no film of such a title.
+    """
+    busy = numpy.argsort(-numpy.asarray(range(len(titles), 0, -1) if counts is None else counts))
+    known = [titles[number] for number in busy if titles[number] is not None]
+    numbers = {title: number for number, title in enumerate(titles) if title is not None}
+    films = known[:ROWS] if films is None else list(films)
+    for name in films:
+        if name not in numbers:
+            raise CourseError(
+                f"There is no film {name!r}; films= takes titles." + nearest(name, known)
+            )
+
+    def of(given: dict[str, float]) -> numpy.ndarray:
+        stars = expected([numbers[name] for name in given], list(given.values()))
+        return numpy.asarray(stars.detach().cpu() if hasattr(stars, "detach") else stars, float)
+
+    usual = of({})
+
+    def draw(axes: numpy.ndarray, **settings: Any) -> str:
+        given, unknown = {}, ""
+        for row in range(1, ROWS + 1):
+            text, rating = settings[f"film{row}"], settings[f"stars{row}"]
+            name = look_up(known, text)
+            if name is None and text.strip():
+                unknown += f"There is no film {text!r}.{nearest(text, known)} "
+            elif name is not None and rating:
+                given[name] = rating
+        mine = of(given)
+        lost = [mine - of({n: s for n, s in given.items() if n != name}) for name in given]
+        best = _best(mine, numbers, given)[:count]
+        reasons = []
+        for film in best:
+            moved = [change[film] - change.mean() for change in lost]
+            strongest = int(numpy.argmax(moved)) if moved and max(moved) > SEEN else None
+            name = list(given)[strongest] if strongest is not None else ""
+            reasons.append(
+                f"because you gave {digits(given[name])} to {name}" if name else "liked by most"
+            )
+        _draw_films(axes, [titles[film] for film in best], mine[best], usual[best], reasons)
+        shared = len({*best} & {*_best(usual, numbers, {})[:count]})
+        return (
+            f"{unknown}From {counted(len(given), 'rating')}: first {titles[best[0]]}, "
+            f"{mine[best[0]]:.2f} stars, {reasons[0]}; films shared with the first {count} for the "
+            f"mean rater: {shared}."
+        )
+
+    pairs = [*zip(films, map(float, stars), strict=False), *[("", 0.0)] * ROWS][:ROWS]
+    controls = {}
+    for row, (film, rating) in enumerate(pairs, 1):
+        names = tuple(known[:OFFERED])
+        controls[f"film{row}"] = Control(film, label="film", names=names, width="460px")
+        controls[f"stars{row}"] = Control(rating, (0.0, 5.0, 0.5), label="stars", width="340px")
+    return Explorer(
+        "recommend",
+        draw,
+        controls,
+        panels={"columns": 3, "size": (10.0, 0.9 + 0.34 * count), "widths": [8, 6, 12]},
+        rows=[(f"film{row}", f"stars{row}") for row in range(1, ROWS + 1)],
+        buttons={"the opposite taste": _turn},
+    )
+
+
+def _best(stars: numpy.ndarray, numbers: dict[str, int], given: dict[str, float]) -> list[int]:
+    """Order films by their stars, without those that were rated."""
+    seen = {numbers[name] for name in given}
+    films = [number for number in numbers.values() if number not in seen]
+    return sorted(films, key=lambda number: -stars[number])
+
+
+def _turn(explorer: Explorer) -> None:
+    """Give many stars where few were given; what was not seen stays so."""
+    old = {key: value for key, value in explorer.settings.items() if key.startswith("stars")}
+    explorer.set(**{key: 5.5 - value if value else 0.0 for key, value in old.items()})
+
+
+def _draw_films(
+    axes: numpy.ndarray,
+    names: Sequence[str],
+    stars: numpy.ndarray,
+    usual: numpy.ndarray,
+    reasons: Sequence[str],
+) -> None:
+    left, bars, right = axes
+    rows = numpy.arange(len(names))[::-1]
+    bars.barh(rows, stars, height=0.7, color=COLORS["blue"])
+    mark = {"color": COLORS["orange"], "marker": "|", "s": 180, "linewidths": 3}
+    bars.scatter(usual, rows, label="for the mean rater", **mark)
+    bars.set(xlim=(0, 5.5), ylim=(-0.6, len(names) - 0.4), xlabel="stars expected from you")
+    bars.set_yticks([])
+    bars.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.1)
+    text = {"va": "center", "size": 9}
+    for row, name, value, reason in zip(rows, names, stars, reasons, strict=True):
+        left.text(1, row, fit_text(name, 3.0, size=9, lines=1), ha="right", **text)
+        right.text(0, row, f"{value:.2f}  {fit_text(reason, 4.4, size=9, lines=1)}", **text)
+    for axis in (left, right):
+        axis.set(xlim=(0, 1), ylim=bars.get_ylim())
+        axis.axis("off")
