@@ -98,7 +98,7 @@ def test_it_streams_while_other_cells_run_and_stops():
     cells = [v4.new_code_cell(cell) for cell in cells]
     NotebookClient(v4.new_notebook(cells=cells), timeout=120, kernel_name="python3").execute()
     begun, later, stopped, still = (int(cell.outputs[0].text) for cell in cells)
-    assert begun == 1 < later
+    assert begun < 8 <= later
     assert later <= stopped < 10_000
     assert still == stopped
 
