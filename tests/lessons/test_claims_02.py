@@ -144,20 +144,6 @@ def test_the_network_lies_between_baselines_and_ceiling(
     assert max(*frozen, *tuned["symmetries"]) < ceiling < 1
 
 
-def test_f2_and_bce_by_hand(heads, wanted):
-    """Formulas of the lesson that are almost the library's."""
-    for head in heads:
-        said = head.predict()
-        p, y = said.scores.double().sigmoid(), wanted.double()
-        chosen = said.probabilities > 0.2
-        theirs = fbeta_score(wanted, chosen, beta=2, average="samples", zero_division=0)
-        assert f2(chosen, wanted) == pytest.approx(theirs, abs=1e-5)
-        metric = ck.f_beta(2, threshold=0.2)(said.scores, wanted.float())
-        assert metric == pytest.approx(theirs, abs=1e-5)
-        by_hand = -(y * p.log() + (1 - y) * (1 - p).log()).mean(1)
-        torch.testing.assert_close(said.losses.double(), by_hand, atol=1e-5, rtol=1e-4)
-
-
 def test_the_threshold_is_below_one_half_and_tuning_flatters(heads, wanted, report, show):
     """A lesson on optimism in which there is none to be seen."""
     thresholds, gifts = [], {"one": [], "own": []}
