@@ -15,8 +15,8 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 	exec $(PYTHON) -m jupyterlab --port="$${PORT:-8888}" --log-level=WARN "$$@" \
 	    --LabApp.default_url=/lab/tree/notebooks/01_classification.ipynb
 
-quick: .venv/.ready ## run the unit tests but for what trains, in two minutes
-	@$(PYTEST) -m "not slow" --ignore=tests/lessons --ignore=tests/system
+quick: .venv/.ready ## run the unit tests, in two minutes
+	@$(PYTEST) --ignore=tests/lessons --ignore=tests/system
 
 test: .venv/.ready ## run the tests, 15 minutes (COURSEKIT_TESTS=all: also what it skips; ONLY=claims)
 	@$(PYTEST) $${ONLY:+-m "$$ONLY"}

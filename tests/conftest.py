@@ -32,7 +32,6 @@ FIRST = ("test_colab", "test_editions", "test_browser", "test_notebooks", "test_
 
 def pytest_configure(config):
     """Register the markers."""
-    config.addinivalue_line("markers", "slow: trains for seconds; left out by `make quick`")
     for kind, what in EXTRA.items():
         config.addinivalue_line("markers", f"{kind}: {what}; asked for by COURSEKIT_TESTS={kind}")
 

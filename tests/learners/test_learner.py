@@ -578,7 +578,7 @@ def test_all_layers_frozen_is_said():
         lambda: learner(metric=[ck.accuracy]),
         lambda: learner().fit(1, LR, shedule=ck.cosine),
         lambda: learner().find_lr(step=3),
-        lambda: ck.Batches(*examples(), batch_size=3),
+        lambda: ck.Batches(*examples(), size=3),
     ],
 )
 def test_a_misspelt_keyword_is_an_error(use):
