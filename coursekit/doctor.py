@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import platform
 import re
@@ -37,7 +36,7 @@ class Finding(NamedTuple):
 
 
 class Report(list[Finding]):
-    """The findings of ``doctor()``: a table in a notebook, text elsewhere."""
+    """The findings of ``doctor()``, printed as a table."""
 
     @property
     def problems(self) -> list[Finding]:
@@ -50,18 +49,9 @@ class Report(list[Finding]):
         for what, found, remedy in self:
             lines.append(f"{'!' if remedy else ' '} {what:<{width}}  {found}")
             lines += [f"  {'':<{width}}  -> {remedy}"] if remedy else []
-        return "\n".join([*lines, self._verdict()])
-
-    def _repr_html_(self) -> str:
-        rows = []
-        for finding in self:
-            cells = ("!" if finding.remedy else "", *finding)
-            rows.append("".join(f"<td align=left>{html.escape(cell)}</td>" for cell in cells))
-        return f"<table><tr>{'</tr><tr>'.join(rows)}</tr></table>{self._verdict()}"
-
-    def _verdict(self) -> str:
         count = len(self.problems)
-        return "All is well." if not count else f"{count} to look at, marked by !"
+        lines.append(f"{count} to look at, marked by !" if count else "All is well.")
+        return "\n".join(lines)
 
 
 def doctor() -> Report:

@@ -242,14 +242,6 @@ def test_every_problem_has_its_line():
     )
 
 
-def test_a_table_in_a_notebook():
-    """What is found would be read as HTML, or the remedy be missing in a notebook."""
-    shown = Report([Finding("a", "<1 GB", "rest"), Finding("b", "well")])._repr_html_()
-    assert "<td align=left>&lt;1 GB</td><td align=left>rest</td>" in shown
-    assert shown.count("<tr>") == 2
-    assert shown.endswith("1 to look at, marked by !")
-
-
 def test_it_says_that_trainings_are_lost(monkeypatch):
     """A night of training that nobody knew would be gone."""
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")

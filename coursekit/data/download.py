@@ -33,8 +33,8 @@ class _PassingError(SourceError):
 def download(source: Source, folder: Path, label: str) -> Path:
     """Bring a verified copy of a file into ``folder``.
 
-    What arrived before a cut, a kill or a lost session is kept there and continued. A copy that
-    arrives with a wrong size or sum is deleted and asked for once more.
+    What arrived before a cut, a kill or a lost session is kept there and continued. A copy with a
+    wrong size or sum is deleted. Tries go on as long as they bring something, and twice after that.
 
     Args:
         source: what to download, and how to check it.
@@ -45,46 +45,21 @@ def download(source: Source, folder: Path, label: str) -> Path:
         SourceError: the source cannot serve it.
         OSError: the disk is full or cannot be written.
     """
+    import requests
+    import urllib3
+
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / f"{source.host}-{source.name}".replace(":", "-")
     if archive.exists():  # verified before it got its name
         return archive
     part = archive.with_name(f"{archive.name}.part")
-    for _ in range(2):
-        _complete(source, part, label)
-        if _is_as_published(part, source):
-            os.replace(part, archive)
-            return archive
-        part.unlink()
-    raise SourceError("sent a file of the wrong size or sum, twice")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _is_as_published(path: Path, source: Source) -> bool:
-    """Whether a file has the size and every sum that are known of its source."""
-    with path.open("rb") as file:
-        for name in ("sha256", "md5"):
-            file.seek(0)
-            known = getattr(source, name)
-            if known and hashlib.file_digest(file, name).hexdigest() != known:
-                return False
-        file.seek(0)
-        first = hashlib.md5(file.read(1 << 20)).hexdigest()
-    return source.bytes in (None, _size(path)) and source.md5_first in (None, first)
-
-
-def _complete(source: Source, part: Path, label: str) -> None:
-    """Ask for what ``part`` lacks until it is whole, or until tries bring nothing more."""
-    import requests
-    import urllib3
-
     longest, pauses = _size(part), iter(PAUSES)
     while True:
         try:
-            return _receive(source, part, label)
+            _receive(source, part, label)
+            _check(source, part)
+            os.replace(part, archive)
+            return archive
         except requests.exceptions.SSLError:
             raise SourceError("has a certificate that is not valid") from None
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
@@ -101,6 +76,24 @@ def _complete(source: Source, part: Path, label: str) -> None:
         if pause is None:
             raise SourceError(reason)
         time.sleep(pause)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _check(source: Source, part: Path) -> None:
+    """Delete a file that lacks the size or a sum that are known of its source, and raise."""
+    with part.open("rb") as file:
+        sums = {"md5_first": hashlib.md5(file.read(1 << 20)).hexdigest()}
+        for name in ("md5", "sha256"):
+            if getattr(source, name):
+                file.seek(0)
+                sums[name] = hashlib.file_digest(file, name).hexdigest()
+    wrong = [name for name, found in sums.items() if getattr(source, name) not in (None, found)]
+    if wrong or source.bytes not in (None, _size(part)):
+        part.unlink()
+        raise _PassingError(f"sends a file of the wrong {wrong[0] if wrong else 'size'}")
 
 
 def _receive(source: Source, part: Path, label: str) -> None:

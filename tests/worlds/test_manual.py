@@ -44,12 +44,6 @@ def test_about_a_fifth_of_the_manual_are_copies():
     assert 0.15 < 1 - len(set(parts)) / len(parts) < 0.3
 
 
-def test_nothing_drawn_is_left(text):
-    """Underlines and frames of tables: thousands of characters that teach nothing."""
-    assert not [line for line in text.split("\n") if manual.DRAWN.fullmatch(line)]
-    assert "\n\n\n" not in text
-
-
 def test_a_python_without_its_manual_gives_a_text_too(monkeypatch, tmp_path):
     """Systems that leave pydoc_data out."""
     monkeypatch.setitem(sys.modules, "pydoc_data", None)

@@ -91,14 +91,3 @@ def test_truth_explains_every_sale(folder, tables):
     assert truth["mood"].std() == pytest.approx(effects["mood"], rel=0.15)
     test = pd.read_csv(folder / "truth" / "test.csv")
     assert (test.Id == tables["test"].Id).all()
-
-
-def test_easter_and_the_day_of_repentance():
-    """Holidays that fall on the wrong day."""
-    assert [str(stores.easter(y)) for y in (2013, 2014, 2015)] == [
-        "2013-03-31",
-        "2014-04-20",
-        "2015-04-05",
-    ]
-    found = [str(day) for y in (2013, 2014) for s, day, _ in stores._holidays(y) if s == "SN"]
-    assert {"2013-11-20", "2014-11-19"} < set(found)
