@@ -90,33 +90,27 @@ except ModuleNotFoundError:  # on Colab and Kaggle: fetch the course
 %load_ext coursekit"""
 
 
-def readmes(root: Path) -> dict[Path, tuple[str, str]]:
-    """{README: (its text, its text with the addresses of today)}.
+def readmes(root: Path) -> dict[Path, str]:
+    """{README: its text with the addresses of today}, where that is not what it says.
 
     A badge stands between ``<!-- badges:01_name -->`` and ``<!-- /badges -->``, and the first cell,
     to be pasted into any notebook, between ``<!-- set-up -->`` and ``<!-- /set-up -->``.
     """
-    cell = f"\n```python\n{set_up(root)}\n```\n"
-
-    def today(text: str) -> str:
-        text = re.sub(
-            r"(?s)(<!-- set-up -->).*?(<!-- /set-up -->)", lambda m: f"{m[1]}{cell}{m[2]}", text
-        )
-        text = re.sub(
-            r"(?s)(<!-- badges:(\S+) -->).*?(<!-- /badges -->)",
-            lambda m: f"{m[1]}{badges(root, m[2])}{m[3]}",
-            text,
-        )
-        return re.sub(r"(git\+https://github\.com/)\S+", rf"\g<1>{'@'.join(address(root))}", text)
-
-    texts = {file: file.read_text("utf-8") for file in sorted(root.glob("README*.md"))}
-    return {file: (text, today(text)) for file, text in texts.items()}
-
-
-def _write_readmes(root: Path) -> None:
-    for file, (text, right) in readmes(root).items():
-        if text != right:
-            file.write_text(right, "utf-8", newline="\n")
+    filled = {
+        r"(<!-- set-up -->).*?(<!-- /set-up -->)": lambda _: f"\n```python\n{set_up(root)}\n```\n",
+        r"(<!-- badges:\S+ -->).*?(<!-- /badges -->)": lambda mark: badges(
+            root, mark[12:-4].strip()
+        ),
+        r"(git\+https://github\.com/)\S+()": lambda _: "@".join(address(root)),
+    }
+    found = {}
+    for file in sorted(root.glob("README*.md")):
+        text = before = file.read_text("utf-8")
+        for pattern, content in filled.items():
+            text = re.sub(f"(?s){pattern}", lambda m, c=content: f"{m[1]}{c(m[1])}{m[2]}", text)
+        if text != before:
+            found[file] = text
+    return found
 
 
 # From the source to cells ---------------------------------------------------------------------
@@ -339,8 +333,7 @@ def stale(root: Path, read_lessons: dict[Path, list[Cell]]) -> dict[Path, str]:
     found = {target(one): state(target(one), stamp(cells)) for one, cells in read_lessons.items()}
     for file in (root / "notebooks").glob("[0-9]*.ipynb"):
         found.setdefault(file, "no source; remove it")
-    for file, (text, right) in readmes(root).items():
-        found[file] = "addresses are old" if text != right else None
+    found |= dict.fromkeys(readmes(root), "addresses are old")
     return {file: reason for file, reason in found.items() if reason}
 
 
@@ -370,7 +363,6 @@ def move(root: Path, repository: str, branch: str) -> None:
         for cell, new in zip(cells, moved, strict=True):
             cell["source"] = new.source
         store(target(source), cells, stamp(moved))
-    _write_readmes(root)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -384,11 +376,6 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         "--address", nargs=2, metavar=("OWNER/NAME", "BRANCH"), help="move the course there"
     )
     asked = parser.parse_args(arguments)
-    if asked.address:
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+ [\w./-]+", " ".join(asked.address)):
-            parser.error("give the repository as owner/name and a branch, such as ada/course main.")
-        move(root, *asked.address)
-        return 0
     try:
         known = {source: read(source, root) for source in lessons(root)}
         old = stale(root, known)
@@ -397,20 +384,24 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 print(f"{file.relative_to(root)}: {reason}.")
             print("`make notebooks` builds what is stale." if old else "Everything is built.")
             return int(bool(old))
-        chosen = [
-            source
-            for source in known
-            if source.stem.startswith(tuple(asked.names))
-            or (not asked.names and target(source) in old)
-        ]
-        if asked.names and not chosen:
-            parser.error(f"no lesson is named {', '.join(asked.names)}.")
+        if asked.address:
+            if not re.fullmatch(r"[\w.-]+/[\w.-]+ [\w./-]+", " ".join(asked.address)):
+                parser.error("give owner/name of the repository and a branch: ada/course main.")
+            move(root, *asked.address)
+            chosen = []
+        elif asked.names:
+            chosen = [source for source in known if source.stem.startswith(tuple(asked.names))]
+            if not chosen:
+                parser.error(f"no lesson is named {', '.join(asked.names)}.")
+        else:
+            chosen = [source for source in known if target(source) in old]
         for source in chosen:
             build(source, known[source])
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
-    _write_readmes(root)
+    for file, text in readmes(root).items():
+        file.write_text(text, "utf-8", newline="\n")
     return 0
 
 
