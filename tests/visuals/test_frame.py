@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import threading
 
 import matplotlib.pyplot as plt
 import pytest
@@ -230,23 +229,3 @@ def test_steps_are_played_until_they_end_fail_or_are_stopped():
 
     asyncio.run(play())
     assert "It stopped (ValueError: out of letters)" in explorer.view.caption.value
-
-
-def test_a_cell_prints_and_a_slider_moves_at_once(capsys):
-    """A row of a training's table that ends below the picture of another thread."""
-    drawing, printed = threading.Event(), threading.Event()
-
-    def draw(axes):
-        drawing.set()
-        printed.wait(10)
-        return "the caption"
-
-    explorer = made(draw, {})
-    mover = threading.Thread(target=explorer.redraw)
-    mover.start()
-    drawing.wait(10)
-    print("a row of a table")
-    printed.set()
-    mover.join()
-    assert explorer.caption == "the caption"
-    assert capsys.readouterr().out == "a row of a table\n"
