@@ -40,9 +40,9 @@ class Gradients:
     """
 
     def __init__(self, model: torch.nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
-        modules, self._outputs = dict(model.named_modules()), {}
-        # or a frozen body would give no gradients
-        x = x.detach().clone().requires_grad_(True)
+        modules = dict(model.named_modules())
+        self._outputs: dict[str, torch.Tensor] = {}
+        x = x.detach().clone().requires_grad_(True)  # or a frozen body would give no gradients
         with contextlib.ExitStack() as stack:
             stack.enter_context(eval_mode(model))
             stack.enter_context(torch.enable_grad())
@@ -112,7 +112,7 @@ def heat_map(
 
 def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
     """Enlarge maps (B, h, w) smoothly to (B, height, width); ``size``: one side, or both."""
-    size = (size, size) if isinstance(size, int) else tuple(size)
+    size = (size, size) if isinstance(size, int) else size
     how: Any = {"mode": "bilinear", "align_corners": False}
     return torch.nn.functional.interpolate(maps[:, None].float(), size, **how)[:, 0]
 
@@ -311,7 +311,7 @@ def grad_cam(
     ) -> str:
         (pixels, gradients), number = look(file), classes.index(target)
         found = heat(file, number, pooled)[layer][0].cpu()
-        how = {"layer": layer, "strength": strength}
+        how: Any = {"layer": layer, "strength": strength}
         chances = gradients.probabilities[0]
         return _draw_looking(axes, pixels, chances, classes, number, found, **how)
 

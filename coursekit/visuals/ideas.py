@@ -168,7 +168,7 @@ def descent(
 
 # A kernel -------------------------------------------------------------------------------------
 
-KERNELS = {
+KERNELS: dict[str, list[list[float]]] = {
     "upright edges": [[-1, 0, 1]] * 3,
     "level edges": [[-1, -1, -1], [0, 0, 0], [1, 1, 1]],
     "blur": [[1 / 9] * 3] * 3,
@@ -227,7 +227,7 @@ def _numbers(axis: Axes, values: ArrayLike, *, grey: tuple[float, float] | None 
     for row, column in numpy.ndindex(values.shape):
         color = image.cmap(image.norm(values[row, column]))[:3]
         size = min(12, 50 / max(values.shape))
-        write_on(axis, column, row, digits(values[row, column]), color, size=size)
+        write_on(axis, column, row, digits(float(values[row, column])), color, size=size)
 
 
 def _entitle(axes: Sequence[Axes], titles: Sequence[str]) -> None:
@@ -261,7 +261,7 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
         )
     products = window * kernel
     axes[0].imshow(grey)
-    box = {"fill": False, "edgecolor": COLORS["red"], "linewidth": 2}
+    box: Any = {"fill": False, "edgecolor": COLORS["red"], "linewidth": 2}
     axes[0].add_patch(Rectangle((column - 0.5, row - 0.5), wide, tall, **box))
     _numbers(axes[1], window, grey=(grey.min(), grey.max()))
     _numbers(axes[2], kernel)
@@ -312,7 +312,7 @@ def kernel(
 
 # Sums of ReLUs --------------------------------------------------------------------------------
 
-CURVES = {
+CURVES: dict[str, Function] = {
     "sine": numpy.sin,
     "step": lambda x: numpy.tanh(6 * x),
     "valley": lambda x: numpy.abs(x) - 1,

@@ -212,7 +212,7 @@ def show_batch(batches: Iterable, classes: Sequence[str], count: int = 12) -> nu
     def names(target: numpy.ndarray) -> list[str]:
         if target.ndim == 0:
             return [str(classes[int(target)])]
-        return [str(classes[place]) for place in numpy.flatnonzero(target)] or ["no class"]
+        return [str(classes[place]) for place in target.nonzero()[0].tolist()] or ["no class"]
 
     x, y = next(iter(batches))
     labels = [["no label"]] * len(x) if y is None else [names(row) for row in y.cpu().numpy()]

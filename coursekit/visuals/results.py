@@ -191,8 +191,8 @@ class Results:
         for row, column in zip(*numpy.nonzero(counts + (len(counts) <= 10)), strict=True):
             color = image.cmap(image.norm(rates[row, column]))[:3]
             write_on(axis, column, row, f"{counts[row, column]:,}", color, size=large)
-        room = {"inches": 1.2 if few else 2.4, "lines": 2 if few else 1}
-        names = [fit_text(name, size=9, **room) for name in self.classes]
+        room, lines = (1.2, 2) if few else (2.4, 1)
+        names = [fit_text(name, room, size=9, lines=lines) for name in self.classes]
         axis.set_xticks(range(len(names)), names, rotation=0 if few else 90)
         axis.set_yticks(range(len(names)), names)
         axis.tick_params(length=0, labelsize=10 if len(names) <= 10 else 9)
@@ -257,7 +257,7 @@ class Cleaner(Explorer):
                 "These results know no names of files, so nothing can be written down; make them "
                 "by ck.results(learn)."
             )
-        self.results, self.corrections = results, corrections
+        self.results, self.corrections, self.names = results, corrections, results.names
         self.rows = results.top_losses(count).tolist()
         self.decided: list[str] = []  # "kept", "dropped" or a class, for each picture behind
         small = [read_picture(results.picture(row)).resize((TILE, TILE)) for row in self.rows]
@@ -307,7 +307,7 @@ class Cleaner(Explorer):
 
     def _decide(self, decision: str, write: Any) -> None:
         if self.row is not None:
-            write(self.results.names[self.row])  # first: what cannot be written is not decided
+            write(self.names[self.row])  # first: what cannot be written is not decided
             self.decided.append(decision)
         self.set(label=self._proposed())
 
@@ -348,7 +348,7 @@ class Cleaner(Explorer):
         says = f"the network says {results.prediction(row)}, loss {digits(results.losses[row])}"
         draw_picture(near, results.picture(row), f"the label says {truth}\n{says}", lines=1)
         return sentence(
-            f"picture {place + 1} of {len(self.rows)}, {results.names[row]}: the label says "
+            f"picture {place + 1} of {len(self.rows)}, {self.names[row]}: the label says "
             f"{truth}, to which the network gives {chance[results.targets[row]]:.1%}",
             f"the new label would be {label}",
             f"so far {done}",

@@ -61,7 +61,8 @@ def use_style() -> Iterator[None]:
 
     A context manager, and a decorator of functions that draw.
     """
-    from matplotlib import cycler, style
+    from cycler import cycler
+    from matplotlib import style
 
     colors = {"axes.prop_cycle": cycler(color=CYCLE)}
     with DRAWING, style.context(SETTINGS | colors, after_reset=True):
@@ -155,7 +156,8 @@ def fit_text(text: str, inches: float, *, size: float = 10, lines: int = 2) -> s
 
 def width_of(axes: Axes) -> float:
     """Measure the inches that a title may fill without touching the panel beside it."""
-    figure, place = axes.figure, axes.get_subplotspec()
+    figure: Any = axes.figure
+    place = axes.get_subplotspec()
     if place is None or figure.get_layout_engine() is None:
         return axes.get_position(original=True).width * figure.get_figwidth()
     ratios = numpy.array(place.get_gridspec().get_width_ratios(), float)
