@@ -36,8 +36,8 @@ from coursekit.learners.callbacks import KeepHiddenState as KeepHiddenState
 from coursekit.learners.callbacks import LabelSmoothing as LabelSmoothing
 from coursekit.learners.callbacks import Mixup as Mixup
 from coursekit.learners.callbacks import hook_outputs as hook_outputs
+from coursekit.learners.events import Callback as Callback
 from coursekit.learners.history import History as History
-from coursekit.learners.learner import Callback as Callback
 from coursekit.learners.learner import Learner as Learner
 from coursekit.learners.learner import Predictions as Predictions
 from coursekit.learners.losses import Loss as Loss

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import dis
 import functools
 import hashlib
 import json
 import os
+import random
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +21,9 @@ import torch
 
 from coursekit import runtime
 from coursekit.console import note, reason
+
+GENERATORS = (torch.Generator, random.Random, numpy.random.Generator, numpy.random.RandomState)
+SHARED = (torch.default_generator, random.random.__self__, numpy.random.rand.__self__)
 
 # Writing --------------------------------------------------------------------------------------
 
@@ -136,7 +141,8 @@ def digest(*parts: object) -> str:
         str: 32 hexadecimal digits.
 
     Raises:
-        TypeError: an object has no content to compare, such as a generator or an open file.
+        TypeError: an object has no content to compare, such as a generator or an open file, or has
+            another one after each use, such as a generator of random numbers.
     """
     return _digest(parts, {}, []).hex()
 
@@ -181,14 +187,13 @@ def _contents(thing: Any) -> Iterable[Any]:
     if isinstance(thing, types.ModuleType):
         file = None if _installed(thing.__name__) else getattr(thing, "__file__", None)
         return thing.__name__, Path(file).read_bytes() if file else None
+    if isinstance(thing, (type, types.FunctionType)) and _importable(thing):
+        return thing.__module__, thing.__qualname__
     if isinstance(thing, types.FunctionType):
         inside = [cell.cell_contents for cell in thing.__closure__ or ()]
-        inside += [thing.__module__, thing.__qualname__, thing.__defaults__, thing.__kwdefaults__]
-        module = sys.modules.get(thing.__module__)
-        if _installed(thing.__module__) and vars(module) is thing.__globals__:
-            return inside
-        used = {name: thing.__globals__.get(name) for name in _global_names(thing.__code__)}
-        return [*inside, thing.__code__, used]
+        inside += [thing.__qualname__, thing.__defaults__, thing.__kwdefaults__, vars(thing)]
+        names = () if _installed(thing.__module__) else _global_names(thing.__code__)
+        return [*inside, thing.__code__, {name: thing.__globals__.get(name) for name in names}]
     if isinstance(thing, types.CodeType):
         return thing.co_code, thing.co_names, thing.co_varnames, thing.co_consts
     if isinstance(thing, types.MethodType):
@@ -198,14 +203,27 @@ def _contents(thing: Any) -> Iterable[Any]:
     if isinstance(thing, (classmethod, staticmethod, functools._lru_cache_wrapper)):
         return [thing.__wrapped__]
     if isinstance(thing, type):
-        if _installed(thing.__module__):
-            return thing.__module__, thing.__qualname__
         own = {name: value for name, value in vars(thing).items() if _written(name, value)}
         return thing.__qualname__, thing.__bases__, own
-    reduced = thing.__reduce_ex__(4)  # what pickle would be told; nothing is pickled
+    if hasattr(thing, "fingerprint"):  # of Batches: a hash of what it hands out
+        return type(thing), thing.fingerprint()
+    if isinstance(thing, GENERATORS):
+        if any(thing is generator for generator in SHARED):
+            return [type(thing)]
+        raise TypeError("a random generator of its own changes while it is used")
+    reduce = copyreg.dispatch_table.get(type(thing), lambda thing: thing.__reduce_ex__(4))
+    reduced: Any = reduce(thing)  # what pickle would be told; nothing is pickled
     if isinstance(reduced, str):  # the name of a global object, such as a type of numbers
-        return type(thing), reduced
+        return type(thing), getattr(thing, "__module__", None), reduced
     return [type(thing), *(list(p) if isinstance(p, Iterator) else p for p in reduced)]
+
+
+def _importable(thing: Any) -> bool:
+    """Whether a function or class is what its name in an installed module stands for."""
+    found: Any = sys.modules.get(thing.__module__) if _installed(thing.__module__) else None
+    for name in thing.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is thing
 
 
 def _installed(module: str | None) -> bool:
@@ -225,5 +243,7 @@ def _global_names(code: types.CodeType) -> list[str]:
 
 def _written(name: str, value: object) -> bool:
     """Whether an attribute of a class was written in it, and not added by Python."""
-    methods = (types.FunctionType, property, classmethod, staticmethod)
-    return isinstance(value, methods) or not (name.startswith("__") or name == "_abc_impl")
+    if isinstance(value, (types.FunctionType, property, classmethod, staticmethod)):
+        return True
+    added = isinstance(value, (types.GetSetDescriptorType, types.MemberDescriptorType))
+    return not (added or name.startswith("__") or name == "_abc_impl")

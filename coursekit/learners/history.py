@@ -1,39 +1,35 @@
 """The history of a training: a list of plain dicts, one an epoch, that everything else reads."""
 
+from __future__ import annotations
 
-class History(list):
+from typing import Any
+
+
+class History(list[dict[str, Any]]):
     """Rows such as {"epoch": 1, "train_loss": 0.52, "valid_loss": 0.41, "seconds": 3.2}."""
 
-    def __init__(self, rows=()):
-        super().__init__(rows)
-        self._printed = None
-
-    def print_rows(self, columns):
-        """Print the head of the table once, and the rows that were not yet printed."""
-        if self._printed is None:
-            print("  ".join(f"{name.replace('_', ' '):>{_width(name)}}" for name in columns))
-            self._printed = 0
-        for row in self[self._printed :]:
-            print("  ".join(f"{_cell(name, row.get(name)):>{_width(name)}}" for name in columns))
-        self._printed = len(self)
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not self:
             return "History of no epoch"
         columns = list(self[0])
-        head = "  ".join(f"{name.replace('_', ' '):>{_width(name)}}" for name in columns)
-        lines = [
-            "  ".join(f"{_cell(name, row.get(name)):>{_width(name)}}" for name in columns)
-            for row in self
-        ]
-        return "\n".join([head, *lines])
+        return "\n".join([table_head(columns), *(table_row(columns, row) for row in self)])
 
 
-def _width(name):
+def table_head(columns: list[str]) -> str:
+    """Format the names of the columns, aligned with ``table_row``."""
+    return "  ".join(f"{name.replace('_', ' '):>{_width(name)}}" for name in columns)
+
+
+def table_row(columns: list[str], row: dict[str, Any]) -> str:
+    """Format one epoch as a line of the table."""
+    return "  ".join(f"{_cell(name, row.get(name)):>{_width(name)}}" for name in columns)
+
+
+def _width(name: str) -> int:
     return max(7, len(name))
 
 
-def _cell(name, value):
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
     if name == "seconds":

@@ -1,128 +1,102 @@
-"""What makes two fits the same: hashes of model, weights, data, settings and the code in them."""
+"""What makes two fits the same: a hash of each thing that a fit starts from, code included."""
 
-import dataclasses
-import hashlib
-import re
-import types
+from __future__ import annotations
 
-import numpy
+import functools
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import nn
 
-LIBRARIES = ("builtins", "coursekit", "numpy", "torch", "torchvision")  # known by name, not by code
+from coursekit.console import reason
+from coursekit.data.cache import digest
+from coursekit.learners.events import State
+
+ROOMS = ("data", "models", "learners")
+# Attributes of a module that hold its weights, say what others do with it, or follow from them.
+NO_SETTINGS = {"training", "_parameters", "_buffers", "_modules", "_flat_weights"}
+NO_SETTINGS |= {"_flat_weight_refs"}  # of a recurrent layer
 
 
-def describe(model, data, settings, callbacks):
-    """Return {part: hash} of everything that a fit starts from; equal means it may resume.
+def describe(state: State) -> dict[str, str]:
+    """Hash every part of what a fit starts from; where all are equal, it is the same training.
 
-    An edited forward pass, loss, schedule or callback counts as another one, so that no result of
-    the old code is read back for the new.
+    Numbers and arrays count by value, functions and classes of the learner by their code and by
+    the values that it uses; see ``digest``.
+
+    Raises:
+        TypeError: a part holds what cannot be compared between two kernels; the text says which.
     """
-    frozen = [name for name, value in model.named_parameters() if not value.requires_grad]
-    listeners = [(_class(type(one)), _public(one)) for one in callbacks]
-    return {
-        "model": short_hash(repr(model), frozen, _code_of_model(model)),
-        "weights": hash_weights(model),
-        "data": short_hash(_data(data.train), _data(data.valid)),
-        "settings": short_hash(_plain(settings), listeners),
-    }
-
-
-def hash_weights(model):
-    """Return a hash of all weights and buffers of ``model``."""
-    return short_hash(*((name, _plain(value)) for name, value in model.state_dict().items()))
-
-
-def short_hash(*parts):
-    """Return a hash of the text of ``parts``."""
-    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-
-
-def _data(batches):
-    if hasattr(batches, "fingerprint"):
-        changes = [getattr(batches, name, None) for name in ("transform", "augment")]
-        return batches.fingerprint(), _plain(changes)
-    examples = getattr(batches, "dataset", batches)  # of a DataLoader, or a list of batches
-    content = examples if isinstance(examples, list) else _plain(vars(examples))
-    return type(batches).__name__, len(batches), type(examples).__name__, _plain(content)
-
-
-def _code_of_model(model):
-    """Return the code of the layers that the learner wrote, and the plain numbers in all layers."""
-    classes = {type(module) for module in model.modules()}
-    written = sorted((_class(kind) for kind in classes if not _known(kind)), key=repr)
-    return written, [_public(module, (bool, int, float, str)) for module in model.modules()]
-
-
-def _public(thing, kinds=object):
-    return {
-        name: _plain(value)
-        for name, value in vars(thing).items()
-        if isinstance(value, kinds) and not name.startswith("_") and name != "training"
-    }
-
-
-def _known(thing):
-    return (getattr(thing, "__module__", None) or "").split(".")[0] in LIBRARIES
-
-
-def _class(kind):
-    """Return the name of a class and the code of its methods, inherited ones included."""
-    written = [base for base in kind.__mro__ if not _known(base)]
-    methods = [
-        _plain(getattr(thing, "__func__", getattr(thing, "fget", thing)))
-        for base in written
-        for thing in vars(base).values()
-        if callable(thing) or isinstance(thing, (property, classmethod, staticmethod))
+    learner, model = state.learner, state.model
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = [
+        ([names[id(p)] for p in group["params"]], {k: group[k] for k in group if k != "params"})
+        for group in state.optimizer.param_groups
     ]
-    return kind.__qualname__, methods
+    parts = {
+        "model": [_structure(module) for module in model.named_modules()],
+        "weights": _weights(model),
+        "data": (state.data.train, state.data.valid),
+        "loss": learner.loss,
+        "metrics": learner.metrics,
+        "epochs": state.epochs,
+        "schedule": state.schedule,
+        "optimizer": (learner.optimizer, type(state.optimizer), groups),
+        "callbacks": [_callback(callback) for callback in state.callbacks],
+        "precision": (learner.precision.dtype, learner.precision.scaled),
+        "seed": torch.initial_seed(),
+        "course": _course(),
+    }
+    return {name: _hash(name, part) for name, part in parts.items()}
 
 
-def _plain(thing, around=()):
-    """Return what is the same in every kernel, and another where content or code is another.
-
-    Args:
-        thing: anything.
-        around: the functions that ``thing`` was found in; one that calls itself ends there.
-    """
-    if isinstance(thing, numpy.ndarray) and thing.dtype != object:
-        thing = torch.from_numpy(numpy.array(thing))
-    if isinstance(thing, torch.Tensor):
-        content = thing.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return str(thing.dtype), tuple(thing.shape), hashlib.blake2b(content).hexdigest()
-    if isinstance(thing, (list, tuple)):
-        return [_plain(part, around) for part in thing]
-    if isinstance(thing, dict):
-        return {str(key): _plain(value, around) for key, value in thing.items()}
-    function = getattr(thing, "__func__", thing)
-    if isinstance(function, types.FunctionType) and function not in around:
-        return _function(function, (*around, function))
-    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        return type(thing).__name__, _plain(vars(thing), around)
-    if isinstance(thing, nn.Module):
-        return repr(thing), hash_weights(thing), _public(thing)
-    return re.sub(r" at 0x[0-9a-f]+", "", repr(thing))
+def hash_weights(model: nn.Module) -> str:
+    """Hash all weights and buffers of ``model``, and which of them are shared."""
+    return digest(_weights(model))
 
 
-def _function(function, around):
-    """Return name, closure and defaults; of the learner's own, code and what it calls, too."""
-    inside = [cell.cell_contents for cell in function.__closure__ or ()]
-    inside += [function.__defaults__, function.__kwdefaults__]
-    written = None
-    if not _known(function):
-        written = _code(function.__code__)
-        outside = [function.__globals__.get(name) for name in function.__code__.co_names]
-        kinds = (types.FunctionType, bool, int, float, str)
-        inside += [thing for thing in outside if isinstance(thing, kinds)]
-    return function.__qualname__, written, _plain(inside, around)
+def _hash(name: str, part: Any) -> str:
+    try:
+        return digest(part)
+    except Exception as error:  # whatever an object raises that is asked for its content
+        raise TypeError(
+            f"its {name} cannot be compared between kernels ({reason(error)})"
+        ) from error
 
 
-def _code(code):
-    constants = [
-        _code(one) if isinstance(one, types.CodeType) else _in_order(one) for one in code.co_consts
+def _structure(named: tuple[str, nn.Module]) -> tuple[Any, ...]:
+    """Class and settings of a module; hooks without the numbers that torch gives them."""
+    name, module = named
+    settings = {
+        key: list(value.values()) if key.endswith("_hooks") and value else value
+        for key, value in vars(module).items()
+        if key not in NO_SETTINGS and "_hooks_" not in key
+    }
+    return name, type(module), sorted(settings.items())
+
+
+def _weights(model: nn.Module) -> list[tuple[Any, ...]]:
+    """Names and content of parameters and buffers, whether trained, and the first of its kind."""
+    first: dict[int, int] = {}
+    named = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    return [
+        (name, value, value.requires_grad, first.setdefault(id(value), number))
+        for number, (name, value) in enumerate(named)
     ]
-    return code.co_code, code.co_names, constants
 
 
-def _in_order(constant):
-    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+def _callback(callback: Any) -> tuple[Any, ...]:
+    settings = {k: value for k, value in vars(callback).items() if k not in callback.transient}
+    return type(callback), sorted(settings.items())
+
+
+@functools.cache
+def _course() -> str:
+    """Hash of the rooms of the course that a training passes through."""
+    root = Path(__file__).parent.parent
+    files = sorted(file for room in ROOMS for file in (root / room).glob("*.py"))
+    return digest(*(file.read_bytes() for file in files))

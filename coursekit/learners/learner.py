@@ -1,102 +1,32 @@
-"""``State``, ``Callback``, ``Learner``: fit, evaluate, predict; the loop in plain sight."""
+"""``Learner``: the training loop in plain sight, evaluation and prediction."""
+
+from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, note, progress
+from coursekit.console import CourseError, nearest
 from coursekit.learners import schedules
-from coursekit.learners.checkpoints import FitCheckpoints, load_weights, save_weights
+from coursekit.learners.callbacks import CheckLoss, EpochTable, TerminateOnNaN
+from coursekit.learners.checkpoints import Checkpoints, load_weights, save_weights
+from coursekit.learners.events import Callback, State, notifier
 from coursekit.learners.history import History
-from coursekit.learners.lr_finder import sweep
-from coursekit.learners.metrics import check_metric
+from coursekit.learners.lr_finder import RateSweep, Sweep
+from coursekit.learners.metrics import Metric, check_metric
+from coursekit.learners.micro_batches import SINGLE_EXAMPLE, MicroBatches, count, cut
 
-EVENTS = (
-    "fit_start",  # before the first epoch
-    "epoch_start",
-    "batch_ready",  # state.x, state.y may be replaced
-    "loss_ready",  # state.loss may be replaced; state.prediction is there
-    "grads_ready",  # gradients are whole and unscaled: clip here
-    "step_done",  # the optimizer has moved the weights
-    "epoch_done",  # state.row is whole; set state.stop to end the training
-    "fit_done",  # always runs, also after an error
-)
-
-
-ONE_IS_TOO_MUCH = (
-    "The device ran out of memory with a single example; use smaller inputs or a smaller model."
-)
-
-
-@dataclass
-class State:
-    """Where a training stands; handed to every callback.
-
-    Attributes:
-        learner, model, optimizer: what is trained; not to be replaced.
-        epochs, batches: how many epochs, and mini-batches an epoch.
-        epoch, batch, step: finished epochs; finished batches of this epoch; optimizer steps.
-        x, y, prediction, loss: of the mini-batch at hand.
-        accumulate: True keeps the gradients and steps later (gradient accumulation).
-        loss_scale: factor of this batch's gradients in the step.
-        micro_batch_size: most examples of one forward pass, once memory has run out, else None.
-        row: the row of the history in the making.
-        stop: the reason why training ends early, or None.
-    """
-
-    learner: object
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    epochs: int
-    batches: int
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    x: object = None
-    y: object = None
-    prediction: object = None
-    loss: torch.Tensor | None = None
-    accumulate: bool = False
-    loss_scale: float = 1
-    micro_batch_size: int | None = None
-    retry: bool = False
-    row: dict = field(default_factory=dict)
-    history: History = field(default_factory=History)
-    stop: str | None = None
-
-    @property
-    def progress(self):
-        """Return the share of the training that is done, 0 to 1."""
-        return (self.epoch * self.batches + self.batch) / (self.epochs * self.batches)
-
-
-class Callback:
-    """Something that listens to a training: a method named like an event is called with the state.
-
-    Methods that are no event begin with an underscore, so that a misspelt event is an error.
-    """
-
-    def __init_subclass__(cls, **keywords):
-        super().__init_subclass__(**keywords)
-        for name, thing in vars(cls).items():
-            known = name in EVENTS or hasattr(Callback, name)
-            if callable(thing) and not name.startswith("_") and not known:
-                raise CourseError(
-                    f"{cls.__name__}.{name} is no event of a training; the events are "
-                    f"{', '.join(EVENTS)}; begin other methods with an underscore."
-                    + nearest(name, EVENTS)
-                )
-
-    def state_dict(self):
-        """Return tensors by name that a checkpoint must hold for an exact resume."""
-        return {}
-
-    def load_state_dict(self, tensors):
-        """Take back what ``state_dict`` returned."""
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
+    "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
+    "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
+}
 
 
 class Learner:
@@ -111,7 +41,7 @@ class Learner:
         callbacks: listeners to every fit.
         groups: lists of modules, first to last layer, for freezing and for a rate per group; by
             default what ``model.layer_groups()`` returns, or one group.
-        name: folder of the checkpoints, below that of all; by default the class of the model.
+        name: folder of the checkpoints of named fits; by default the class of the model.
 
     Raises:
         CourseError: an argument is not what it should be.
@@ -119,49 +49,52 @@ class Learner:
 
     def __init__(
         self,
-        data,
-        model,
-        loss,
+        data: Any,
+        model: nn.Module,
+        loss: Callable[[Any, Any], torch.Tensor],
         *,
-        metrics=(),
-        optimizer="adamw",
-        callbacks=(),
-        groups=None,
-        name=None,
-    ):
+        metrics: Metric | Sequence[Metric] = (),
+        optimizer: str | Callable[[list[dict[str, Any]]], torch.optim.Optimizer] = "adamw",
+        callbacks: Callback | Sequence[Callback] = (),
+        groups: Sequence[Sequence[nn.Module]] | None = None,
+        name: str | None = None,
+    ) -> None:
         if not isinstance(model, nn.Module):
             raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
-        if not callable(loss):
-            raise CourseError(f"loss={loss!r} cannot be called; use ck.cross_entropy, say.")
+        if not callable(loss) or isinstance(loss, type):
+            raise CourseError(
+                f"loss={loss!r} is no function of scores and targets. Use ck.cross_entropy, or "
+                "call a class of losses first, as in nn.CrossEntropyLoss()."
+            )
         if optimizer not in OPTIMIZERS and not callable(optimizer):
             raise CourseError(
                 f"There is no optimizer {optimizer!r}; use "
                 f"{' or '.join(map(repr, OPTIMIZERS))}.{nearest(optimizer, OPTIMIZERS)}"
             )
-        self.device = runtime.device()
-        self.precision = runtime.precision(self.device)
+        self.device: torch.device = runtime.device()
+        self.precision: runtime.Precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
-        self.model = model.to(self.device)
-        self.metrics = [check_metric(metric) for metric in _listed(metrics)]
-        self.callbacks = _listed(callbacks)
+        self.model: nn.Module = model.to(self.device)
+        self.metrics: list[Metric] = [check_metric(metric) for metric in _listed(metrics)]
+        self.callbacks: list[Callback] = _listed(callbacks)
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
-        self.name = name or type(model).__name__
-        self.history = History()
-        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
+        self.name: str = name or type(model).__name__
+        self.history: History = History()
+        self._scaler = self._new_scaler()
 
     # Training ---------------------------------------------------------------------------------
 
     def fit(
         self,
-        epochs,
-        lr,
+        epochs: int,
+        lr: float | Sequence[float],
         *,
-        schedule=schedules.one_cycle,
-        weight_decay=0.01,
-        callbacks=(),
-        name=None,
-        resume=True,
-    ):
+        schedule: Callable[[float], float] = schedules.one_cycle,
+        weight_decay: float = 0.01,
+        callbacks: Callback | Sequence[Callback] = (),
+        name: str | None = None,
+        resume: bool = True,
+    ) -> History:
         """Train for ``epochs`` epochs and return the history of this fit.
 
         The table shows an epoch a row. A fit with a ``name`` writes a checkpoint after every epoch
@@ -170,7 +103,7 @@ class Learner:
         nothing.
 
         Args:
-            epochs: times that all training examples are seen.
+            epochs: times that all training examples are seen; 1 under ``COURSEKIT_QUICK=1``.
             lr: learning rate; one number, or one for each layer group.
             schedule: function from progress (0 to 1) to a factor of the rate, such as
                 ``ck.one_cycle``, ``ck.cosine``, ``ck.CosineRestarts(3)`` or ``ck.constant``.
@@ -182,133 +115,142 @@ class Learner:
         Raises:
             CourseError: a number is out of range, or nothing can be trained.
         """
-        model, data = self.model_and_data()
-        epochs = self._check_fit(epochs, lr, schedule, data)
-        optimizer, rates = self._make_optimizer(model, lr, weight_decay)
-        state = State(self, model, optimizer, epochs, len(data.train))
-        listeners = self._listeners([*self.callbacks, *_listed(callbacks)])
-        settings = [epochs, rates, schedule, weight_decay, self.optimizer, self.loss, self.metrics]
-        checkpoints = FitCheckpoints(self, state, listeners["all"], name, resume)
+        own = [*self.callbacks, *_listed(callbacks)]
+        state = self._start(epochs, lr, schedule, weight_decay, own)
+        if runtime.quick():
+            state.epochs = 1
+        checkpoints = [] if name is None else [Checkpoints(name, resume)]
         self.history = state.history
-        try:
-            self._notify(listeners, "fit_start", state)
-            checkpoints.read_back(data, settings)
-            state.history.print_rows(self.columns)
-            while state.epoch < epochs and not state.stop:
-                self._run_epoch(state, data, rates, schedule, listeners, checkpoints)
-            checkpoints.finish()
-        finally:
-            self._notify(listeners, "fit_done", state)
-            optimizer.zero_grad(set_to_none=True)
-            model.eval()
-        if state.stop:
-            note(f"stopped after epoch {state.epoch}: {state.stop}.")
+        self._loop(state, [CheckLoss(), TerminateOnNaN(), *own, *checkpoints, EpochTable()])
         return state.history
 
-    def _run_epoch(self, state, data, rates, schedule, listeners, checkpoints):
-        """Train once over the data, evaluate, and write the row of the history."""
-        state.row = {"epoch": state.epoch + 1}
-        self._notify(listeners, "epoch_start", state)
-        good = _copy_state(state.model)
-        train_loss = self._train_epoch(state, data.train, rates, schedule, listeners, checkpoints)
-        measured = self._evaluate(state.model, data.valid)
-        state.row |= {"train_loss": train_loss}
-        state.row |= {("valid_loss" if key == "loss" else key): measured[key] for key in measured}
-        state.row["seconds"] = time.perf_counter() - checkpoints.began
-        state.epoch, state.batch = state.epoch + 1, 0
-        if train_loss != train_loss or abs(train_loss) == float("inf"):
-            state.stop = (
-                f"the loss is {train_loss}; lower the learning rate ({max(rates):g}) or look for "
-                "missing values in the data; the weights are those before this epoch"
-            )
-            state.model.load_state_dict(good)
-        state.history.append(state.row)
-        self._notify(listeners, "epoch_done", state)
-        state.history.print_rows(self.columns)
-        checkpoints.epoch_done()
-
-    def _train_epoch(self, state, batches, rates, schedule, listeners, checkpoints):
-        """Train once over ``batches`` and return the mean loss, weighted by examples."""
-        s, optimizer, scaler, cast = state, state.optimizer, self._scaler, self._autocast()
-        self._train_mode(s.model)
-        losses = checkpoints.losses  # (mean, examples) of every batch, read once, at the end
-        for x, y in self._stream(batches, s, checkpoints):
-            s.x, s.y, s.accumulate, s.loss_scale, pieces = x, y, False, 1, []
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * schedule(s.progress)
-            self._notify(listeners, "batch_ready", s)
-            try:
-                for x, y, share in _micro_batches(s.x, s.y, s.micro_batch_size):
-                    with cast:
-                        s.prediction = _call(s.model, x)
-                        s.loss = self.loss(s.prediction, y)
-                    self._notify(listeners, "loss_ready", s)
-                    weight = share * s.loss_scale
-                    scaler.scale(s.loss if weight == 1 else s.loss * weight).backward()
-                    pieces.append((s.loss.detach(), _weight(x, y)))
-            except torch.OutOfMemoryError as error:
-                self._make_room(s, error)  # the stream hands the same batch out again, in halves
-                continue
-            losses += pieces
-            s.batch += 1
-            if s.accumulate:
-                continue
-            scaler.unscale_(optimizer)
-            self._notify(listeners, "grads_ready", s)
-            scaler.step(optimizer)
-            scaler.update()
+    def _loop(self, state: State, callbacks: list[Callback]) -> None:
+        """Train: batch, forward, loss, backward, step, and the events around them."""
+        s, model, optimizer, scaler = state, state.model, state.optimizer, state.scaler
+        notify, autocast, micro_batches = notifier(callbacks), self._autocast(), MicroBatches(state)
+        optimizer.zero_grad(set_to_none=True)  # a cell above may have called backward()
+        try:
+            notify("fit_start", s)
+            while not s.finished:
+                s.row, s.stream, s.began = {"epoch": s.epoch + 1}, s.data.train, time.perf_counter()
+                s.loss_sum, s.examples = self._zeros(), 0
+                notify("epoch_start", s)
+                self._train_mode(model)
+                for x, y in s.stream:
+                    s.x, s.y = _to(x, self.device), _to(y, self.device)
+                    s.accumulate, s.loss_scale = False, 1
+                    factor = s.schedule(s.progress)
+                    for group, rate in zip(optimizer.param_groups, s.rates, strict=True):
+                        group["lr"] = rate * factor
+                    notify("batch_ready", s)
+                    for x, y, fraction in micro_batches:  # one part, unless memory ran out
+                        with micro_batches:
+                            with autocast:
+                                s.prediction = _call(model, x)
+                                s.loss = self.loss(s.prediction, y)
+                            notify("loss_ready", s)
+                            scale, weight = fraction * s.loss_scale, _weight(x, y)
+                            scaler.scale(s.loss if scale == 1 else s.loss * scale).backward()
+                            s.loss_sum = torch.add(s.loss_sum, s.loss.detach(), alpha=weight)
+                            s.examples += weight
+                    s.batch += 1
+                    if not s.accumulate:
+                        scaler.unscale_(optimizer)
+                        notify("grads_ready", s)
+                        scaler.step(optimizer)
+                        scaler.update()
+                        optimizer.zero_grad(set_to_none=True)
+                        s.step += 1
+                        notify("step_done", s)
+                    if s.stop:
+                        break
+                else:
+                    s.row |= {"train_loss": s.loss_sum.item() / s.examples}
+                    measured = self._evaluate(model, s.data.valid)
+                    s.row |= {"valid_loss": measured.pop("loss"), **measured}
+                    s.row["seconds"] = time.perf_counter() - s.began
+                    s.history.append(s.row)
+                    s.epoch, s.batch = s.epoch + 1, 0
+                    notify("epoch_done", s)
+        finally:
+            notify("fit_done", s)
             optimizer.zero_grad(set_to_none=True)
-            s.step += 1
-            self._notify(listeners, "step_done", s)
-            checkpoints.step_done(losses)
-        return _mean(losses)
+            model.eval()
 
-    def _stream(self, batches, state, checkpoints):
-        """Hand out mini-batches on the device; skip those that a checkpoint has behind it."""
-        checkpoints.epoch_start()
-        label = f"epoch {state.epoch + 1}/{state.epochs}"
-        with progress(total=len(batches), label=label, unit=" batches") as bar:
-            for number, (x, y) in enumerate(batches):
-                bar.update()
-                if number < checkpoints.skip:
-                    if number == checkpoints.skip - 1:
-                        checkpoints.skipped()
-                    continue
-                x, y = _to(x, self.device), _to(y, self.device)
-                yield x, y
-                while state.retry:
-                    state.retry = False
-                    yield x, y
+    def find_lr(
+        self,
+        *,
+        lowest: float = 1e-7,
+        highest: float = 10.0,
+        steps: int = 100,
+        weight_decay: float = 0.01,
+    ) -> Sweep:
+        """Sweep the learning rate upwards over mini-batches (arXiv:1506.01186).
 
-    def _make_room(self, state, error):
-        """After the device ran out of memory: free it and cut the batches in halves."""
-        size = _examples(state.x)
-        tried = min(size, state.micro_batch_size or size)
-        if tried == 1:
-            raise CourseError(ONE_IS_TOO_MUCH) from error
-        state.prediction = state.loss = None
-        state.optimizer.zero_grad(set_to_none=True)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        state.micro_batch_size, state.retry = -(-tried // 2), True
-        note(
-            f"the device ran out of memory with {tried} examples: batches of {size} now go through "
-            f"it in parts of {state.micro_batch_size}, whose gradients are added up before each "
-            "step."
-        )
+        It leaves no trace: weights, statistics and random numbers are put back, so that running it
+        or not does not change what follows.
 
-    # Looking ----------------------------------------------------------------------------------
+        Args:
+            lowest, highest: the rates between which it goes, in equal factors.
+            steps: mini-batches at most; it ends early where the smoothed loss passes four times
+                its best value, or is no number.
+            weight_decay: as for ``fit``.
+        """
+        state = self._start(1, 1.0, schedules.constant, weight_decay, self.callbacks)
+        state.scaler = self._new_scaler()
+        sweep = RateSweep(lowest, highest, steps)
+        with self._no_trace(state.model):
+            self._loop(state, [CheckLoss(), *self.callbacks, sweep])
+        return sweep.result
 
-    def evaluate(self, batches=None):
-        """Return {"loss": ..., metric: ...} over ``batches`` (default: the validation part)."""
-        model, data = self._model_and_batches(batches)
-        return self._evaluate(model, data)
+    def _start(
+        self,
+        epochs: int,
+        lr: float | Sequence[float],
+        schedule: Callable[[float], float],
+        weight_decay: float,
+        callbacks: list[Callback],
+    ) -> State:
+        """Check what a training is asked for, and return where it starts."""
+        if not isinstance(epochs, int) or epochs < 1:
+            raise CourseError(f"epochs={epochs!r} cannot be trained; give a whole number from 1.")
+        for rate in lr if isinstance(lr, (list, tuple)) else [lr]:
+            if not isinstance(rate, (int, float)) or not rate > 0:
+                raise CourseError(f"lr={rate!r} is no learning rate; give a number > 0, like 0.01.")
+        if not callable(schedule):
+            raise CourseError(f"schedule={schedule!r} cannot be called; use ck.one_cycle, say.")
+        model, data = self.model_and_data()
+        if not len(data.train) or not len(data.valid):
+            raise CourseError("The training or validation data is empty; look at learn.data.")
+        optimizer, rates = self._make_optimizer(model, lr, weight_decay)
+        parts = self, model, data, optimizer, self._scaler, schedule, rates, callbacks
+        return State(*parts, epochs=epochs, batches=len(data.train))
+
+    @contextlib.contextmanager
+    def _no_trace(self, model: nn.Module) -> Iterator[None]:
+        """Put weights, attributes of modules and callbacks, and random numbers back afterwards."""
+        weights, random = _copy_state(model), runtime.random_state()
+        attributes = [(thing, dict(vars(thing))) for thing in (*model.modules(), *self.callbacks)]
+        try:
+            yield
+        finally:
+            for thing, before in attributes:
+                vars(thing).clear()
+                vars(thing).update(before)
+            model.load_state_dict(weights)
+            runtime.set_random_state(random)
+
+    # Evaluation -------------------------------------------------------------------------------
+
+    def evaluate(self, batches: Iterable | None = None) -> dict[str, float]:
+        """Compute {"loss": ..., metric: ...} over ``batches`` (default: the validation part)."""
+        return self._evaluate(*self._model_and_batches(batches))
 
     @torch.no_grad()
-    def _evaluate(self, model, batches):
-        """Add sums up on the device over all batches, and read them once."""
+    def _evaluate(self, model: nn.Module, batches: Iterable) -> dict[str, float]:
         model.eval()
-        loss, seen, sums = self._zeros(1), 0, [None] * len(self.metrics)
+        loss, seen = self._zeros(), 0
+        sums: list[Any] = [None] * len(self.metrics)
         for x, y in batches:
             x, y = _to(x, self.device), _to(y, self.device)
             with self._autocast():
@@ -325,18 +267,18 @@ class Learner:
             measured[metric.name] = float(metric.compute(values.tolist()))
         return measured
 
-    def _forward(self, model, x):
-        """Return the scores for a batch, in halves where the device runs out of memory."""
+    def _forward(self, model: nn.Module, x: Any) -> torch.Tensor:
+        """Compute the scores of a batch, in halves where the device runs out of memory."""
         with contextlib.suppress(torch.OutOfMemoryError):
             return _call(model, x)
-        half = _examples(x) // 2  # the memory is free again here, outside of the failed call
+        half = count(x) // 2  # the memory is free again here, outside of the failed call
         if not half:
-            raise CourseError(ONE_IS_TOO_MUCH)
-        pieces = _slice(x, slice(half)), _slice(x, slice(half, None))
-        return torch.cat([self._forward(model, piece) for piece in pieces])
+            raise CourseError(SINGLE_EXAMPLE)
+        halves = cut(x, slice(half)), cut(x, slice(half, None))
+        return torch.cat([self._forward(model, part) for part in halves])
 
-    def predict(self, batches=None, *, tta=0):
-        """Return the ``Predictions`` for ``batches`` (default: the validation part), in order.
+    def predict(self, batches: Any = None, *, tta: int = 0) -> Predictions:
+        """Score every example of ``batches`` (default: the validation part), in order.
 
         Args:
             batches: ``Batches``; shuffled ones are taken in order, without augmentation.
@@ -353,86 +295,41 @@ class Learner:
             raise CourseError(
                 "tta= needs an augmentation; make the data with augment=ck.side_on, say."
             )
-        here = self.model.to(self.device), batches
-        model, batches = here if tta else self._model_and_batches(batches)
+        whole = self.model.to(self.device), batches
+        model, batches = whole if tta else self._model_and_batches(batches)
         batches = self.data.valid if batches is None else batches
         scores, targets = self._scores(model, _sequential(batches, None))
         if tta:
-            versions = getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
-            rounds = [self._scores(model, _sequential(batches, one))[0] for one in versions]
+            views = getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
+            rounds = [self._scores(model, _sequential(batches, view))[0] for view in views]
             # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
             scores = (scores + sum(rounds)) / (1 + tta)
         return Predictions(scores, targets, self.loss)
 
     @torch.no_grad()
-    def _scores(self, model, batches):
+    def _scores(
+        self, model: nn.Module, batches: Iterable
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         model.eval()
         scores, targets = [], []
         for x, y in batches:
             with self._autocast():
                 scores.append(self._forward(model, _to(x, self.device)).float())
             targets.append(y)
-        scores = torch.cat(scores).cpu()
-        return scores, None if targets[0] is None else torch.cat(targets).cpu()
-
-    def find_lr(self, *, lowest=1e-7, highest=10.0, steps=100, weight_decay=0.01):
-        """Sweep the learning rate upwards over mini-batches and return the ``Sweep``.
-
-        Weights, batch statistics and random numbers are put back: running it or not does not
-        change what follows (arXiv:1506.01186).
-
-        Args:
-            lowest, highest: the rates between which it goes, in equal factors.
-            steps: mini-batches at most; it ends early where the smoothed loss passes four times
-                its best value, or is no number.
-            weight_decay: as for ``fit``.
-        """
-        model, data = self.model_and_data()
-        self._check_fit(1, 1.0, schedules.constant, data)
-        weights, random = _copy_state(model), runtime.random_state()
-        optimizer, _ = self._make_optimizer(model, 1.0, weight_decay)
-        scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
-        state = State(self, model, optimizer, 1, len(data.train))
-
-        def one_step(x, y, rate):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            state.x, state.y, total = _to(x, self.device), _to(y, self.device), 0
-            try:
-                for x, y, share in _micro_batches(state.x, state.y, state.micro_batch_size):
-                    with self._autocast():
-                        loss = self.loss(_call(model, x), y) * share
-                    scaler.scale(loss).backward()
-                    total = total + loss.detach()
-            except torch.OutOfMemoryError as error:
-                self._make_room(state, error)
-            if state.retry:
-                state.retry = False
-                return one_step(state.x, state.y, rate)
-            scaler.step(optimizer)
-            scaler.update()
-            optimizer.zero_grad(set_to_none=True)
-            return total
-
-        self._train_mode(model)
-        try:
-            return sweep(one_step, data.train, lowest, highest, steps)
-        finally:
-            model.load_state_dict(weights)
-            model.eval()
-            runtime.set_random_state(random)
+        joined = torch.cat(scores).cpu()
+        return joined, None if targets[0] is None else torch.cat(targets).cpu()
 
     # Layer groups -----------------------------------------------------------------------------
 
-    def freeze(self):
+    def freeze(self) -> None:
         """Train the last layer group only."""
         self.freeze_to(-1)
 
-    def unfreeze(self):
+    def unfreeze(self) -> None:
         """Train all layer groups."""
         self.freeze_to(0)
 
-    def freeze_to(self, group):
+    def freeze_to(self, group: int) -> None:
         """Train the layer groups from number ``group`` on (-1: the last); freeze those before.
 
         Frozen batch norms keep their statistics.
@@ -447,31 +344,31 @@ class Learner:
             for parameter in parameters:
                 parameter.requires_grad_(number >= first)
 
-    def set_data(self, data):
+    def set_data(self, data: Any) -> None:
         """Train on other data from now on: larger pictures, say."""
         self.data = data
 
-    def model_and_data(self):
-        """Return (model, data) that a fit works on; a recipe may train on stored features.
+    def model_and_data(self) -> tuple[nn.Module, Any]:
+        """Model and data that a fit works on; a recipe may train on stored features.
 
         The model may have been moved since, as by ``learn.model.cpu()``: here it comes back.
         """
         return self.model.to(self.device), self.data
 
-    def _model_and_batches(self, batches):
-        """Return (model, batches) for looking at ``batches``, None meaning the validation part."""
+    def _model_and_batches(self, batches: Any) -> tuple[nn.Module, Any]:
+        """Model and batches to evaluate; None means the validation part."""
         if batches is None:
             model, data = self.model_and_data()
             return model, data.valid
         return self.model.to(self.device), batches
 
-    # Keeping ----------------------------------------------------------------------------------
+    # Weights ----------------------------------------------------------------------------------
 
-    def save(self, file):
+    def save(self, file: str | Path) -> Path:
         """Write the weights to ``file`` (safetensors) and return its path."""
         return save_weights(self.model, file)
 
-    def load(self, file):
+    def load(self, file: str | Path) -> None:
         """Read weights that ``save`` wrote; the model must be the same.
 
         Raises:
@@ -481,18 +378,26 @@ class Learner:
 
     # Small parts ------------------------------------------------------------------------------
 
-    def _autocast(self):
-        """Return the context of the forward pass; full precision needs none."""
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the epoch table."""
+        return ["epoch", "train_loss", "valid_loss", *(m.name for m in self.metrics), "seconds"]
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        """Context of the forward pass; full precision needs none."""
         if self.precision.dtype == torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, self.precision.dtype)
 
-    def _zeros(self, count):
-        """Return zeros to add up in: double precision where the device has it."""
-        dtype = torch.float32 if self.device.type == "mps" else torch.float64
-        return torch.zeros(count, dtype=dtype, device=self.device)
+    def _new_scaler(self) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision.scaled)
 
-    def _train_mode(self, model):
+    def _zeros(self) -> torch.Tensor:
+        """Zero to add losses up in: double precision where the device has it."""
+        dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        return torch.zeros((), dtype=dtype, device=self.device)
+
+    def _train_mode(self, model: nn.Module) -> None:
         """Set all to training but what is frozen: it keeps its statistics and drops nothing."""
         model.train()
         for module in model.modules():
@@ -500,16 +405,19 @@ class Learner:
             if weights and not any(weight.requires_grad for weight in weights):
                 module.eval()
 
-    def _make_optimizer(self, model, lr, weight_decay):
-        """Return (optimizer, rate of each of its groups); frozen parameters are left out."""
+    def _make_optimizer(
+        self, model: nn.Module, lr: float | Sequence[float], weight_decay: float
+    ) -> tuple[torch.optim.Optimizer, list[float]]:
+        """Build (optimizer, rate of each of its groups); frozen parameters are left out."""
         inside = {id(parameter) for parameter in model.parameters()}
-        rates = list(lr) if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
+        rates: list[float] = list(lr) if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
         if len(rates) != len(self.groups):
             raise CourseError(
                 f"lr has {len(rates)} rates and the model {len(self.groups)} layer groups; give "
                 "one number, or one rate for each group."
             )
-        groups, kept = [], []
+        groups: list[dict[str, Any]] = []
+        kept: list[float] = []
         for parameters, rate in zip(self._parameters(), rates, strict=True):
             parameters = [p for p in parameters if p.requires_grad and id(p) in inside]
             if parameters:
@@ -517,10 +425,11 @@ class Learner:
                 kept.append(rate)
         if not groups:
             raise CourseError("All layers are frozen; call learn.unfreeze() first.")
-        return OPTIMIZERS.get(self.optimizer, self.optimizer)(groups), kept
+        build = self.optimizer if callable(self.optimizer) else OPTIMIZERS[self.optimizer]
+        return build(groups), kept
 
-    def _parameters(self):
-        """Return the parameters of each layer group; a shared one belongs to its first group."""
+    def _parameters(self) -> list[list[nn.Parameter]]:
+        """Parameters of each layer group; a shared one belongs to its first group."""
         listed, seen = [], set()
         for modules in self.groups:
             new = {id(p): p for module in modules for p in module.parameters() if id(p) not in seen}
@@ -528,107 +437,55 @@ class Learner:
             seen |= set(new)
         return listed
 
-    def _check_fit(self, epochs, lr, schedule, data):
-        if not isinstance(epochs, int) or epochs < 1:
-            raise CourseError(f"epochs={epochs!r} cannot be trained; give a whole number from 1.")
-        for rate in lr if isinstance(lr, (list, tuple)) else [lr]:
-            if not isinstance(rate, (int, float)) or not rate > 0:
-                raise CourseError(f"lr={rate!r} is no learning rate; give a number > 0, like 0.01.")
-        if not callable(schedule):
-            raise CourseError(f"schedule={schedule!r} cannot be called; use ck.one_cycle, say.")
-        if not len(data.train) or not len(data.valid):
-            raise CourseError("The training or validation data is empty; look at learn.data.")
-        return 1 if runtime.quick() else epochs
-
-    @property
-    def columns(self):
-        """Return the columns of the epoch table."""
-        return ["epoch", "train_loss", "valid_loss", *(m.name for m in self.metrics), "seconds"]
-
-    @staticmethod
-    def _listeners(callbacks):
-        table = {event: [] for event in EVENTS}
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise CourseError(
-                    f"{callback!r} is no callback; derive its class from ck.Callback."
-                )
-            for event in EVENTS:
-                if hasattr(callback, event):
-                    table[event].append(getattr(callback, event))
-        return {**table, "all": list(callbacks)}
-
-    @staticmethod
-    def _notify(listeners, event, state):
-        for listener in listeners[event]:
-            listener(state)
-
 
 @dataclass
 class Predictions:
-    """What a model says about every example, on the CPU, in order.
+    """Scores of every example, on the CPU, in order.
 
     Attributes:
-        scores: (N, classes) float32, what the model gave.
-        targets: (N,) the truth, or None where there is none.
+        scores: (N, classes) float32, the output of the model.
+        targets: (N,) the true classes, or None where there are none.
         loss: the learner's loss; it knows how scores become probabilities.
     """
 
     scores: torch.Tensor
     targets: torch.Tensor | None
-    loss: object = field(repr=False)
+    loss: Any = field(repr=False)
 
     @property
-    def log_probabilities(self):
-        """Return the natural logarithms of the probabilities, (N, classes)."""
+    def log_probabilities(self) -> torch.Tensor:
+        """Natural logarithms of the probabilities, (N, classes)."""
         transform = getattr(self.loss, "log_probabilities", None)
         if transform is None:
             raise CourseError(f"{self.loss!r} gives no probabilities; look at .scores instead.")
         return transform(self.scores)
 
     @property
-    def probabilities(self):
-        """Return the probabilities, (N, classes)."""
+    def probabilities(self) -> torch.Tensor:
+        """Probabilities, (N, classes)."""
         return self.log_probabilities.exp()
 
     @property
-    def losses(self):
-        """Return the loss of every example, (N,)."""
+    def losses(self) -> torch.Tensor:
+        """Loss of every example, (N,)."""
         return self.loss.per_example(self.scores, self.targets)
 
 
-OPTIMIZERS = {
-    "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
-    "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
-}
-
-
-def _listed(things):
+def _listed(things: Any) -> list:
     return list(things) if isinstance(things, (list, tuple)) else [things]
 
 
-def _call(model, x):
+def _call(model: nn.Module, x: Any) -> Any:
     return model(*x) if isinstance(x, tuple) else model(x)
 
 
-def _examples(x):
-    return len(x[0]) if isinstance(x, tuple) else len(x)
-
-
-def _weight(x, y):
-    """Return how many numbers the mean loss of a batch is over: tokens of texts, else examples."""
+def _weight(x: Any, y: Any) -> int:
+    """How many numbers the mean loss of a batch is over: tokens of texts, else examples."""
     classes = isinstance(y, torch.Tensor) and not y.is_floating_point()
-    return y.numel() if classes and y.dim() > 1 else _examples(x)
+    return y.numel() if classes and y.dim() > 1 else count(x)
 
 
-def _mean(losses):
-    """Return the mean of (loss, examples) over all examples, in double precision."""
-    values, counts = zip(*losses, strict=True)
-    counts = torch.tensor(counts, dtype=torch.float64)
-    return ((torch.stack(values).cpu().double() * counts).sum() / counts.sum()).item()
-
-
-def _to(thing, where):
+def _to(thing: Any, where: torch.device) -> Any:
     if isinstance(thing, torch.Tensor):
         here = thing.device  # "cuda" is where "cuda:0" is
         near = here == where or here.type == where.type
@@ -640,25 +497,10 @@ def _to(thing, where):
     return torch.as_tensor(thing).to(where, non_blocking=True)
 
 
-def _micro_batches(x, y, micro_batch_size):
-    """Yield (x, y, fraction of the batch): the whole, or even pieces of at most that size."""
-    count = _examples(x)
-    if micro_batch_size is None or count <= micro_batch_size:
-        yield x, y, 1
-        return
-    for rows in torch.arange(count).tensor_split(-(-count // micro_batch_size)):
-        rows = slice(rows[0].item(), rows[-1].item() + 1)
-        yield _slice(x, rows), _slice(y, rows), (rows.stop - rows.start) / count
-
-
-def _slice(thing, rows):
-    return tuple(part[rows] for part in thing) if isinstance(thing, tuple) else thing[rows]
-
-
-def _copy_state(model):
+def _copy_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _sequential(batches, augment):
+def _sequential(batches: Any, augment: Any) -> Iterable:
     sequential = getattr(batches, "sequential", None)
     return batches if sequential is None else sequential(augment=augment)

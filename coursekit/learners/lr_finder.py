@@ -1,11 +1,16 @@
 """The learning-rate sweep: the rate goes up mini-batch by mini-batch, the loss is watched."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
-from coursekit.console import progress
+from coursekit.console import CourseError, progress
+from coursekit.learners.events import Callback, State
 
 SMOOTH = 0.9  # weight of the past in the running mean of the loss
 GIVE_UP = 4  # the sweep ends where the smoothed loss passes so many times its best
@@ -24,56 +29,86 @@ class Sweep:
         stopped: why the sweep ended, in a sentence.
     """
 
-    rates: list = field(repr=False)
-    losses: list = field(repr=False)
-    smoothed: list = field(repr=False)
+    rates: list[float] = field(repr=False)
+    losses: list[float] = field(repr=False)
+    smoothed: list[float] = field(repr=False)
     suggestion: float | None
     reason: str
     stopped: str
 
 
-def sweep(one_step, batches, lowest, highest, steps):
-    """Train ``steps`` mini-batches at rates from ``lowest`` to ``highest`` and return a ``Sweep``.
+class RateSweep(Callback):
+    """Raise the rate from step to step, and stop the training once the loss has exploded.
 
     Args:
-        one_step: (x, y, rate) -> loss before the step, a tensor.
-        batches: iterable of (x, y), gone through again when it ends.
         lowest, highest: first and last rate; they grow by equal factors.
-        steps: mini-batches at most.
-
-    The losses are read from the device in blocks, so that it is not waited for at every step.
+        steps: steps at most; the training data is gone through again when it ends.
     """
-    rates = [lowest * (highest / lowest) ** (step / max(1, steps - 1)) for step in range(steps)]
-    losses, waiting, stopped = [], [], f"it went through all {steps} mini-batches"
-    with progress(total=steps, label="learning-rate sweep", unit=" batches") as bar:
-        for rate, (x, y) in zip(rates, _endless(batches), strict=False):
-            waiting.append(one_step(x, y, rate))
-            bar.update()
-            if len(waiting) < 10 and len(losses) + len(waiting) < steps:
-                continue
-            losses += torch.stack(waiting).float().tolist()
-            waiting = []
-            end = _where_to_stop(losses)
-            if end is not None:
-                losses = losses[: end + 1]
-                what = (
-                    f"the smoothed loss passed {GIVE_UP} times its best"
-                    if math.isfinite(losses[end])
-                    else "the loss was no number any more"
-                )
-                stopped = f"at mini-batch {end + 1}, {what}"
-                break
-    losses = [loss for loss in losses if math.isfinite(loss)]
-    smoothed = _smooth(losses)
-    return Sweep(rates[: len(losses)], losses, smoothed, *_suggest(rates, smoothed), stopped)
+
+    def __init__(self, lowest: float, highest: float, steps: int) -> None:
+        factor = highest / lowest
+        self._rates = [lowest * factor ** (step / max(1, steps - 1)) for step in range(steps)]
+        self._losses: list[float] = []
+        self._unread: list[torch.Tensor] = []
+        self._stopped = ""
+        self._bar = progress(total=steps, label="learning-rate sweep", unit=" batches")
+
+    def epoch_start(self, state: State) -> None:
+        """Go through the data again and again."""
+        state.stream = _endless(state.stream)
+
+    def batch_ready(self, state: State) -> None:
+        """Set the rate of this step."""
+        for group in state.optimizer.param_groups:
+            group["lr"] = self._rates[state.step]
+
+    def step_done(self, state: State) -> None:
+        """Note the loss; read the losses from the device in blocks, not to wait at every step."""
+        self._bar.update()
+        self._unread.append(state.loss_sum / state.examples)
+        state.loss_sum, state.examples = torch.zeros_like(state.loss_sum), 0
+        finished = state.step == len(self._rates)
+        if len(self._unread) < 10 and not finished:
+            return
+        self._losses += torch.stack(self._unread).float().tolist()
+        self._unread = []
+        if (end := _where_to_stop(self._losses)) is not None:
+            exploded = f"the smoothed loss passed {GIVE_UP} times its best"
+            finite = math.isfinite(self._losses[end])
+            why = exploded if finite else "the loss was no number any more"
+            state.stop = f"at mini-batch {end + 1}, {why}"
+            del self._losses[end + 1 :]
+        elif finished:
+            state.stop = f"it went through all {len(self._rates)} mini-batches"
+        self._stopped = state.stop or ""
+
+    def fit_done(self, state: State) -> None:
+        """Take the bar away."""
+        self._bar.close()
+
+    @property
+    def result(self) -> Sweep:
+        """What was found, with a suggestion."""
+        losses = [loss for loss in self._losses if math.isfinite(loss)]
+        smoothed = _smooth(losses)
+        rates = self._rates[: len(losses)]
+        return Sweep(rates, losses, smoothed, *_suggest(rates, smoothed), self._stopped)
 
 
-def _endless(batches):
-    while True:
-        yield from batches
+def _endless(batches: Iterable) -> Iterator[Any]:
+    empty = False
+    while not empty:
+        empty = True
+        for batch in batches:
+            empty = False
+            yield batch
+    raise CourseError(
+        "The training data gave no mini-batch. It has to be an iterable that can be gone through "
+        "again, such as a DataLoader, and not an iterator."
+    )
 
 
-def _smooth(losses):
+def _smooth(losses: list[float]) -> list[float]:
     running, smoothed = 0.0, []
     for number, loss in enumerate(losses, 1):
         running = SMOOTH * running + (1 - SMOOTH) * loss
@@ -81,8 +116,8 @@ def _smooth(losses):
     return smoothed
 
 
-def _where_to_stop(losses):
-    """Return the mini-batch at which the sweep ends, or None."""
+def _where_to_stop(losses: list[float]) -> int | None:
+    """Index of the mini-batch at which the sweep ends, or None."""
     best = math.inf
     for number, loss in enumerate(_smooth(losses)):
         if not math.isfinite(loss) or (number and loss > GIVE_UP * best):
@@ -91,8 +126,8 @@ def _where_to_stop(losses):
     return None
 
 
-def _suggest(rates, smoothed):
-    """Return (rate, reason): a tenth of the rate where the smoothed loss is lowest."""
+def _suggest(rates: list[float], smoothed: list[float]) -> tuple[float | None, str]:
+    """Suggest (rate, reason): a tenth of the rate where the smoothed loss is lowest."""
     if len(smoothed) < 2 or min(smoothed) > 0.98 * smoothed[0]:
         return None, "the loss never fell: look at the data and the model first"
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)

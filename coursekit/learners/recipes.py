@@ -13,8 +13,9 @@ from coursekit.data.images import ImageData, to_floats
 from coursekit.data.picture import read_picture
 from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
 from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
+from coursekit.learners.events import Callback
 from coursekit.learners.identity import hash_weights
-from coursekit.learners.learner import OPTIMIZERS, Callback, Learner
+from coursekit.learners.learner import OPTIMIZERS, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
     accuracy,

@@ -27,6 +27,8 @@ EPOCHS = 4
 class Log(ck.Callback):
     """Write down every batch that was trained, at once."""
 
+    transient = ("_file",)
+
     def __init__(self, file):
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 

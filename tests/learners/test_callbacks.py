@@ -7,7 +7,7 @@ from torch import nn
 
 import coursekit as ck
 from coursekit.console import CourseError
-from coursekit.learners.learner import EVENTS
+from coursekit.learners.events import EVENTS
 
 SIZE, LR = 8, 0.1
 

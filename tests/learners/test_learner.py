@@ -539,7 +539,7 @@ def test_fit_done_runs_after_an_interrupt():
         (lambda: learner(metrics=[ck.f_beta]), "ck.f_beta"),
         (lambda: learner(optimizer="adam"), "Did you mean 'adamw'"),
         (lambda: learner(model=nn.Linear), "is no model"),
-        (lambda: ck.Learner(blobs(), net(), "cross_entropy"), "cannot be called"),
+        (lambda: ck.Learner(blobs(), net(), "cross_entropy"), "loss='cross_entropy'"),
         (lambda: learner(callbacks=[ck.Mixup]).fit(1, LR), "is no callback"),
         (lambda: learner().fit(0, LR), "epochs=0"),
         (lambda: learner().fit(1.5, LR), "epochs=1.5"),

@@ -192,28 +192,26 @@ def test_a_cut_within_an_epoch_keeps_the_state(stream, monkeypatch):
 
     monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
 
-    def train(name):
+    class Stop(ck.Callback):
+        transient = ("_last",)
+
+        def __init__(self, last):
+            self._last = last
+
+        def step_done(self, state):
+            if state.step == self._last:
+                raise KeyboardInterrupt
+
+    def train(last=None, name="cut"):
         ck.seed(5)
-        learn = ck.language_learner(
-            stream, embedding_dim=8, hidden_size=8, n_layers=2, name="states"
-        )
-        learn.fit(2, 0.01, name=name)
+        learn = ck.language_learner(stream, embedding_dim=8, hidden_size=8, n_layers=2)
+        learn.fit(2, 0.01, name=name, callbacks=[Stop(last)])
         return learn
 
-    whole = train("whole")
-    steps, original = [], checkpoints.FitCheckpoints.step_done
-
-    def stop(self, losses):
-        original(self, losses)
-        steps.append(1)
-        if len(steps) == len(stream.train) + 5:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoints.FitCheckpoints, "step_done", stop)
+    whole = train(name=None)
     with pytest.raises(KeyboardInterrupt):
-        train("cut")
-    monkeypatch.setattr(checkpoints.FitCheckpoints, "step_done", original)
-    again = train("cut")
+        train(len(stream.train) + 5)
+    again = train()
     for one, other in zip(again.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(one, other)
 
