@@ -205,7 +205,7 @@ def _contents(thing: Any) -> Iterable[Any]:
     if isinstance(thing, type):
         own = {name: value for name, value in vars(thing).items() if _written(name, value)}
         return thing.__qualname__, thing.__bases__, own
-    if hasattr(thing, "fingerprint"):  # of Batches: a hash of what it hands out
+    if callable(getattr(thing, "fingerprint", None)):  # of Batches: a hash of what it hands out
         return type(thing), thing.fingerprint()
     if isinstance(thing, GENERATORS):
         if any(thing is generator for generator in SHARED):
