@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from coursekit.console import CourseError, nearest
 from coursekit.learners.history import History
-
-if TYPE_CHECKING:
-    import torch
-
-    from coursekit.learners.learner import Learner
 
 EVENTS = (
     "fit_start",  # before the first epoch
@@ -48,7 +45,7 @@ class State:
             that is finished.
     """
 
-    learner: Learner
+    learner: Any
     model: torch.nn.Module
     data: Any
     optimizer: torch.optim.Optimizer
