@@ -25,53 +25,35 @@ EVENTS = (
 
 @dataclass
 class State:
-    """Where a training stands; handed to every callback.
-
-    Attributes:
-        learner, model, data, optimizer, scaler: what is trained, on what, how; not to be replaced.
-        schedule, rates: factor of the rate by progress; the full rate of each parameter group.
-        callbacks: the learner's callbacks and those of this fit.
-        epochs, batches: how many epochs, and mini-batches in an epoch.
-        epoch, batch, step: finished epochs; finished batches of this epoch; optimizer steps.
-        stream: the mini-batches of this epoch.
-        x, y, prediction, loss: of the mini-batch at hand.
-        accumulate: True keeps the gradients and steps later (gradient accumulation).
-        loss_scale: factor of this batch's gradients in the step.
-        micro_batch_size: most examples of one forward pass, once memory has run out, else None.
-        loss_sum, examples: sums over this epoch, on the device; their quotient is the mean loss.
-        began: ``time.perf_counter()`` at the start of the epoch.
-        row, history: the row of this epoch, and those of the finished ones.
-        stop: set to a reason, it ends the training after this batch, or after this epoch where
-            that is finished.
-    """
+    """Where a training stands; handed to every callback."""
 
     learner: Any
     model: torch.nn.Module
     data: Any
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    schedule: Callable[[float], float]
-    rates: list[float]
-    callbacks: list[Callback]
+    schedule: Callable[[float], float]  # progress -> factor of the rates
+    rates: list[float]  # full learning rate of each parameter group
+    callbacks: list[Callback]  # the learner's and those of this fit
     epochs: int
-    batches: int
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    stream: Iterable = ()
-    x: Any = None
+    batches: int  # mini-batches in an epoch
+    epoch: int = 0  # finished epochs
+    batch: int = 0  # finished mini-batches of this epoch
+    step: int = 0  # steps of the optimizer
+    stream: Iterable = ()  # the mini-batches of this epoch
+    x: Any = None  # of the mini-batch at hand, as y, prediction and loss
     y: Any = None
     prediction: Any = None
     loss: Any = None
-    accumulate: bool = False
-    loss_scale: float = 1
-    micro_batch_size: int | None = None
-    loss_sum: Any = None
-    examples: int = 0
-    began: float = 0.0
-    row: dict[str, Any] = field(default_factory=dict)
+    accumulate: bool = False  # True keeps the gradients of this batch and steps later
+    loss_scale: float = 1  # factor of this batch's gradients in the step
+    micro_batch_size: int | None = None  # examples of a forward pass, once memory has run out
+    loss_sum: Any = None  # over the examples of this epoch, on the device
+    examples: int = 0  # so far in this epoch
+    began: float = 0.0  # time.perf_counter() at the start of the epoch
+    row: dict[str, Any] = field(default_factory=dict)  # this epoch's, of the history
     history: History = field(default_factory=History)
-    stop: str | None = None
+    stop: str | None = None  # a reason to end the training: after this batch, or this epoch
 
     @property
     def progress(self) -> float:
@@ -90,8 +72,8 @@ class Callback:
     Methods that are no event begin with an underscore, so that a misspelt event is an error.
 
     Attributes:
-        transient: names of attributes that are no settings, such as what was seen so far; a fit
-            with another value there is still the same fit to its checkpoints.
+        transient: names of attributes that are no settings, such as what was seen so far; with
+            another value there, a fit still goes on from its checkpoints.
     """
 
     transient: tuple[str, ...] = ()
@@ -116,7 +98,7 @@ class Callback:
 
 
 def notifier(callbacks: Sequence[Callback]) -> Callable[[str, State], None]:
-    """Make the function that tells an event to every callback that listens to it, in order.
+    """Make the function that tells an event, in order, to the callbacks that listen to it.
 
     Raises:
         CourseError: one of them is no ``Callback``.
@@ -124,10 +106,7 @@ def notifier(callbacks: Sequence[Callback]) -> Callable[[str, State], None]:
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise CourseError(f"{callback!r} is no callback; derive its class from ck.Callback.")
-    listeners = {
-        event: [getattr(callback, event) for callback in callbacks if hasattr(callback, event)]
-        for event in EVENTS
-    }
+    listeners = {e: [getattr(c, e) for c in callbacks if hasattr(c, e)] for e in EVENTS}
 
     def notify(event: str, state: State) -> None:
         for listener in listeners[event]:
