@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from coursekit.console import CourseError, nearest
 from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.layers import eval_mode
+from coursekit.visuals.layers import eval_mode, hooked
 from coursekit.visuals.pictures import draw_grid, draw_picture
 from coursekit.visuals.style import (
     COLORS,
@@ -41,32 +40,19 @@ class Gradients:
 
     def __init__(self, model: torch.nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
         modules = dict(model.named_modules())
-        self._outputs: dict[str, torch.Tensor] = {}
+        for name in layers:
+            if name not in modules:
+                raise CourseError(
+                    f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
+                    + nearest(name, list(modules))
+                )
         x = x.detach().clone().requires_grad_(True)  # or a frozen body would give no gradients
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(eval_mode(model))
-            stack.enter_context(torch.enable_grad())
-            for name in layers:
-                if name not in modules:
-                    raise CourseError(
-                        f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
-                        + nearest(name, list(modules))
-                    )
-                hook = modules[name].register_forward_hook(self._keeper(name))
-                stack.callback(hook.remove)
+        with eval_mode(model), torch.enable_grad(), hooked(modules, layers) as self._outputs:
             self._scores = model(x)
         for name, output in self._outputs.items():
             if not isinstance(output, torch.Tensor) or output.dim() != 4:
                 raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")
         self.probabilities = self._scores.detach().float().softmax(1).cpu().numpy()
-
-    def _keeper(self, name: str) -> Any:
-        def keep(_layer: Any, _inputs: Any, output: Any) -> Any:
-            # Handed on as a copy: a ReLU in place may overwrite what it is given.
-            self._outputs[name] = output
-            return output.clone() if isinstance(output, torch.Tensor) else output
-
-        return keep
 
     @torch.enable_grad()
     def heat(self, target: Any = None, *, pooled: bool = True) -> dict[str, torch.Tensor]:

@@ -107,7 +107,7 @@ def probe(
         names = _stages(model, modules, x, names)
         sides = {name: _side(model, modules, name, x) for name in names}
         images, peaks = [], {name: [] for name in names}
-        with torch.no_grad(), _hooked(modules, names, _peaks) as seen:
+        with torch.no_grad(), hooked(modules, names, _peaks) as seen:
             for x, _ in progress(batches, label="looking", unit=" batches"):
                 x = x[: count - sum(map(len, images))]
                 model(x)
@@ -143,16 +143,22 @@ def eval_mode(model: torch.nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hooked(
-    modules: Mapping[str, torch.nn.Module], names: Iterable[str], read: Callable[[Any], Any]
+def hooked(
+    modules: Mapping[str, torch.nn.Module],
+    names: Iterable[str],
+    read: Callable[[Any], Any] = lambda output: output,
 ) -> Iterator[dict[str, Any]]:
     """While open, keep what ``read`` makes of the latest output of some modules."""
     seen: dict[str, Any] = {}
+
+    def keep(_module: Any, _inputs: Any, output: Any, name: str) -> Any:
+        seen[name] = read(output)
+        # Handed on as a copy: a ReLU in place may overwrite what it is given.
+        return output.clone() if isinstance(output, torch.Tensor) else output
+
     with contextlib.ExitStack() as hooks:
         for name in names:
-            hook = modules[name].register_forward_hook(
-                lambda _m, _i, out, name=name: seen.update({name: read(out)})
-            )
+            hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
             hooks.callback(hook.remove)
         yield seen
 
@@ -169,7 +175,7 @@ def _stages(
             raise CourseError(f"There is no module {name!r}." + nearest(name, list(modules)))
     with (
         torch.no_grad(),
-        _hooked(modules, asked or modules, lambda out: getattr(out, "shape", ())) as shapes,
+        hooked(modules, asked or modules, lambda out: getattr(out, "shape", ())) as shapes,
     ):
         model(x)
     ratio, last = x.shape[-2] / x.shape[-1], {}
@@ -201,7 +207,7 @@ def _side(
         # Unequal weights: behind a layer norm the plain sum over the channels never moves.
         return (unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum()
 
-    with torch.enable_grad(), _hooked(modules, [name], middle) as seen:
+    with torch.enable_grad(), hooked(modules, [name], middle) as seen:
         model(x)
     weight = torch.autograd.grad(seen[name], x)[0].abs().sum((0, 1)).cpu()  # (H, W)
     variances = []
