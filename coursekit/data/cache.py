@@ -122,9 +122,10 @@ def keep_array(
 
 
 def keep_facts(file: Path, facts: Any) -> None:
-    """Write JSON facts beside an array of ``keep_array``, where that can be done."""
+    """Write JSON facts beside an array of ``keep_array``, where that is on disk."""
     with contextlib.suppress(OSError):
-        write_whole(file.with_suffix(".json"), json.dumps(facts))
+        if file.exists():
+            write_whole(file.with_suffix(".json"), json.dumps(facts))
 
 
 # Hashes of content ----------------------------------------------------------------------------

@@ -1,11 +1,18 @@
 """Wrong labels and doubled pictures: corrections kept in a CSV file, near-duplicates found."""
 
+from __future__ import annotations
+
 import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
 
 from coursekit.console import CourseError, nearest, reason
-
-DROPPED = ""
+from coursekit.data.cache import write_whole
 
 
 class Corrections:
@@ -15,69 +22,68 @@ class Corrections:
         file: the CSV file (columns file, label; an empty label drops the picture); read where it
             exists, so that work goes on where it stopped.
         classes: names that a label may have.
+
+    Attributes:
+        changes: {file name: new label, or None for a dropped picture}.
     """
 
-    def __init__(self, file, *, classes):
+    def __init__(self, file: str | Path, *, classes: Sequence[str]):
         self.file, self.classes = Path(file), tuple(classes)
         self.changes = read_corrections(file) if self.file.exists() else {}
-        self._history = []
+        self._history: list[tuple[str, dict]] = []  # (picture, the changes before it)
 
-    def relabel(self, name, label):
+    def relabel(self, name: str, label: str) -> None:
         """Give the picture ``name`` (as in ``batches.filenames``) another label."""
         if label not in self.classes:
             known = ", ".join(self.classes)
             raise CourseError(f"{label!r} is no class; use {known}.{nearest(label, self.classes)}")
-        self._change(name, label)
+        self._change(name, self.changes | {str(name): label})
 
-    def drop(self, name):
+    def drop(self, name: str) -> None:
         """Leave the picture ``name`` out of training and validation."""
-        self._change(name, None)
+        self._change(name, self.changes | {str(name): None})
 
-    def keep(self, name):
+    def keep(self, name: str) -> None:
         """Take a correction of the picture ``name`` back, if there is one: it stays as it was."""
-        self._history.append((name, dict(self.changes)))
-        self.changes.pop(str(name), None)
+        self._change(name, {key: label for key, label in self.changes.items() if key != str(name)})
+
+    def undo(self) -> str | None:
+        """Take the last change back and return the name of its picture; None where none is left."""
+        if not self._history:
+            return None
+        name, self.changes = self._history.pop()
+        self._write()
+        return name
+
+    def _change(self, name: str, changes: dict[str, str | None]) -> None:
+        self._history.append((name, self.changes))
+        self.changes = changes
         self._write()
 
-    def undo(self):
-        """Take the last change back; without any left, nothing happens."""
-        if self._history:
-            name, before = self._history.pop()
-            self.changes = dict(before)
-            self._write()
-            return name
-        return None
-
-    def _change(self, name, label):
-        self._history.append((name, dict(self.changes)))
-        self.changes[str(name)] = label
-        self._write()
-
-    def _write(self):
-        """Write all changes to a file beside, then move it: what was kept is never half gone."""
-        partial = self.file.with_name(self.file.name + ".part")
+    def _write(self) -> None:
+        lines = io.StringIO()
+        rows = [(name, label or "") for name, label in self.changes.items()]
+        csv.writer(lines).writerows([("file", "label"), *rows])
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with open(partial, "w", newline="", encoding="utf-8") as out:
-                rows = csv.writer(out)
-                rows.writerow(["file", "label"])
-                for name, label in self.changes.items():
-                    rows.writerow([name, DROPPED if label is None else label])
-            partial.replace(self.file)
+            write_whole(self.file, lines.getvalue())
         except OSError as error:
             raise CourseError(
                 f"The corrections cannot be written to {self.file} ({reason(error)}); "
                 "make room, or give another file."
             ) from error
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         dropped = sum(label is None for label in self.changes.values())
         changed = len(self.changes) - dropped
         return f"Corrections({changed} relabelled, {dropped} dropped, in {self.file.name})"
 
 
-def read_corrections(file):
-    """Return {file name: label, or None for a dropped picture} of a CSV written by Corrections."""
+def read_corrections(file: str | Path) -> dict[str, str | None]:
+    """Read {file name: label, or None for a dropped picture} of a CSV written by Corrections.
+
+    Raises:
+        CourseError: the file cannot be read, or is no list of corrections.
+    """
     try:
         with open(file, newline="", encoding="utf-8-sig") as lines:  # Excel puts a mark first
             rows = [row for row in csv.reader(lines) if row]
@@ -90,35 +96,30 @@ def read_corrections(file):
     return {name: label or None for name, label in rows[1:]}
 
 
-def near_duplicates(pictures, *, threshold=0.95, limit=20):
-    """Return pairs of pictures that look the same but for light, compression or a slight crop.
+def near_duplicates(
+    pictures: Any, *, threshold: float = 0.95, limit: int = 20
+) -> list[tuple[int, int, float]]:
+    """Find pairs of pictures that are alike but for light, compression or a slight crop.
 
-    Every picture is shrunk to 8x8 averages, the mean of each colour plane is taken off, and pairs
-    are compared by the correlation of what is left.
+    Every picture is shrunk to averages of 8 x 8, without the mean of each color plane, and pairs
+    are compared by the correlation of these.
 
     Args:
         pictures: (N, H, W, 3) uint8 array, such as ``data.train.inputs``.
-        threshold: correlation from which two pictures count as the same.
+        threshold: least correlation, 0 to 1.
         limit: pairs at most.
 
     Returns:
         list of (row, row, correlation), most alike first.
     """
-    import torch
-    import torch.nn.functional as F
-
-    shrunk = []
-    for start in range(0, len(pictures), 512):
-        part = torch.as_tensor(pictures[start : start + 512])
-        shrunk.append(F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8).flatten(2))
-    prints = torch.cat(shrunk)  # (N, 3, 64)
-    # without its mean a plane tells shapes only: two blue skies are not the same picture
+    parts = (torch.as_tensor(pictures[at : at + 512]) for at in range(0, len(pictures), 512))
+    shrunk = [F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8) for part in parts]
+    prints = torch.cat(shrunk).flatten(2)  # (N, 3, 64)
+    # Without its mean a plane tells shapes only: two blue skies are not the same picture.
     prints = F.normalize((prints - prints.mean(2, keepdim=True)).flatten(1), dim=1)
     pairs = []
     for start in range(0, len(prints), 2048):
-        alike = prints[start : start + 2048] @ prints.T
-        rows, others = torch.nonzero(alike > threshold, as_tuple=True)
-        for row, other in zip((rows + start).tolist(), others.tolist(), strict=True):
-            if row < other:
-                pairs.append((row, other, alike[row - start, other].item()))
+        alike = (prints[start : start + 2048] @ prints.T).triu(start + 1)  # each pair once
+        for row, other in torch.nonzero(alike > threshold).tolist():
+            pairs.append((start + row, other, alike[row, other].item()))
     return sorted(pairs, key=lambda pair: -pair[2])[:limit]

@@ -35,10 +35,7 @@ def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop")
         CourseError: there is no such file, it is no picture of the formats that the course reads
             (JPEG, PNG, GIF, BMP, WebP, TIFF), it is damaged, or it has too many pixels.
     """
-    if resize not in RESIZES:
-        raise CourseError(
-            f"resize={resize!r} is not known; use 'crop' or 'squish'.{nearest(resize, RESIZES)}"
-        )
+    check_choice("resize", resize, RESIZES)
     try:
         opened = _opened(picture, size)
         with contextlib.suppress(Exception):  # damaged EXIF asks for nothing
@@ -59,6 +56,13 @@ def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop")
         raise CourseError(
             f"{name} cannot be read as a picture: {why_unreadable(error)}. Give a JPEG or PNG file."
         ) from error
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise a CourseError where the argument ``name`` has none of the known values."""
+    if value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise CourseError(f"{name}={value!r} is not known; use {known}.{nearest(value, choices)}")
 
 
 def why_unreadable(error: Exception) -> str:

@@ -4,9 +4,9 @@ import numpy
 from PIL import Image
 
 
-def drawn(width=40, height=40, seed=0):
+def drawn(width=40, height=40, seed=0, cells=4):
     """Draw a smooth picture, different for every seed, whose corners differ."""
-    noise = numpy.random.default_rng(seed).integers(0, 256, (4, 4, 3), numpy.uint8)
+    noise = numpy.random.default_rng(seed).integers(0, 256, (cells, cells, 3), numpy.uint8)
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 

@@ -6,10 +6,11 @@ import torch
 
 import coursekit as ck
 from coursekit.console import CourseError
+from coursekit.data import batches as batches_module
 
 
 def numbered(count, **options):
-    """Return Batches whose inputs and targets are the numbers of the examples."""
+    """Batches whose inputs and targets are the numbers of the examples."""
     x = torch.arange(count, dtype=torch.float32).view(-1, 1)
     return ck.Batches(x, torch.arange(count), **options)
 
@@ -165,12 +166,12 @@ def test_every_kind_of_number(kind):
 
 
 def double(x):
-    """Return twice x."""
+    """twice x."""
     return x * 2
 
 
 def halve(x):
-    """Return half of x."""
+    """half of x."""
     return x / 2
 
 
@@ -222,15 +223,29 @@ def test_a_cache_key_stands_for_the_content():
     assert one.fingerprint() == ck.Batches(torch.ones(5, 2), cache_key="the same").fingerprint()
 
 
-def test_a_function_made_again_is_the_same_function():
-    """Guards against an address in memory in what a later kernel compares."""
+def test_code_counts_and_not_addresses():
+    """A function made again in a later kernel counts as another, or an edited one as the same."""
 
-    def made():
-        return lambda x: x
+    def made(shift):
+        return lambda x: x + shift
 
-    one, other = made(), made()
-    assert one is not other
-    assert numbered(9, augment=one).fingerprint() == numbered(9, augment=other).fingerprint()
+    one, same, other = (numbered(9, augment=made(shift)).fingerprint() for shift in (1, 1, 2))
+    assert one == same != other
+    with pytest.raises(TypeError):
+        numbered(9, augment=(x for x in ())).fingerprint()
+
+
+@pytest.mark.parametrize("chunk", [1, 8, 2**26])
+def test_the_fingerprint_of_a_large_array_is_that_of_all_its_rows(monkeypatch, chunk):
+    """A part of the rows that is never looked at."""
+    monkeypatch.setattr(batches_module, "HASHED_AT_ONCE", chunk)
+    array = torch.zeros(40, 3)
+    prints = [ck.Batches(array).fingerprint()]
+    for row in (0, 7, 39):
+        array[row, 2] += row + 1
+        prints.append(ck.Batches(array).fingerprint())
+        prints.append(ck.Batches(array).subset([row]).fingerprint())
+    assert len(set(prints)) == len(prints)
 
 
 # Bad input --------------------------------------------------------------------------------------
@@ -264,3 +279,6 @@ def test_what_a_notebook_shows():
     assert repr(batches) == "Batches(1,234 examples, 13 batches of 100, shuffled)"
     data = ck.Data(batches, numbered(5), classes=("cats", "dogs"))
     assert repr(data) == "Data(train 1,234, valid 5; 2 classes: cats, dogs)"
+    assert repr(ck.Data(batches, [])) == "Data(train 1,234)"
+    fewer = data.replace(train=numbered(7))
+    assert (fewer.train.num_examples, fewer.valid, fewer.classes) == (7, data.valid, data.classes)

@@ -1,6 +1,5 @@
-"""Tests of corrections, which must never be lost, and of near-duplicates."""
+"""Corrections, which must never be lost, and near-duplicates."""
 
-import errno
 import io
 from pathlib import Path
 
@@ -8,10 +7,17 @@ import numpy
 import pytest
 from PIL import Image, ImageEnhance
 
-from coursekit.data import cleaning
+from coursekit.console import CourseError
 from coursekit.data.cleaning import Corrections, near_duplicates, read_corrections
-from coursekit.data.images import images, read_picture
-from tests.sentences import refuses
+from coursekit.data.images import images
+from coursekit.data.picture import read_picture
+from tests.data.pictures import drawn as drawn_small
+from tests.data.test_images import labels_of
+
+
+def drawn(seed=0):
+    """A picture that is 120 pixels wide and 100 high."""
+    return drawn_small(120, 100, seed, cells=7)
 
 
 @pytest.fixture(autouse=True)
@@ -21,34 +27,19 @@ def _own_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def file(tmp_path):
-    """Return where the corrections are to be written."""
-    return tmp_path / "fixes.csv"
+    """Where the corrections are to be written."""
+    return tmp_path / "my" / "fixes.csv"
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write eight pictures of cats and dogs."""
+    """Eight pictures of cats and dogs."""
     for number in range(4):
         for shift, kind in enumerate(("cats", "dogs")):
             there = tmp_path / "pictures" / kind / f"{kind[:-1]}.{number}.png"
             there.parent.mkdir(parents=True, exist_ok=True)
             drawn(seed=10 * number + shift).save(there)
     return tmp_path / "pictures"
-
-
-def drawn(width=120, height=100, seed=0):
-    noise = numpy.random.default_rng(seed).integers(0, 256, (7, 7, 3), numpy.uint8)
-    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def of_files(data):
-    """Return {name: class} of everything that data hands out."""
-    parts = (data.train, data.valid)
-    return {
-        name: data.classes[number]
-        for part in parts
-        for name, number in zip(part.filenames, part.targets.tolist(), strict=True)
-    }
 
 
 # Corrections -----------------------------------------------------------------------------------
@@ -59,38 +50,32 @@ def test_relabelled_and_dropped_pictures(folder, file):
     fixes = Corrections(file, classes=("cats", "dogs"))
     fixes.relabel("cats/cat.1.png", "dogs")
     fixes.drop("dogs/dog.2.png")
-    before = of_files(images(folder, size=16))
-    after = of_files(images(folder, size=16, corrections=file))
-    assert after == {
-        name: "dogs" if name == "cats/cat.1.png" else label
-        for name, label in before.items()
-        if name != "dogs/dog.2.png"
-    }
+    before = images(folder, size=16)
+    after = images(folder, size=16, corrections=file)
+    wanted = labels_of(before) | {"cats/cat.1.png": "dogs"}
+    del wanted["dogs/dog.2.png"]
+    assert labels_of(after) == wanted
     assert (folder / "dogs" / "dog.2.png").exists()
     assert "1 relabelled, 1 dropped" in repr(fixes)
-
-
-def test_the_split_stays_where_it_was(folder, file):
-    """Dropping a picture would shuffle training pictures into the validation part."""
-    before = images(folder, size=16)
-    Corrections(file, classes=("cats", "dogs")).drop(before.train.filenames[0])
-    after = images(folder, size=16, corrections=file)
-    assert after.valid.filenames == before.valid.filenames
-    assert after.train.filenames == before.train.filenames[1:]
+    # A dropped picture must not shuffle training pictures into the validation part.
+    dropped = {"dogs/dog.2.png"}
+    assert set(after.valid.filenames) == set(before.valid.filenames) - dropped
+    assert set(after.train.filenames) == set(before.train.filenames) - dropped
 
 
 def test_undo_goes_back_step_by_step(file):
     """Undo would take the change back on the screen and not in the file."""
     fixes = Corrections(file, classes=("cats", "dogs"))
+    cats, dogs, dropped = {"a.png": "cats"}, {"a.png": "dogs"}, {"b.png": None}
+    states = [{}, cats, dogs, dogs | dropped, dropped]
     fixes.relabel("a.png", "cats")
     fixes.relabel("a.png", "dogs")
     fixes.drop("b.png")
-    assert fixes.undo() == "b.png"
-    assert read_corrections(file) == {"a.png": "dogs"}
-    assert fixes.undo() == "a.png"
-    assert read_corrections(file) == {"a.png": "cats"}
-    assert fixes.undo() == "a.png"
-    assert read_corrections(file) == {}
+    fixes.keep("a.png")
+    assert read_corrections(file) == states.pop()
+    for name in ("a.png", "b.png", "a.png", "a.png"):
+        assert fixes.undo() == name
+        assert read_corrections(file) == states.pop()
     assert fixes.undo() is None
 
 
@@ -98,96 +83,68 @@ def test_a_new_kernel_goes_on(file):
     """The work of yesterday would be overwritten by the first change of today."""
     Corrections(file, classes=("cats", "dogs")).relabel("猫, 黒い.png", "dogs")
     again = Corrections(file, classes=("cats", "dogs"))
-    assert again.changes == {"猫, 黒い.png": "dogs"}
     again.drop("b.png")
     assert read_corrections(file) == {"猫, 黒い.png": "dogs", "b.png": None}
 
 
-def test_a_folder_that_is_not_there_yet_is_made(tmp_path):
-    """The first click of the learner would raise FileNotFoundError."""
-    fixes = Corrections(tmp_path / "my" / "fixes.csv", classes=("cats",))
-    fixes.drop("a.png")
-    assert read_corrections(tmp_path / "my" / "fixes.csv") == {"a.png": None}
-
-
-def test_a_label_that_is_no_class(file):
-    """A misspelt label would become a class of its own."""
+def test_a_label_that_is_no_class(folder, file):
+    """A misspelt label, clicked or typed into the file, would become a class of its own."""
     fixes = Corrections(file, classes=("cats", "dogs"))
-    with refuses("'dgos' is no class", "use cats, dogs", "Did you mean 'dogs'?"):
+    with pytest.raises(CourseError, match="Did you mean 'dogs'"):
         fixes.relabel("a.png", "dgos")
     assert not file.exists()
-
-
-def test_a_label_written_by_hand_that_is_no_class(folder, file):
-    """The same, typed into the CSV file."""
+    fixes.drop("b.png")
     file.write_text("file,label\ncats/cat.1.png,dgos\n")
-    with refuses("'dgos' in", "no class", "Did you mean 'dogs'?"):
+    with pytest.raises(CourseError, match="'dgos' in"):
         images(folder, size=16, corrections=file)
 
 
-def test_a_correction_of_several_labels(folder, file):
-    """A label may be several words, and a new combination of them is no new class."""
+def test_a_correction_of_several_labels(folder, tmp_path):
+    """A new combination of labels would count as a new class."""
+    file = tmp_path / "fixes.csv"
     labels = {f"cat.{number}": tags for number, tags in enumerate(("a b", "a", "b c", "c"))}
-    file.write_text("file,label\ncats/cat.1.png,a c\n")
-    data = images(folder / "cats", labels=labels, multi_label=True, size=16)
-    assert data.classes == ("a", "b", "c")
+    options = {"labels": labels, "multi_label": True, "size": 16, "corrections": file}
     file.write_text("file,label\ncat.1.png,a c\n")
-    data = images(folder / "cats", labels=labels, multi_label=True, size=16, corrections=file)
-    wanted = dict(zip(data.train.filenames, data.train.targets.tolist(), strict=True))
-    wanted |= dict(zip(data.valid.filenames, data.valid.targets.tolist(), strict=True))
-    assert wanted["cat.1.png"] == [1, 0, 1]
+    data = images(folder / "cats", **options)
+    assert data.classes == ("a", "b", "c")
+    part = data.train if "cat.1.png" in data.train.filenames else data.valid
+    assert part.targets[part.filenames.index("cat.1.png")].tolist() == [1, 0, 1]
     file.write_text("file,label\ncat.1.png,a z\n")
-    with refuses("'z' in"):
-        images(folder / "cats", labels=labels, multi_label=True, size=16, corrections=file)
+    with pytest.raises(CourseError, match="'z' in"):
+        images(folder / "cats", **options)
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    "content",
     [
-        (None, ("cannot be read", "check the path")),
-        (b"", ("no list of corrections", "file,label")),
-        (b"name,class\na,b\n", ("no list of corrections", "file,label")),
-        (b"file,label\na,b,c\n", ("no list of corrections", "file,label")),
-        ("file,label\n猫.png,dogs\n".encode("shift-jis"), ("no text in UTF-8", "save it as CSV")),
+        None,
+        b"",
+        b"name,class\na,b\n",
+        b"file,label\na,b,c\n",
+        "file,label\n猫.png,dogs\n".encode("shift-jis"),
     ],
 )
-def test_files_that_are_no_corrections(folder, file, content, words):
+def test_files_that_are_no_corrections(tmp_path, content):
     """Another CSV would be taken for corrections, or a UnicodeDecodeError reach the learner."""
+    file = tmp_path / "fixes.csv"
     if content is not None:
         file.write_bytes(content)
-    with refuses(*words):
-        images(folder, size=16, corrections=file)
+    with pytest.raises(CourseError, match=r"fixes\.csv"):
+        read_corrections(file)
 
 
-def test_what_excel_saved_is_read(file):
+def test_what_excel_saved_is_read(tmp_path):
     """Excel writes an invisible mark before the first column, and other line ends."""
+    file = tmp_path / "fixes.csv"
     file.write_bytes("file,label\r\na.png,cats\r\n\r\nb.png,\r\n".encode("utf-8-sig"))
     assert read_corrections(file) == {"a.png": "cats", "b.png": None}
-
-
-def test_a_full_disk_loses_nothing(file, monkeypatch):
-    """The corrections of an hour would be cut short by the last one."""
-    fixes = Corrections(file, classes=("cats", "dogs"))
-    fixes.relabel("a.png", "dogs")
-
-    class Full(io.StringIO):
-        def write(self, _):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(cleaning, "open", lambda *_, **__: Full(), raising=False)
-        with refuses("No space left on device", "make room"):
-            fixes.drop("b.png")
-    assert read_corrections(file) == {"a.png": "dogs"}
-    fixes.drop("c.png")
-    assert read_corrections(file) == {"a.png": "dogs", "b.png": None, "c.png": None}
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     """NotADirectoryError in the middle of the widget."""
     (tmp_path / "taken").write_text("a file")
     fixes = Corrections(tmp_path / "taken" / "fixes.csv", classes=("cats",))
-    with refuses("cannot be written", "give another file"):
+    with pytest.raises(CourseError, match="taken"):
         fixes.drop("a.png")
 
 
@@ -195,7 +152,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 
 def copies_of(picture):
-    """Return the picture brighter, darker, re-encoded, and with 3 % cut off all round."""
+    """The picture brighter, darker, re-encoded, smaller, and with 3 % cut off all round."""
     width, height = picture.size
     stream = io.BytesIO()
     picture.save(stream, "JPEG", quality=40)
@@ -210,6 +167,7 @@ def copies_of(picture):
 
 
 def squares(pictures, size=64):
+    """Pictures as one array (N, size, size, 3)."""
     return numpy.stack([numpy.asarray(read_picture(one, size=size)) for one in pictures])
 
 
@@ -224,7 +182,7 @@ def test_planted_copies_are_found_and_nothing_else(kind):
     assert alike == sorted(alike, reverse=True)
 
 
-def test_pictures_of_one_colour_are_not_all_the_same():
+def test_pictures_of_one_color_are_not_all_the_same():
     """Two blue skies would count as one picture, and black ones divide by zero."""
     noise = numpy.random.default_rng(0)
     skies = 40 * noise.random((20, 64, 64, 3)) + (60, 120, 200)
@@ -233,19 +191,22 @@ def test_pictures_of_one_colour_are_not_all_the_same():
 
 
 def test_limit_and_threshold():
-    """The list would be cut at the wrong end."""
+    """The list would be cut at the wrong end; pairs of the second block be counted twice."""
     pictures = squares([drawn(seed=number // 2) for number in range(20)])
     pictures[1] = numpy.roll(pictures[1], 1, 0)
     assert len(near_duplicates(pictures)) == 10
     best = near_duplicates(pictures, limit=3)
     assert all(alike > 0.9999 for *_, alike in best)
     assert (0, 1) not in [pair[:2] for pair in near_duplicates(pictures, threshold=0.9999)]
+    many = numpy.random.default_rng(0).integers(0, 256, (3000, 8, 8, 3), numpy.uint8)
+    many[2999] = many[2500]
+    assert [pair[:2] for pair in near_duplicates(many)] == [(2500, 2999)]
 
 
 def test_it_reads_what_data_hands_out(folder):
     """The rows of a subset are looked up when they are asked for."""
     drawn(seed=0).save(folder / "dogs" / "copy.png")
-    data = images(folder, size=32, valid=0.1)
+    data = images(folder, size=32, valid=0.1, seed=2)
     found = near_duplicates(data.train.inputs)
     assert [{data.train.filenames[row] for row in pair[:2]} for pair in found] == [
         {"cats/cat.0.png", "dogs/copy.png"}
