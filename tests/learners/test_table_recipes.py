@@ -65,13 +65,6 @@ def test_predict_with_changes_one_column_only():
     np.testing.assert_allclose(found[0][was_a], plain[was_a], rtol=1e-5)
 
 
-def test_an_effect_is_told_in_words(capsys):
-    """A figure that says nothing to whoever cannot see it."""
-    axis = ck.show_partial_dependence(np.array([[1.0, 2.0], [3.0, 6.0]]), [0, 1], name="Promo")
-    assert "highest at 1 (+50.0 %" in capsys.readouterr().out
-    assert axis.get_xlabel() == "Promo"
-
-
 def test_recipe_trains_like_a_raw_loop():
     """Weights of a fit that differ from those of torch's own optimiser and schedule."""
     data = ck.ratings(a_table(), batch_size=16)
