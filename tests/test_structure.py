@@ -43,7 +43,7 @@ ARROWS = {
 }
 # An __init__.py. "" and the list of the explorers import what they name; the others are empty.
 PACKAGES = {"", "data", "exercises", "learners", "models", "visuals"}
-HEAVY = {"torchvision", "pandas", "matplotlib", "pooch", "sklearn", "scipy", "ipywidgets"}
+HEAVY = {"torchvision", "pandas", "matplotlib", "requests", "sklearn", "scipy", "ipywidgets"}
 
 
 @functools.cache

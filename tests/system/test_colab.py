@@ -207,8 +207,8 @@ def test_elsewhere_nothing_is_installed(small, course):
 def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_path):
     """A wall of red text, after which the learner reinstalls everything and breaks torch."""
     (tmp_path / "small" / "tmp").mkdir(parents=True)
-    small.lose("pooch")
-    _stops(small, course, "index could not be reached for pooch", PIP_INDEX_URL=NOWHERE)
+    small.lose("tqdm")
+    _stops(small, course, "index could not be reached for tqdm", PIP_INDEX_URL=NOWHERE)
     for sentence, does in PIP.items():
         _stops(small, course, sentence, PYTHON=_python(small, "'-m pip install'*", does))
     python = _python(
@@ -218,7 +218,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     _stops(small, course, "The disk is full, 1 MB are free", PYTHON=python, **temporary)
     python = _python(small, "*setup_colab.py", _module(tmp_path / "y", "sitecustomize", NO_ROOM))
     _stops(small, course, "The disk is full: delete files that you no longer need", PYTHON=python)
-    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("pooch", tmp_path / "wheels"))}
+    wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(_wheel("tqdm", tmp_path / "wheels"))}
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "torch.py").write_text("")
     python = _python(small, "*probe", _module(tmp_path / "bad", "torchvision", VISION))
@@ -230,7 +230,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     assert code == 0, printed
     assert "The GPU cannot be used (CUDA error: no kernel image is available" in printed
     assert "until you choose another GPU: Runtime > Change runtime type" in printed
-    assert {"pooch", "coursekit"} <= {
+    assert {"tqdm", "coursekit"} <= {
         f.name for f in small.packages.iterdir() if not f.is_symlink()
     }
     (archive, *_) = small.packages.glob("coursekit/data/samples/*.xz")
@@ -248,7 +248,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
 @needs_linux
 def test_an_old_torch_is_refused_and_a_changed_package_is_noticed(small, course):
     """A lesson that dies in its tenth cell, for a torch that is old or that pip has replaced."""
-    small.lose("pooch")
+    small.lose("tqdm")
     tqdm = small.pretend("tqdm", "4.67.0")
     older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'; exit 0"
     python = _python(small, "'-m pip install'*", older)
