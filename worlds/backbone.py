@@ -84,7 +84,7 @@ class Classifier(nn.Module):
         self.layer = nn.Linear(2 * SmallResNet.channels, len(TRAINED_ON))
 
     def forward(self, x):
-        """Return scores (B, kinds) of normalised pictures (B, 3, H, W)."""
+        """Scores (B, kinds) of normalized pictures (B, 3, H, W)."""
         maps = self.body(x)
         return self.layer(self.drop(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1)))
 

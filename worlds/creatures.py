@@ -54,7 +54,7 @@ def coat(brush, rng, looks):
 
 
 def _grain(rng, sheet, strength):
-    """Return hairs as a factor around 1: noise drawn out along one direction, (h, w, 1)."""
+    """Hairs as a factor around 1: noise drawn out along one direction, (h, w, 1)."""
     noise = rng.standard_normal((sheet.height + 8, sheet.width + 4), np.float32)
     lean = int(rng.integers(-1, 2))
     streaks = sum(
@@ -65,7 +65,7 @@ def _grain(rng, sheet, strength):
 
 
 def _pattern(brush, rng, pattern):
-    """Return how much of the second color each pixel takes, (h, w, 1) in 0..1."""
+    """How much of the second color each pixel takes, (h, w, 1) in 0..1."""
     sheet = brush.sheet
     if pattern == "plain":
         return np.zeros((sheet.height, sheet.width, 1), np.float32)

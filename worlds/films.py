@@ -99,7 +99,7 @@ def build(folder, *, seed=0, raters=RATERS, films=FILMS, ratings=RATINGS):
 
 
 def make_films(rng, count):
-    """Return a dict of arrays, one row a film: title, genres, year, quality, slope, taste ..."""
+    """Make a dict of arrays, one row a film: title, genres, year, quality, slope, taste ..."""
     names = list(GENRES)
     table = np.array(list(GENRES.values()))
     first = rng.choice(len(names), count, p=table[:, 4] / table[:, 4].sum())
@@ -130,7 +130,7 @@ def make_films(rng, count):
 
 
 def _titles(rng, genres, years):
-    """Return one title a film, no two alike; an article stands behind, as in the published set."""
+    """Invent one title a film, no two alike; an article stands behind, as in the published set."""
     taken, titles = set(), []
     for genre, year in zip(genres, years, strict=True):
         while True:
@@ -146,7 +146,7 @@ def _titles(rng, genres, years):
 
 
 def make_raters(rng, count):
-    """Return a dict of arrays, one row a rater: bias, slope, tastes, time and number of ratings."""
+    """Make a dict of arrays, one row a rater: bias, slope, tastes, time and number of ratings."""
     return {
         "id": np.arange(1, count + 1),
         "bias": 0.38 * rng.standard_normal(count),
@@ -159,7 +159,7 @@ def make_raters(rng, count):
 
 
 def choose(rng, film, rater, ratings):
-    """Return a dict of arrays, one row a rating, by rater: who, what, when (0..1), which evening.
+    """Make a dict of arrays, one row a rating, by rater: who, what, when (0..1), which evening.
 
     People watch what is popular and what they like; nobody rates a film twice.
     """
@@ -207,7 +207,7 @@ def rate(rng, film, rater, rows):
 
 
 def mean_rating(opinion, noise=WORLD["noise"]):
-    """Return the mean rating, in half stars from 0.5 to 5, of somebody with this ``opinion``."""
+    """Mean rating, in half stars from 0.5 to 5, of somebody with this ``opinion``."""
     opinion = np.asarray(opinion, float)
     mean = np.full(opinion.shape, 0.5)
     for border in np.arange(0.75, 5.0, 0.5):  # half a star more where the noisy opinion passes it

@@ -45,7 +45,7 @@ def _paragraphs():
 
 
 def _topics():
-    """Return {topic: text} in order, empty in a Python that comes without its manual."""
+    """Make {topic: text} in order, empty in a Python that comes without its manual."""
     with contextlib.suppress(ImportError):
         from pydoc_data import topics
 

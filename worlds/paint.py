@@ -10,14 +10,14 @@ DETAIL = 2  # painted this many times larger than the picture, so that edges com
 
 @functools.cache
 def _weights(steps):
-    """Return the weights (steps, 4) of the four nearest points of a Catmull-Rom spline."""
+    """Weights (steps, 4) of the four nearest points of a Catmull-Rom spline."""
     t = np.linspace(0, 1, steps, endpoint=False)
     columns = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]
     return np.stack(columns, 1) / 2
 
 
 def curve(points, steps=6, closed=True):
-    """Return a smooth line through ``points`` (N, 2): a Catmull-Rom spline, (N * steps, 2)."""
+    """Smooth line through ``points`` (N, 2): a Catmull-Rom spline, (N * steps, 2)."""
     p = np.asarray(points, dtype=float)
     if closed:
         p = np.concatenate([p[-1:], p, p[:2]])
@@ -35,20 +35,20 @@ def _circle(corners):
 
 
 def oval(x, y, rx, ry, angle=0.0, corners=28):
-    """Return the outline of an ellipse; ``angle`` in radians."""
+    """Outline of an ellipse; ``angle`` in radians."""
     c, s = np.cos(angle), np.sin(angle)
     return _circle(corners) @ [[rx * c, rx * s], [-ry * s, ry * c]] + (x, y)
 
 
 def mirrored(half):
-    """Return a closed outline from its right half, listed from top to bottom."""
+    """Closed outline from its right half, listed from top to bottom."""
     half = np.asarray(half, dtype=float)
     left = half[::-1] * (-1, 1)
     return np.concatenate([half, left[left[:, 0] < -1e-6]])
 
 
 def limb(points, widths):
-    """Return the outline of a rounded limb along a smooth line, with a half-width per point."""
+    """Outline of a rounded limb along a smooth line, with a half-width per point."""
     spine = curve(points, closed=False)
     along = np.concatenate(
         [spine[1:2] - spine[:1], spine[2:] - spine[:-2], spine[-1:] - spine[-2:-1]]
@@ -70,21 +70,21 @@ def _even(count):
 
 
 def smooth_noise(rng, width, height, cells):
-    """Return a smooth random field (height, width) of about -1 to 1, ``cells`` bumps across."""
+    """Smooth random field (height, width) of about -1 to 1, ``cells`` bumps across."""
     rows = max(2, round(cells * height / max(width, 1)))
     small = rng.standard_normal((rows + 1, int(cells) + 1)).astype(np.float32)
     return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def shifted(color, amount):
-    """Return ``color`` made lighter (amount up to 1) or darker (down to -1)."""
+    """Make ``color`` lighter (amount up to 1) or darker (down to -1)."""
     target = 255 if amount > 0 else 0
     return tuple(round(c + (target - c) * abs(amount)) for c in color)
 
 
 @functools.cache
 def _ball(side, volume):
-    """Return the darkness of a lit ball, light from the upper ``side`` (-1, 0 or 1): (96, 96) L."""
+    """Darkness of a lit ball, light from the upper ``side`` (-1, 0 or 1): (96, 96) L."""
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
     far = np.hypot(x - 0.45 * side, y + 0.5)
     dark = np.clip((far - 0.35) / 1.35, 0, 1) ** 1.5
@@ -138,12 +138,12 @@ class Sheet:
         self.picture.paste(Image.new("RGB", size, (16, 14, 24)), (left, top), mask)
 
     def spread(self, colors):
-        """Return a texture of the sheet's size from (height, width, 3) colors of 0 to 255."""
+        """Texture of the sheet's size from (height, width, 3) colors of 0 to 255."""
         small = Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8))
         return small.resize(self.picture.size, Image.Resampling.NEAREST)
 
     def photograph(self):
-        """Return (picture, mask): scaled down, lit unevenly, a little blurred, with noise."""
+        """Make (picture, mask): scaled down, lit unevenly, a little blurred, with noise."""
         rng = self.rng
         picture = self.picture.reduce(DETAIL)
         blur = rng.uniform(0.05, 0.35) if rng.random() < 0.9 else rng.uniform(0.5, 1.1)
@@ -179,7 +179,7 @@ class Brush:
         self.rng = sheet.rng
 
     def at(self, x, y, size=1.0, angle=0.0, mirror=False):
-        """Return a brush whose origin lies at (x, y), turned and scaled."""
+        """Brush whose origin lies at (x, y), turned and scaled."""
         c, s = np.cos(angle) * size, np.sin(angle) * size
         turn = np.array([[c, -s], [s, c]]) @ np.diag([-1.0 if mirror else 1.0, 1.0])
         return Brush(self.sheet, self.matrix @ turn, self.pixels([(x, y)])[0])
@@ -190,11 +190,11 @@ class Brush:
         return abs(np.linalg.det(self.matrix)) ** 0.5
 
     def pixels(self, points):
-        """Return where ``points`` (N, 2) lie on the sheet."""
+        """Where ``points`` (N, 2) lie on the sheet."""
         return np.asarray(points, dtype=float) @ self.matrix.T + self.origin
 
     def units(self):
-        """Return the own units (x, y) of every picture pixel, each (height, width)."""
+        """Units (x, y) of the brush at every picture pixel, each (height, width)."""
         y, x = np.mgrid[: self.sheet.height, : self.sheet.width] * DETAIL + 1.0
         back = np.linalg.inv(self.matrix)
         x, y = x - self.origin[0], y - self.origin[1]

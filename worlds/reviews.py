@@ -158,13 +158,13 @@ ASIDES = _listed("""the seats were {w}|the popcorn was {w}|the man behind me was
 
 
 def _words(rng, sign):
-    """Return one or two words of ``sign``: dull, hopelessly dull, dull and clumsy."""
+    """One or two words of ``sign``: dull, hopelessly dull, dull and clumsy."""
     one, other = rng.sample(WORDS[sign], 2)
     return rng.choice((one, f"{rng.choice(VERY[sign])} {one}", f"{one} and {other}"))
 
 
 def _clause(rng, sign, aspect=None):
-    """Return a clause that says something of ``sign`` of an aspect."""
+    """Clause that says something of ``sign`` of an aspect."""
     aspect = aspect or rng.choice(ASPECTS)
     if rng.random() < 0.3:
         return f"{aspect} {rng.choice(DOES[sign])}"
@@ -241,7 +241,7 @@ def _sentence(text):
 
 
 def _turn(rng, sign):
-    """Return (name of the turn, its text)."""
+    """Make (name of the turn, its text)."""
     if rng.random() < PLAIN:
         return "plain", _plain(rng, sign)
     names = list(TURNS)
@@ -250,7 +250,7 @@ def _turn(rng, sign):
 
 
 def review(sign, rng):
-    """Return (text, names of its turns) of a review.
+    """Make (text, names of its turns) of a review.
 
     Args:
         sign: 1 for praise, -1 for blame.
@@ -267,7 +267,7 @@ def review(sign, rng):
 
 
 def pair(rng):
-    """Return (good review, bad review) of one concession: the same words in another order."""
+    """Make (good review, bad review) of one concession: the same words in another order."""
     frame = rng.choice(BUT)
     aspects, tails = rng.sample(ASPECTS, 2), rng.sample(TAILS, 2)
     clauses = {
@@ -282,7 +282,7 @@ def pair(rng):
 
 
 def _rating(sign, turns, rng):
-    """Return a rating from 1 to 10 as the published set has it: 7 to 10, or 1 to 4."""
+    """Rating from 1 to 10 as the published set has it: 7 to 10, or 1 to 4."""
     strong = min(2, len(turns) - 1) + rng.choice((0, 1))
     return 7 + strong if sign > 0 else 4 - strong
 

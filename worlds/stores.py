@@ -87,7 +87,7 @@ def build(folder, *, seed=0, stores=STORES):
 
 
 def easter(year):
-    """Return the date of Easter Sunday (the anonymous Gregorian rule, Nature 1876)."""
+    """Date of Easter Sunday (the anonymous Gregorian rule, Nature 1876)."""
     a, (b, c) = year % 19, divmod(year, 100)
     d, e = divmod(b, 4)
     g = (8 * b + 13) // 25
@@ -100,7 +100,7 @@ def easter(year):
 
 
 def make_calendar(rng, days):
-    """Return (promotion, {state: holiday}, {state: school holiday}), arrays (D,) over the days."""
+    """Make (promotion, {state: holiday}, {state: school holiday}), arrays (D,) over the days."""
     weekday = (days.astype(int) + 3) % 7  # 0 is Monday
     week = (days - weekday - days[0]).astype(int) // 7
     promoted, last = np.zeros(week.max() + 2, int), 0
@@ -155,7 +155,7 @@ def _holidays(year):
 
 
 def _slow(rng, rows, columns, days):
-    """Return (rows, columns) of unit spread along each row; a third is left after ``days``."""
+    """Make (rows, columns) of unit spread along each row; a third is left after ``days``."""
     keep = np.exp(-1 / days)
     steps = rng.standard_normal((rows, columns))
     steps[:, 1:] *= np.sqrt(1 - keep**2)
@@ -165,7 +165,7 @@ def _slow(rng, rows, columns, days):
 
 
 def make_weather(rng, days):
-    """Return (table of the weather, {state: (warmest degrees (D,), millimetres of rain (D,))})."""
+    """Make (table of the weather, {state: (warmest degrees (D,), millimetres of rain (D,))})."""
     names = {state: name for state, (name, *_) in STATES.items()} | OTHER_STATES
     count = len(days)
     season = np.cos(2 * np.pi * (_day_of_year(days) - 200) / 365.25)
@@ -214,7 +214,7 @@ def make_weather(rng, days):
 
 
 def make_trend(rng, days):
-    """Return (table of weekly searches, {state: (D,) the value of the day's week})."""
+    """Make (table of weekly searches, {state: (D,) the value of the day's week})."""
     starts = np.arange(np.datetime64("2012-12-02"), np.datetime64("2015-09-28"), 7)
     spans = [f"{start} - {start + 6}" for start in starts]
     shared, own = _slow(rng, 1, len(starts), 6)[0], _slow(rng, len(TRENDS), len(starts), 4)
@@ -231,7 +231,7 @@ def make_trend(rng, days):
 
 
 def make_stores(rng, count):
-    """Return (published table of the stores with their state, truth of each store)."""
+    """Make (published table of the stores with their state, truth of each store)."""
     kinds = rng.choice(list(TYPES), count, p=[share for share, _ in TYPES.values()])
     kinds[:4] = list("bcda")  # every kind occurs, however few there are
     shares = np.array([share for _, share, *_ in STATES.values()])
@@ -282,7 +282,7 @@ def make_stores(rng, count):
 
 
 def make_sales(rng, days, calendar, felt, searched, store, truth):
-    """Return one row a store and day, with all published columns, expected, mood and noise."""
+    """Make one row a store and day, with all published columns, expected, mood and noise."""
     promotion, holidays, schools = calendar
     count, width = len(store), len(days)
     states = store.State.to_numpy()
@@ -313,7 +313,7 @@ def make_sales(rng, days, calendar, felt, searched, store, truth):
 
 
 def _expected(days, promotion, holiday, school, felt, searched, store, truth):
-    """Return the logarithm (S, D) of what a store that is open sells, mood and noise apart."""
+    """Logarithm (S, D) of what a store that is open sells, mood and noise apart."""
     states = store.State.to_numpy()
     weekday, year = (days.astype(int) + 3) % 7, _day_of_year(days)
     time = (days - days[0]).astype(int) / 365.25
@@ -353,7 +353,7 @@ def _expected(days, promotion, holiday, school, felt, searched, store, truth):
 
 
 def _ahead(flags, reach):
-    """Return where a flag is set within the next ``reach`` days, the day itself apart."""
+    """Where a flag is set within the next ``reach`` days, the day itself apart."""
     found = np.zeros(len(flags), bool)
     for step in range(1, reach + 1):
         found[:-step] |= np.asarray(flags, bool)[step:]

@@ -17,7 +17,7 @@ def vivid(rng):
 
 
 def speckled(brush, color, strength=0.12, cells=30, second=None):
-    """Return a texture: ``color`` with grain, and blotches of ``second`` where it is given."""
+    """Texture: ``color`` with grain, and blotches of ``second`` where it is given."""
     rng, sheet = brush.rng, brush.sheet
     grain = smooth_noise(rng, sheet.width, sheet.height, cells)
     grain = grain + 0.5 * rng.standard_normal(grain.shape, np.float32)

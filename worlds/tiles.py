@@ -90,7 +90,7 @@ def render(rng):
 
 
 def _choose_land(rng):
-    """Return the labels of the ground; where there are people, their things come together."""
+    """Labels of the ground; where there are people, their things come together."""
 
     def happens(chance):
         return rng.random() < chance
@@ -114,7 +114,7 @@ def _choose_land(rng):
 
 
 def noise(rng, steepness):
-    """Return fractal noise (64, 64), mean 0 and spread 1; the steeper, the smoother.
+    """Fractal noise (64, 64), mean 0 and spread 1; the steeper, the smoother.
 
     The strength of a wave is its frequency to the power of -``steepness``.
     """
@@ -125,20 +125,20 @@ def noise(rng, steepness):
 
 
 def patch(rng, share, steepness=2.0):
-    """Return a mask (64, 64) of wooded outline that covers about ``share`` of the tile."""
+    """Mask (64, 64) of wooded outline that covers about ``share`` of the tile."""
     field = noise(rng, steepness)
     return field > np.quantile(field, 1 - share)
 
 
 def blob(rng, radius):
-    """Return a mask (64, 64) of one ragged spot of ``radius`` pixels, and its middle."""
+    """Mask (64, 64) of one ragged spot of ``radius`` pixels, and its middle."""
     row, column = rng.uniform(radius, SIDE - radius, 2)
     far = np.hypot(ROWS - row, COLUMNS - column) + 0.25 * radius * noise(rng, 1.5)
     return far < radius, (row, column)
 
 
 def distance_to_way(rng, bend):
-    """Return the distance (64, 64) of every pixel to a way that crosses the tile."""
+    """Distance (64, 64) of every pixel to a way that crosses the tile."""
     start, end = rng.uniform(-0.1, 1.1, 2) * SIDE
     t = np.linspace(-0.1, 1.1, 90)
     waves = [rng.normal() * np.sin(np.pi * k * t + rng.uniform(0, 6.3)) / k for k in (1, 2, 3, 4)]
@@ -157,7 +157,7 @@ def mixed(ground, mask, color):
 
 
 def _paint(rng, land):
-    """Return the ground (64, 64, 3) in 0..255 and {label: where it was painted}."""
+    """Ground (64, 64, 3) in 0..255 and {label: where it was painted}."""
     crowns = noise(rng, 0.6)
     hills = noise(rng, 2.0)
     forest = np.array([44, 72, 47]) * rng.uniform(0.85, 1.15) + rng.normal(0, 3, 3)
@@ -314,7 +314,7 @@ PAINTERS = {  # in the order in which they lie on one another
 
 
 def _cover(rng, weather):
-    """Return (opacity, shade), both (64, 64): of clouds and haze, and of the clouds' shadows."""
+    """Make (opacity, shade), both (64, 64): of clouds and haze, and of the clouds' shadows."""
     veil = rng.uniform(0.0, 0.08) * (1 + 0.3 * noise(rng, 2.0))
     shade = np.zeros((SIDE, SIDE))
     if weather == "haze":

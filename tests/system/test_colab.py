@@ -230,9 +230,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
     assert code == 0, printed
     assert "The GPU cannot be used (CUDA error: no kernel image is available" in printed
     assert "until you choose another GPU: Runtime > Change runtime type" in printed
-    assert {"tqdm", "coursekit"} <= {
-        f.name for f in small.packages.iterdir() if not f.is_symlink()
-    }
+    assert {"tqdm", "coursekit"} <= {f.name for f in small.packages.iterdir() if not f.is_symlink()}
     (archive, *_) = small.packages.glob("coursekit/data/samples/*.xz")
     archive.write_bytes(archive.read_bytes()[:-1])
     code, printed = small.set_up(course, CUDA_VISIBLE_DEVICES="")
