@@ -163,5 +163,6 @@ def _too_old() -> Iterator[Finding]:
 
 
 def _numbers(version: str) -> list[int]:
+    """The first three numbers of a version, which compare as 2.10 > 2.9."""
     parts = version.split("+")[0].split(".")[:3]
-    return [int(re.match(r"\d*", part).group() or 0) for part in parts]
+    return [int("".join(re.findall(r"^\d+", part)) or 0) for part in parts]

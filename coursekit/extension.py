@@ -41,7 +41,7 @@ def _reload_edited_modules(shell: InteractiveShell) -> bool:
             imp = sys.modules.setdefault("imp", types.ModuleType("imp"))
             imp.reload = importlib.reload
         if "autoreload" not in shell.magics_manager.magics["line"]:
-            shell.extension_manager.load_extension("autoreload")
+            shell.run_line_magic("load_ext", "autoreload")
         shell.run_line_magic("autoreload", "2")
     except (ImportError, KeyError):
         return False

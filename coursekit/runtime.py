@@ -75,10 +75,11 @@ def precision(where: str | torch.device | None = None) -> Precision:
 
     bfloat16 from compute capability 8.0, float16 with scaled gradients below it, float32 elsewhere.
     """
-    where = torch.device(where) if where is not None else device()
-    if where.type != "cuda":
-        return Precision(torch.float32, False, f"float32: {where.type} computes in full precision")
-    major, minor = torch.cuda.get_device_capability(where)
+    chosen = torch.device(where) if where is not None else device()
+    if chosen.type != "cuda":
+        why = f"float32: {chosen.type} computes in full precision"
+        return Precision(torch.float32, False, why)
+    major, minor = torch.cuda.get_device_capability(chosen)
     card = f"compute capability {major}.{minor}"
     if major >= 8:
         return Precision(torch.bfloat16, False, f"bfloat16: {card} has it in hardware")

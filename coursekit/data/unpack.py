@@ -9,9 +9,9 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from coursekit.console import progress
 
@@ -22,6 +22,9 @@ _DAMAGED = (  # what the readers of archives raise
     tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
     ValueError, RuntimeError, FileExistsError, NotADirectoryError,
 )  # fmt: skip
+
+
+Member = tuple[str, bool, Callable[[], Any]]  # name, whether it is a folder, what opens it
 
 
 class ArchiveError(Exception):
@@ -45,13 +48,10 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
-                members = ((one.filename, one.is_dir(), one) for one in opened.infolist())
-                _write(members, opened.open, folder, room)
+                _write(_zip_members(opened), folder, room)
         elif name.endswith((".tgz", ".tar.gz", ".tar.xz")):
             with tarfile.open(archive) as opened:
-                members = ((one.name, one.isdir(), one) for one in opened)
-                _write(members, functools.partial(_open_file, opened), folder, room)
-                _read_to_the_end(opened.fileobj)
+                _write(_tar_members(opened), folder, room)
         else:
             folder.mkdir(parents=True)
             shutil.copyfile(archive, folder / name)
@@ -59,28 +59,25 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         raise ArchiveError(f"sent a damaged archive ({error or type(error).__name__})") from error
 
 
-def _open_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
-    """Open a plain file; links and devices are refused."""
-    if not member.isreg():
-        raise ArchiveError(f"sent an archive with a link or device in it ({member.name})")
-    return archive.extractfile(member)
+def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
+    for member in archive.infolist():
+        yield member.filename, member.is_dir(), functools.partial(archive.open, member)
 
 
-def _read_to_the_end(file: IO[bytes]) -> None:
-    """Read what follows the last member, for the sum at the end of the compressed file."""
-    if all(file.read(1 << 20) for _ in range(64)):
+def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
+    for member in archive:
+        if not (member.isdir() or member.isreg()):
+            raise ArchiveError(f"sent an archive with a link or device in it ({member.name})")
+        yield member.name, member.isdir(), functools.partial(archive.extractfile, member)
+    # what follows the last member is read for the sum at the end of the compressed file
+    if archive.fileobj and all(archive.fileobj.read(1 << 20) for _ in range(64)):
         raise ArchiveError("sent an archive that goes on after its end")
 
 
-def _write(
-    members: Iterable[tuple[str, bool, Any]],
-    open_member: Callable[[Any], IO[bytes]],
-    folder: Path,
-    room: int,
-) -> None:
-    """Write members (name, is it a folder, member) while they stay within ``room`` bytes."""
+def _write(members: Iterable[Member], folder: Path, room: int) -> None:
+    """Write members below ``folder`` while they stay within ``room`` bytes."""
     seen: set[str] = set()
-    for name, is_folder, member in progress(members, label="unpacking", unit=" files"):
+    for name, is_folder, open_member in progress(members, label="unpacking", unit=" files"):
         path = _inside(folder, name)
         if is_folder:
             path.mkdir(parents=True, exist_ok=True)
@@ -90,7 +87,7 @@ def _write(
             raise ArchiveError(f"sent an archive with too many files or one twice ({name})")
         seen.add(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open_member(member) as reader, open(path, "xb") as writer:
+        with open_member() as reader, open(path, "xb") as writer:
             while block := reader.read(BLOCK):
                 room -= len(block)
                 if room < 0:
