@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import warnings
@@ -32,12 +33,12 @@ QUICK_TRAIN, QUICK_VALID = 256, 128
 
 @dataclass(repr=False)
 class ImageData(Data):
-    """Pictures, ready to train on: x (B, 3, size, size) float32 in 0..1.
+    """Pictures, ready to train on: x (B, 3, size, size) float32 in 0..1, y (B,) int64.
 
     Attributes:
         size: side of the squares, in pixels.
         resize: how they became squares, "crop" or "squish".
-        multi_label: whether a picture may have several labels; y is (B, classes) zeros and ones.
+        multi_label: whether a picture may have several labels; y is then (B, classes) float32.
     """
 
     size: int = 224
@@ -82,10 +83,6 @@ def images(
         corrections: CSV file written by ``ck.Corrections``: labels changed, pictures dropped.
         seed: of the random validation part.
 
-    Returns:
-        ImageData: x (B, 3, size, size) float32 in 0..1, y (B,) int64; with ``multi_label``
-        (B, classes) float32.
-
     Raises:
         CourseError: a path, label or picture is not what it should be.
     """
@@ -103,14 +100,14 @@ def images(
     if not by_folder:
         train = _from_table(path, labels, valid)
     if corrections is not None:
-        changes = read_corrections(corrections)
-        known = _words(train + held_out, multi_label)
-        train, held_out = (_corrected(part, path, changes) for part in (train, held_out))
+        changes, known = read_corrections(corrections), _words(train + held_out, multi_label)
+        train, held_out = (  # a dropped picture keeps its row, with the label None
+            [(file, changes.get(_relative(file, path), label)) for file, label in part]
+            for part in (train, held_out)
+        )
         if unknown := _words(train + held_out, multi_label) - known:
-            raise CourseError(
-                f"{min(unknown)!r} in {corrections} is no class of {path}; write one that is."
-                + nearest(min(unknown), known)
-            )
+            hint = nearest(min(unknown), known)
+            raise CourseError(f"{min(unknown)!r} in {corrections} is no class of {path}.{hint}")
     classes = _class_names(_words(train + held_out, multi_label))
     if not held_out:
         rows = split(len(train), 0.2 if valid is None else valid, seed)
@@ -130,7 +127,10 @@ def images(
     rows = [row for row in good if (train + held_out)[row][1] is not None]  # the others are dropped
     test_part = None
     if test is not None:
-        test_part, good = read(fewer(_unlabelled(path / test), QUICK_VALID, seed))
+        unlabelled = [(file, None) for file in _pictures_in(_existing(path / test))]
+        if not unlabelled:
+            raise CourseError(f"{path / test} holds no pictures; leave out test=.")
+        test_part, good = read(fewer(unlabelled, QUICK_VALID, seed))
         test_part = test_part.subset(good)
     return ImageData(
         whole.subset([row for row in rows if row < len(train)]),
@@ -267,13 +267,6 @@ def _class_folders(root: Path, without: Iterable = ()) -> Items:
     return [(file, folder.name) for folder in folders for file in _pictures_in(folder)]
 
 
-def _unlabelled(folder: Path) -> Items:
-    files = _pictures_in(_existing(folder))
-    if not files:
-        raise CourseError(f"{folder} holds no pictures; leave out test=, or name another folder.")
-    return [(file, None) for file in files]
-
-
 def _from_folders(path: Path, valid: float | str | None, test: str | None) -> tuple[Items, Items]:
     """List (training items, validation items); the second is empty where it is to be drawn."""
     root = path / "train" if (path / "train").is_dir() else path
@@ -284,21 +277,16 @@ def _from_folders(path: Path, valid: float | str | None, test: str | None) -> tu
         held_out = _class_folders(folder)
         if valid and not held_out:
             raise CourseError(
-                f"{folder} holds no pictures in class folders; give it the class folders of "
-                "training, or pass a fraction such as valid=0.2."
+                f"{folder} holds no pictures in class folders like those of training."
             )
     if not train:
         raise CourseError(
-            f"{root} holds no pictures in class folders; "
-            "make one folder a class, such as cats/ and dogs/, and put the pictures there."
+            f"{root} holds no pictures in class folders; make folders such as cats/ and dogs/."
         )
     known = {label for _, label in train}
-    unknown = sorted({label for _, label in held_out} - known)
-    if unknown:
-        raise CourseError(
-            f"The validation folder has classes that training lacks: {', '.join(unknown)}; "
-            f"give both the same class folders.{nearest(unknown[0], known)}"
-        )
+    if unknown := sorted({label for _, label in held_out} - known):
+        hint = nearest(unknown[0], known)
+        raise CourseError(f"Training lacks classes of validation: {', '.join(unknown)}.{hint}")
     return train, held_out
 
 
@@ -314,38 +302,25 @@ def _from_table(path: Path, labels: Any, valid: Any) -> Items:
     table = _read_table(path, labels)
     files = _pictures_in(path)
     paths = [_relative(file, path) for file in files]
-    names = pandas.DataFrame(
-        {
-            "name": [*paths, *(file.name for file in files), *(file.stem for file in files)],
-            "path": paths * 3,
-            "rank": numpy.repeat([0, 1, 1], len(files)),  # a whole path means nothing else
-        }
-    ).drop_duplicates(["name", "path"])
-    names = names[names["rank"] == names.groupby("name")["rank"].transform("min")]
+    known = [*paths, *(file.name for file in files), *(file.stem for file in files)]
+    names = pandas.DataFrame({"name": known, "path": paths * 3}).drop_duplicates()
+    # What is the whole path of a picture means no other one.
+    names = names[(names["name"] == names["path"]) | ~names["name"].isin(paths)]
     found = table.reset_index().merge(names, on="name", how="left")
-    missing = found[found["path"].isna()]
-    if len(missing):
-        name = missing["name"].iloc[0]
+    missing = found["name"][found["path"].isna()].tolist()
+    if missing:
         raise CourseError(
             f"{len(missing)} of {len(table)} labels have no picture in {path}, the first is "
-            f"{name!r}; check that the first column names the files."
-            + nearest(name, names["name"].head(2000))
+            f"{missing[0]!r}.{nearest(missing[0], names['name'].head(2000))}"
         )
-    vague = found[found["index"].duplicated(keep=False)]
+    vague = found[found["index"].duplicated(keep=False)].head(2)
     if len(vague):
-        both = " and ".join(vague["path"].head(2))
-        raise CourseError(
-            f"{vague['name'].iloc[0]!r} in the table may be {both}; write the path of each picture "
-            f"below {path}."
-        )
-    twice = found[found["path"].duplicated()]
-    if len(twice):
-        raise CourseError(
-            f"The picture {twice['path'].iloc[0]} stands in several rows of the table; leave one "
-            "row for each picture."
-        )
-    if len(files) > len(found):
-        without = len(files) - len(found)
+        both = " and ".join(vague["path"])
+        raise CourseError(f"{vague['name'].iloc[0]!r} in the table may be {both}; write its path.")
+    twice = found["path"][found["path"].duplicated()].tolist()
+    if twice:
+        raise CourseError(f"The picture {twice[0]} stands in several rows of the table; leave one.")
+    if without := len(files) - len(found):
         note(f"{without} of {len(files)} pictures in {path.name} have no label: left out.")
     return [(path / name, label) for name, label in zip(found["path"], found["label"], strict=True)]
 
@@ -359,35 +334,27 @@ def _read_table(path: Path, labels: Any) -> pandas.DataFrame:
     elif isinstance(labels, (str, Path)):
         file = next((file for file in (Path(labels), path / labels) if file.is_file()), None)
         if file is None:
-            raise CourseError(
-                f"There is no table {labels}; labels= takes 'folders', a CSV file, a DataFrame or "
-                f"a dict.{nearest(labels, ['folders'])}"
-            )
+            hint = nearest(labels, ["folders"])
+            raise CourseError(f"There is no table {labels}; check its name.{hint}")
         try:
             labels = pandas.read_csv(file, dtype=str, keep_default_na=False)  # 007 and NA: words
         except (OSError, ValueError) as error:
             raise CourseError(
-                f"The table {file} cannot be read ({reason(error)}); save it as CSV in UTF-8."
+                f"{file} cannot be read ({reason(error)}); save it as CSV."
             ) from error
         labels = labels.mask(labels == "")
     if not isinstance(labels, pandas.DataFrame) or labels.shape[1] < 2:
         raise CourseError(
-            "labels= needs a DataFrame or CSV of two columns (file, label), a dict, or 'folders'."
+            "labels= needs 'folders', a dict, or a table of two columns: file, label."
         )
     labels = labels.iloc[:, :2].set_axis(["name", "label"], axis=1).reset_index(drop=True)
     empty = labels.isna().any(axis=1)
     if empty.any():
         raise CourseError(
             f"{empty.sum()} of {len(labels)} rows of the table lack a file or a label, the first "
-            f"is row {empty.argmax()} ({labels['name'][empty.argmax()]}); fill them in, or remove "
-            "them by table.dropna()."
+            f"is row {empty.argmax()} ({labels['name'][empty.argmax()]}); use table.dropna()."
         )
     return labels.map(str)
-
-
-def _corrected(items: Items, path: Path, changes: dict[str, str | None]) -> Items:
-    """Apply corrections by file name; a dropped picture keeps its row, with the label None."""
-    return [(file, changes.get(_relative(file, path), label)) for file, label in items]
 
 
 def _words(items: Items, multi_label: bool) -> set[str]:
@@ -399,14 +366,10 @@ def _class_names(names: set[str]) -> tuple[str, ...]:
     if len(names) < 2:
         found = f"only {min(names)!r}" if names else "none"
         raise CourseError(f"At least two classes are needed and there is {found}; add another.")
-    by_lower: dict[str, str] = {}
-    for name in sorted(names):
-        twin = by_lower.setdefault(name.lower(), name)
-        if twin != name:
-            raise CourseError(
-                f"The classes {twin!r} and {name!r} differ in upper and lower case only; "
-                "give both the same name."
-            )
+    for first, second in itertools.pairwise(sorted(names, key=str.lower)):
+        if first.lower() == second.lower():
+            both = " and ".join(map(repr, sorted((first, second))))
+            raise CourseError(f"The classes {both} differ in case only; give both the same name.")
     return tuple(sorted(names))
 
 

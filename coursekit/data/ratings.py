@@ -110,15 +110,9 @@ def ratings(
 def _check_frame(frame: pandas.DataFrame, columns: list[str], rating: str) -> None:
     for column in columns:
         if column not in frame:
-            raise CourseError(
-                f"The table has no column {column!r}; name yours, as in user='userId'."
-                + nearest(column, frame.columns)
-            )
+            hint = nearest(column, frame.columns)
+            raise CourseError(f"The table has no column {column!r}; name yours: user=...{hint}")
         if gaps := int(frame[column].isna().sum()):
-            raise CourseError(
-                f"{gaps} rows have no {column}; drop them first, by frame.dropna(), say."
-            )
+            raise CourseError(f"{gaps} rows have no {column}; drop them first: frame.dropna().")
     if frame[rating].dtype.kind not in "iuf":
-        raise CourseError(
-            f"The column {rating!r} holds no numbers; turn it into them by pandas.to_numeric."
-        )
+        raise CourseError(f"The column {rating!r} holds no numbers; try pandas.to_numeric.")

@@ -211,10 +211,8 @@ def codes_of(column: pandas.Series, values: tuple) -> numpy.ndarray:
 
 def _column(frame: pandas.DataFrame, column: str) -> pandas.Series:
     if column not in frame:
-        raise CourseError(
-            f"The table has no column {column!r}; name one of frame.columns."
-            + nearest(column, frame.columns)
-        )
+        hint = nearest(column, frame.columns)
+        raise CourseError(f"The table has no column {column!r}; name one of frame.columns.{hint}")
     return frame[column]
 
 
@@ -240,8 +238,7 @@ def _target(frame: pandas.DataFrame, target: str, log_target: bool) -> numpy.nda
         raise CourseError(f"{gaps:,} rows have no {target}; drop them by frame.dropna, say.")
     if log_target and (low := int((y <= 0).sum())):
         raise CourseError(
-            f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them (days "
-            "that a shop is closed, say), or use log_target=False."
+            f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them."
         )
     return (numpy.log(y) if log_target else y).astype("float32")
 
@@ -264,9 +261,7 @@ def _choose(
     categories, continuous = list(categories or ()), list(continuous or ())
     columns = [*categories, *continuous]
     if not columns:
-        raise CourseError(
-            "There is no column to predict from; name some as categories= or continuous=."
-        )
+        raise CourseError("There is no column to predict from; name categories= or continuous=.")
     twice = [column for column in columns if columns.count(column) > 1]
     if twice or target in columns:
         wrong, why = (twice[0], "named twice") if twice else (target, "the target itself")

@@ -106,10 +106,8 @@ class Vocabulary:
             CourseError: ``tokens`` is not known.
         """
         if tokens not in SIZES:
-            raise CourseError(
-                f"tokens={tokens!r} is not known; take 'words', 'subwords' or 'characters'."
-                + nearest(tokens, SIZES)
-            )
+            known = " or ".join(map(repr, SIZES))
+            raise CourseError(f"tokens={tokens!r} is not {known}.{nearest(tokens, SIZES)}")
         max_size = max_size or SIZES[tokens]
         if tokens == "subwords":
             pairs = _learn_pairs(texts, max_size)
@@ -241,9 +239,8 @@ def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
 class LanguageModelBatches:
     """One long text in parallel streams: a row of a batch goes on where it ended in the one before.
 
-    A batch is (x, y), both (B, T) int64 on the device, y being x one token later. Batches are views
-    of one array of numbers; there is no padding, and only the last batch is shorter. What does not
-    fill a last column of all streams, fewer than B tokens, is left out.
+    A batch is (x, y), both (B, T) int64 on the device, y being x one token later: views of one
+    array. There is no padding; the last batch is shorter, and fewer than B tokens are left out.
 
     Args:
         ids: 1-D array of numbers, may be memory-mapped.
@@ -293,7 +290,7 @@ class LanguageModelBatches:
         return self
 
     def fingerprint(self) -> str:
-        """Hash of content and shape; equal means the same batches."""
+        """Hash of content and shape, as that of ``Batches``."""
         return digest(self.ids, self.batch_size, self.seq_len)
 
     def __repr__(self) -> str:
@@ -383,7 +380,7 @@ class TextBatches:
         return other
 
     def fingerprint(self) -> str:
-        """Hash of content and order; equal means the same batches."""
+        """Hash of content and order, as that of ``Batches``."""
         arrays = self.ids, self.places, self.targets
         return digest(*arrays, self.batch_size, self.shuffle, self.padding)
 
@@ -429,10 +426,9 @@ def language(
 ) -> LanguageData:
     """Read the data of a language model: each token is predicted from those before it.
 
-    A recurrent model may carry its state from batch to batch, since row b goes on where row b of
-    the batch before ended. It keeps the state itself, detached, and forgets it in ``train()`` and
-    ``eval()``, which the learner calls before each pass. A checkpoint within an epoch holds that
-    state where the learner has the callback ``ck.KeepHiddenState()``; ``ck.language_learner`` has.
+    A recurrent model may keep its state from batch to batch, detached, since row b goes on where
+    row b of the batch before ended; it forgets it in ``train()`` and ``eval()``. A checkpoint
+    within an epoch holds that state where the learner has ``ck.KeepHiddenState()``.
 
     Args:
         source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a
@@ -464,17 +460,13 @@ def language(
     for part, array in arrays.items():
         if len(array) < (batch_size + 1 if part == "training" else 2):
             raise CourseError(
-                f"The {part} part has {len(array)} tokens, too few for a batch of {batch_size} "
-                "rows; give a longer text, or a smaller batch_size=."
+                f"The {part} part has only {len(array)} tokens for batch_size={batch_size}; give "
+                "more text."
             )
-    made = [
-        LanguageModelBatches(
-            numpy.ascontiguousarray(array[::-1]) if backward else array,
-            batch_size=batch_size,
-            seq_len=seq_len,
-        )
-        for array in arrays.values()
-    ]
+    made = []
+    for array in arrays.values():
+        array = numpy.ascontiguousarray(array[::-1]) if backward else array
+        made.append(LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len))
     return LanguageData(*made, path=path, vocabulary=vocabulary, backward=backward)
 
 
@@ -565,22 +557,16 @@ def _from_folders(path: Path) -> dict[str, Rows]:
         if rows:
             parts[part] = [row for row in rows if row[2].strip()]
     if "train" not in parts:
-        raise CourseError(
-            f"There are no texts in {path}/train/<class>/*.txt; check the path, or give a list of "
-            "texts and labels= a list of their labels."
-        )
-    odd = {label for rows in parts.values() for label, _, _ in rows}
-    odd -= {label for label, _, _ in parts["train"]}
-    if odd:
+        raise CourseError(f"There are no texts in {path}/train/<class>/*.txt; check the path.")
+    known = {label for label, _, _ in parts["train"]}
+    if odd := {label for rows in parts.values() for label, _, _ in rows} - known:
         raise CourseError(f"There are no training texts of {', '.join(sorted(odd))}; add some.")
     return parts
 
 
 def _from_list(texts: Any, labels: Any) -> Rows:
     if isinstance(texts, (str, Path)) or isinstance(labels, str) or len(texts) != len(labels):
-        raise CourseError(
-            "labels= is 'folders', or a list with one label for each text of a list of texts."
-        )
+        raise CourseError("labels= is 'folders', or a list with one label for each text of a list.")
     rows = enumerate(zip(labels, texts, strict=True))
     rows = [(str(label), str(row), str(text)) for row, (label, text) in rows if text.strip()]
     return fewer(rows, QUICK_TEXTS)
@@ -637,11 +623,8 @@ def _encode(
 ) -> tuple[numpy.ndarray, numpy.ndarray, Vocabulary]:
     """Encode all texts as (numbers, tokens in each, vocabulary); kept for the next time.
 
-    Args:
-        parts: lists of texts; the vocabulary is learned from the first.
-        tokens: "words", "subwords" or "characters".
-        vocabulary: as for ``language``.
-        mark: begin every text with ``START``, where the vocabulary has it.
+    The vocabulary is learned from the first of ``parts``; with ``mark`` every text begins with
+    ``START``, where the vocabulary has it.
     """
     vocabulary = getattr(vocabulary, "vocabulary", vocabulary)
     if not isinstance(vocabulary, (Vocabulary, int, type(None))):

@@ -299,7 +299,7 @@ def test_quick_keeps_few(tmp_path, monkeypatch):
         (lambda root: ck.language("aclImbd"), "'aclImbd'"),
         (lambda root: ck.language(root), "no text in"),
         (lambda root: ck.language(["", " "]), "no text in the list"),
-        (lambda root: ck.language("too short a text", batch_size=64), "batch of 64 rows"),
+        (lambda root: ck.language("too short a text", batch_size=64), "batch_size=64"),
         (lambda root: ck.language(BOOK, tokens="letters"), "'letters'"),
         (lambda root: ck.language(BOOK, valid=1.5), "valid=1.5"),
         (lambda root: ck.language(BOOK, batch_size=0), "batch_size=0"),
