@@ -1,0 +1,508 @@
+"""Identity: an edited object trains anew, an unchanged one is read back in a new kernel."""
+
+import contextlib
+import dataclasses
+import enum
+import functools
+import io
+import os
+import random
+import subprocess
+import sys
+import threading
+import types
+
+import numpy
+import pandas
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+import coursekit as ck
+
+X = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
+Y = (X[:, 0] > 0).long()
+PLAIN = ck.Batches(X, Y, batch_size=16)
+
+
+def cell(code, **names):
+    """The names that a cell of a notebook defines."""
+    names |= {"__name__": "__main__", "torch": torch, "nn": nn, "F": nn.functional, "ck": ck}
+    names |= {"functools": functools, "numpy": numpy, "dataclasses": dataclasses, "enum": enum}
+    types.FunctionType(compile(code, "cell", "exec"), names)()
+    return names
+
+
+def read_back(fit=(), seed=1, train=PLAIN, model=lambda: nn.Linear(6, 2), loss=None, **options):
+    """Fit, and tell whether the training was read back, and what was printed."""
+    ck.seed(seed)
+    learn = ck.Learner(ck.Data(train, PLAIN), model(), loss or ck.cross_entropy, **options)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        learn.fit(**{"epochs": 1, "lr": 0.05, "name": "fit", **dict(fit)})
+    return "Read back" in said.getvalue(), said.getvalue()
+
+
+# A cell of a notebook, what is edited in it, and into what. The cell defines ``loss``.
+LOSSES = {
+    "a number in it": ("def loss(p, y): return F.cross_entropy(p, y) * 1.0", "1.0", "9.0"),
+    "a global number": (
+        "by = 1.0\ndef loss(p, y): return F.cross_entropy(p, y) * by",
+        "by = 1.0",
+        "by = 9.0",
+    ),
+    "a global tensor": (
+        "w = torch.tensor([1.0, 1])\ndef loss(p, y): return F.cross_entropy(p, y, weight=w)",
+        "1.0",
+        "9.0",
+    ),
+    "a global read by an inner function": (
+        "w = [1.0]\ndef loss(p, y):\n def inner(): return w[0]\n"
+        " return F.cross_entropy(p, y) * inner()",
+        "1.0",
+        "9.0",
+    ),
+    "a global dict": (
+        "config = {'gamma': 1.0}\ndef loss(p, y): return F.cross_entropy(p, y) * config['gamma']",
+        "1.0",
+        "9.0",
+    ),
+    "a class of settings": (
+        "class Config:\n gamma = 1.0\ndef loss(p, y): return F.cross_entropy(p, y) * Config.gamma",
+        "1.0",
+        "9.0",
+    ),
+    "an enumeration": (
+        "class Kind(enum.Enum):\n A = 1.0\ndef loss(p, y): return F.cross_entropy(p, y) * "
+        "Kind.A.value",
+        "1.0",
+        "9.0",
+    ),
+    "a dataclass": (
+        "@dataclasses.dataclass\nclass Focal:\n gamma: float = 1.0\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self.gamma\nloss = Focal()",
+        "1.0",
+        "9.0",
+    ),
+    "an attribute": (
+        "class Focal:\n def __init__(self, gamma): self._gamma = gamma\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self._gamma\nloss = Focal(1.0)",
+        "1.0",
+        "9.0",
+    ),
+    "a slot": (
+        "class Focal:\n __slots__ = ('gamma',)\n def __init__(self, gamma): self.gamma = gamma\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self.gamma\nloss = Focal(1.0)",
+        "1.0",
+        "9.0",
+    ),
+    "an array in an attribute": (
+        "class Focal:\n def __init__(self): self.w = numpy.array([1.0, 2.0])\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self.w[0]\nloss = Focal()",
+        "1.0",
+        "9.0",
+    ),
+    "code of an object": (
+        "class Focal:\n def __call__(self, p, y): return F.cross_entropy(p, y) * 1.0\n"
+        "loss = Focal()",
+        "1.0",
+        "9.0",
+    ),
+    "an inherited method": (
+        "class Base:\n def by(self): return 1.0\nclass Focal(Base):\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self.by()\nloss = Focal()",
+        "1.0",
+        "9.0",
+    ),
+    "a property": (
+        "class Focal:\n @property\n def by(self): return 1.0\n"
+        " def __call__(self, p, y): return F.cross_entropy(p, y) * self.by\nloss = Focal()",
+        "1.0",
+        "9.0",
+    ),
+    "a bound method": (
+        "class Focal:\n by = 1.0\n def loss(self, p, y): return F.cross_entropy(p, y) * self.by\n"
+        "loss = Focal().loss",
+        "1.0",
+        "9.0",
+    ),
+    "the argument of a partial": (
+        "def f(p, y, a): return F.cross_entropy(p, y) * a\nloss = functools.partial(f, a=1.0)",
+        "1.0",
+        "9.0",
+    ),
+    "the function in a partial": (
+        "def f(p, y, a): return F.cross_entropy(p, y) * a * 1.0\nloss = functools.partial(f, a=2)",
+        "1.0",
+        "9.0",
+    ),
+    "a default": ("def loss(p, y, a=1.0): return F.cross_entropy(p, y) * a", "1.0", "9.0"),
+    "a closure over a tensor": (
+        "def make(w): return lambda p, y: F.cross_entropy(p, y, weight=w)\n"
+        "loss = make(torch.tensor([1.0, 2.0]))",
+        "1.0",
+        "9.0",
+    ),
+    "a decorated function": (
+        "def twice(f):\n @functools.wraps(f)\n def g(*a): return 2 * f(*a)\n return g\n"
+        "@twice\ndef loss(p, y): return F.cross_entropy(p, y) * 1.0",
+        "1.0",
+        "9.0",
+    ),
+    "an attribute of a function": (
+        "def loss(p, y): return F.cross_entropy(p, y) * loss.by\nloss.by = 1.0",
+        "by = 1.0",
+        "by = 9.0",
+    ),
+    "a module's buffer": (
+        "class Weighted(nn.Module):\n def __init__(self):\n  super().__init__()\n"
+        "  self.register_buffer('w', torch.tensor([1.0, 2.0]), persistent=False)\n"
+        " def forward(self, p, y): return F.cross_entropy(p, y, weight=self.w)\nloss = Weighted()",
+        "1.0",
+        "9.0",
+    ),
+    "torch's own loss": (
+        "loss = nn.CrossEntropyLoss(label_smoothing=0.1)",
+        "0.1",
+        "0.2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_an_edited_loss_trains_anew(name):
+    """Guards against the result of the old code shown below the new."""
+    code, old, new = LOSSES[name]
+    assert not read_back(loss=cell(code)["loss"])[0]
+    assert read_back(loss=cell(code)["loss"])[0], "run again, nothing edited"
+    again, said = read_back(loss=cell(code.replace(old, new, 1))["loss"])
+    assert not again
+    assert "loss" in said
+
+
+NET = """
+class Net(nn.Module):
+    def __init__(self, scale, function):
+        super().__init__()
+        self.inner, self.scale, self.function = nn.Linear(6, 2), scale, function
+    def forward(self, x): return self.function(self.inner(x) * self.scale[0]) * 1.0
+class Slope(nn.Module):
+    def forward(self, x): return x * 1.0
+def init(model):
+    nn.init.zeros_(model.bias)
+    return model
+def hooked(by):
+    model = nn.Linear(6, 2)
+    model.register_forward_hook(lambda *a: a[2] * by)
+    return model
+def tied(shared):
+    layers = [nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    if shared: layers[1].weight = layers[0].weight
+    return nn.Sequential(*layers)
+def frozen(yes):
+    model = nn.Sequential(nn.Linear(6, 4), nn.Linear(4, 2))
+    model[0].requires_grad_(not yes)
+    return model
+same, twice = (lambda x: x), (lambda x: 2 * x)
+"""
+
+
+def _net(call, edit=("", "")):
+    """A function that builds a model in a cell, in which something may be edited."""
+    code = NET.replace(*edit) if edit[0] else NET
+    return lambda: cell(f"{code}\nmade = {call}")["made"]
+
+
+MODELS = {
+    "a list": (_net("Net([1.0], same)"), _net("Net([9.0], same)")),
+    "a function": (_net("Net([1.0], same)"), _net("Net([1.0], twice)")),
+    "code": (_net("Net([1.0], same)"), _net("Net([1.0], same)", ("* 1.0", "* 2.0"))),
+    "code of an inner layer": (
+        _net("nn.Sequential(nn.Linear(6, 2), Slope())"),
+        _net("nn.Sequential(nn.Linear(6, 2), Slope())", ("return x * 1.0", "return x * 2.0")),
+    ),
+    "a setting of a layer": (
+        _net("nn.Sequential(nn.Dropout(0.1), nn.Linear(6, 2))"),
+        _net("nn.Sequential(nn.Dropout(0.2), nn.Linear(6, 2))"),
+    ),
+    "weights at the start": (_net("nn.Linear(6, 2)"), _net("init(nn.Linear(6, 2))")),
+    "a hook": (_net("hooked(1)"), _net("hooked(2)")),
+    "a shared weight": (_net("tied(False)"), _net("tied(True)")),
+    "frozen layers": (_net("frozen(False)"), _net("frozen(True)")),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_edited_model_trains_anew(name):
+    """Guards against "I changed the forward pass and nothing changed"."""
+    before, after = MODELS[name]
+    assert not read_back(model=before)[0]
+    assert read_back(model=before)[0]
+    assert not read_back(model=after)[0]
+
+
+def test_a_recurrent_model_is_read_back():
+    """Guards against weak references, and weights held twice, that are another in each kernel."""
+
+    def model():
+        class Last(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer, self.out = nn.LSTM(6, 4, batch_first=True), nn.Linear(4, 2)
+
+            def forward(self, x):
+                return self.out(self.layer(x[:, None])[0][:, -1])
+
+        return Last()
+
+    assert not read_back(model=model)[0]
+    assert read_back(model=model)[0]
+
+
+DATA = """
+class Own(Dataset):
+    def __init__(self, by, frame=None, transform=None):
+        self.by, self.frame, self.transform = by, frame, transform
+    def __len__(self): return 40
+    def __getitem__(self, row):
+        x = X[row] * self.by
+        return (self.transform(x) if self.transform else x), Y[row]
+class Quiet(Own):
+    def __getitem__(self, row): return super().__getitem__(row)
+class Stream:
+    def __len__(self): return 1
+    def __iter__(self): yield X * 1.0, Y
+class Brighter:
+    def __init__(self, by): self.by = by
+    def __call__(self, x): return x * self.by
+class Doubled(ck.Batches):
+    def __iter__(self):
+        for x, y in super().__iter__(): yield x * 1.0, y
+frame = pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+other = pandas.DataFrame({"a": [1, 2], "b": ["x", "z"]})
+def collate(rows): return torch.stack([x for x, _ in rows]) * 1.0, torch.stack([y for _, y in rows])
+"""
+NAMES = {"X": X, "Y": Y, "Dataset": Dataset, "DataLoader": DataLoader, "pandas": pandas}
+NAMES |= {"TensorDataset": TensorDataset}
+PARTS = {
+    "a field of a data set": ("DataLoader(Own(1), 16)", "DataLoader(Own(2), 16)"),
+    "a frame in a data set": ("DataLoader(Own(1, frame), 16)", "DataLoader(Own(1, other), 16)"),
+    "a transform in a data set": (
+        "DataLoader(Own(1, None, Brighter(1)), 16)",
+        "DataLoader(Own(1, None, Brighter(2)), 16)",
+    ),
+    "an overriding subclass": ("DataLoader(Own(1), 16)", "DataLoader(Quiet(1), 16)"),
+    "__getitem__": ("DataLoader(Own(1), 16)", ("X[row] *", "2 * X[row] *")),
+    "__iter__": ("Stream()", ("yield X * 1.0", "yield X * 2.0")),
+    "collate_fn": ("DataLoader(Own(1), 16, collate_fn=collate)", ("rows]) * 1.0", "rows]) * 2.0")),
+    "the size of batches": ("DataLoader(Own(1), 16)", "DataLoader(Own(1), 8)"),
+    "the order": ("DataLoader(Own(1), 16)", "DataLoader(Own(1), 16, shuffle=True)"),
+    "content": ("DataLoader(TensorDataset(X, Y), 16)", "DataLoader(TensorDataset(X + 1, Y), 16)"),
+    "content of Batches": ("ck.Batches(X, Y)", "ck.Batches(X + 1, Y)"),
+    "a list of batches": ("[(X, Y)]", "[(X + 1, Y)]"),
+    "an augmentation object": (
+        "ck.Batches(X, Y, augment=Brighter(1))",
+        "ck.Batches(X, Y, augment=Brighter(2))",
+    ),
+    "a transform": (
+        "ck.Batches(X, Y, transform=lambda x: x)",
+        "ck.Batches(X, Y, transform=lambda x: -x)",
+    ),
+    "Batches of one's own": ("Doubled(X, Y)", ("yield x * 1.0", "yield x * 2.0")),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_changed_data_train_anew(name):
+    """Guards against a result of the old pictures, rows or augmentation."""
+    before, after = PARTS[name]
+    edit, after = ("", "") if isinstance(after, str) else after, after
+    after = before if edit[0] else after
+    made = [cell(f"{DATA}\nmade = {before}", **NAMES)["made"] for _ in range(2)]
+    assert not read_back(train=made[0])[0]
+    assert read_back(train=made[1])[0], "made again, nothing changed"
+    code = DATA.replace(*edit) if edit[0] else DATA
+    assert not read_back(train=cell(f"{code}\nmade = {after}", **NAMES)["made"])[0]
+
+
+REST = """
+class Weigh(ck.Callback):
+    def __init__(self, by): self._by = by
+    def loss_ready(self, state): state.loss = state.loss * self._by * 1.0
+class Flat:
+    def __init__(self, by): self.by = by
+    def __call__(self, progress): return 1 / self.by
+class Sgd(torch.optim.SGD):
+    by = 1.0
+class Momentum:
+    def __init__(self, by): self.by = by
+    def __call__(self, groups): return Sgd(groups, momentum=self.by)
+"""
+SETTINGS = {
+    "rate": ("fit=dict(lr=0.05)", "fit=dict(lr=0.06)"),
+    "epochs": ("fit=dict(epochs=1)", "fit=dict(epochs=2)"),
+    "weight decay": ("fit=dict(weight_decay=0.1)", "fit=dict(weight_decay=0.2)"),
+    "schedule": ("fit=dict(schedule=ck.cosine)", "fit=dict(schedule=ck.constant)"),
+    "a schedule's number": (
+        "fit=dict(schedule=ck.CosineRestarts(2))",
+        "fit=dict(schedule=ck.CosineRestarts(3))",
+    ),
+    "a schedule's code": (
+        "fit=dict(schedule=lambda p: 1 - p)",
+        "fit=dict(schedule=lambda p: 1 - p * p)",
+    ),
+    "a schedule object": ("fit=dict(schedule=Flat(1))", "fit=dict(schedule=Flat(2))"),
+    "optimizer": ("optimizer='sgd'", "optimizer='adamw'"),
+    "an optimizer object": ("optimizer=Momentum(0.1)", "optimizer=Momentum(0.2)"),
+    "an optimizer's code": ("optimizer=Momentum(0.1)", ("by = 1.0", "by = 2.0")),
+    "a callback": ("fit=dict(callbacks=[Weigh(1)])", "fit=dict(callbacks=[])"),
+    "a callback's number": ("fit=dict(callbacks=[Weigh(1)])", "fit=dict(callbacks=[Weigh(2)])"),
+    "a callback's code": ("callbacks=[Weigh(1)]", ("* 1.0", "* 2.0")),
+    "order of callbacks": (
+        "callbacks=[Weigh(1), ck.ClipGradients(1)]",
+        "callbacks=[ck.ClipGradients(1), Weigh(1)]",
+    ),
+    "metrics": ("metrics=[ck.accuracy]", "metrics=[]"),
+    "seed": ("seed=1", "seed=2"),
+    "seed, with the same weights": (
+        "seed=1, model=lambda: init(nn.Linear(6, 2))",
+        "seed=2, model=lambda: init(nn.Linear(6, 2))",
+    ),
+}
+INIT = """
+def init(model):
+    nn.init.ones_(model.weight), nn.init.zeros_(model.bias)
+    return model
+"""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_changed_settings_train_anew(name):
+    """Guards against the result of other settings, or of another seed."""
+    before, after = SETTINGS[name]
+    edit, after = ("", "") if isinstance(after, str) else after, after
+    after = before if edit[0] else after
+
+    def run(options, code):
+        return read_back(**cell(f"{code}{INIT}\nmade = dict({options})")["made"])
+
+    assert not run(before, REST)[0]
+    assert run(before, REST)[0]
+    assert not run(after, REST.replace(*edit) if edit[0] else REST)[0]
+
+
+def test_quick_and_precision_train_anew(monkeypatch):
+    """Guards against a trial run, or another number format, read back as the whole training."""
+    assert not read_back({"epochs": 2})[0]
+    monkeypatch.setenv("COURSEKIT_QUICK", "1")
+    assert not read_back({"epochs": 2})[0]
+    assert read_back({"epochs": 2})[0]
+    half = ck.runtime.Precision(torch.bfloat16, False, "bfloat16: for this test")
+    monkeypatch.setattr(ck.runtime, "precision", lambda where=None: half)
+    assert not read_back({"epochs": 2})[0]
+
+
+class Draws(Dataset):
+    """A data set that draws from a generator of its own."""
+
+    def __init__(self, generator):
+        self.generator = generator
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, row):
+        return X[row], Y[row]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"train": DataLoader(Draws(numpy.random.default_rng(1)), 8)},
+        {"train": DataLoader(Draws(random.Random(1)), 8)},
+        {"train": DataLoader(TensorDataset(X, Y), 8, generator=torch.Generator())},
+        {"train": DataLoader(Draws(threading.Lock()), 8)},
+        {"train": DataLoader(Draws(open(__file__)), 8)},  # noqa: SIM115
+        {"loss": functools.partial(lambda lock, p, y: ck.cross_entropy(p, y), threading.Lock())},
+        {"model": lambda: vars(net := nn.Linear(6, 2)).update(lock=threading.Lock()) or net},
+    ],
+    ids=["numpy", "random", "torch", "lock in data", "file", "lock in loss", "lock in model"],
+)
+def test_what_cannot_be_compared_trains_anew_and_says_why(options, tmp_path):
+    """Guards against two objects taken for the same because neither can be looked into."""
+    for _ in range(2):
+        again, said = read_back(**options)
+        assert not again
+        notes = [line for line in said.splitlines() if line.startswith("Note")]
+        assert len(notes) == 1
+        assert "cannot be compared" in notes[0]
+    assert not list((tmp_path / "checkpoints").rglob("*.safetensors"))
+
+
+def test_what_a_callback_saw_is_no_setting():
+    """Guards against a second fit that is another one because its callback remembers the first."""
+
+    class Record(ck.Callback):
+        transient = ("_seen",)
+
+        def __init__(self):
+            self._seen = []
+
+        def step_done(self, state):
+            self._seen.append(state.step)
+
+    def cells():
+        ck.seed(1)
+        learn = ck.Learner(ck.Data(PLAIN, PLAIN), nn.Linear(6, 2), ck.cross_entropy)
+        learn.callbacks = [Record(), ck.GradientAccumulation(2), ck.ActivationStatistics([""])]
+        learn.fit(1, 0.1, name="first")
+        learn.fit(1, 0.1, name="second")
+        return len(learn.callbacks[0]._seen)
+
+    assert cells() == 4
+    assert cells() == 0
+
+
+KERNEL = """
+import collections, enum, functools, sys
+import torch
+from torch import nn
+import coursekit as ck
+ck.seed(3)
+x = torch.randn(24, 6)
+settings = {"words": {"a", "b", "c"}, "weights": frozenset([1, 2]), "path": [torch.ones(2)]}
+class Kind(enum.Enum):
+    A, B = 1, 2
+class Net(nn.Module):
+    kinds = {"q", "r", "s"}
+    def __init__(self):
+        super().__init__()
+        self.layer, self.counts = nn.Linear(6, 2), collections.Counter("abca")
+    def forward(self, x):
+        return self.layer(x) if type(x).__name__ not in {"u", "v", "w"} else x
+class Focal:
+    def __init__(self): self.kind, self.more = Kind.A, settings
+    def __call__(self, p, y): return ck.cross_entropy(p, y)
+train = ck.Batches(x, (x[:, 0] > 0).long(), shuffle=True, augment=lambda x: x + 1)
+learn = ck.Learner(ck.Data(train, train), Net(), Focal(), metrics=[ck.accuracy])
+learn.fit(1, 0.1, name="fit", schedule=lambda p: 1 - p, callbacks=[ck.Mixup(2), ck.EarlyStopping()])
+"""
+
+
+def test_nothing_depends_on_the_kernel(tmp_path):
+    """Guards against an address, or the order of a set, in what says that two fits are the same."""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", KERNEL],
+            env=os.environ
+            | {"PYTHONHASHSEED": seed, "COURSEKIT_CHECKPOINTS": str(tmp_path / "kept")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    ]
+    assert "Read back" not in said[0]
+    assert "Read back from a checkpoint: 1 epoch, finished" in said[1]
