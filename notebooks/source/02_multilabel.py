@@ -80,8 +80,10 @@ small, middle, large = ck.by_edition(
 
 
 def tiles(size, **options):
-    folder, third = PATH / "train-jpg", 1 / 3
-    return ck.images(folder, labels=table, multi_label=True, size=size, valid=third, batch_size=32, **options)
+    return ck.images(
+        PATH / "train-jpg", labels=table, multi_label=True, size=size, valid=1 / 3,
+        batch_size=32, **options
+    )
 
 
 # %%

@@ -62,7 +62,8 @@ numbers = ["Promo", "SchoolHoliday", "CompetitionDistance", "Week"]
 
 # %%
 ck.seed()
-data = ck.table(first, "Sales", log_target=True, valid=held_out, categories=categories, continuous=numbers)
+columns = {"categories": categories, "continuous": numbers}
+data = ck.table(first, "Sales", log_target=True, valid=held_out, **columns)
 learn = ck.table_learner(data)
 history = learn.fit(2, lr=0.01, weight_decay=1.0, name="first")
 
@@ -298,7 +299,8 @@ numbers += [name for name in since if "School" not in name] + ["HolidayPast7", "
 # %%
 def make(valid):
     return ck.table(
-        past, "Sales", log_target=True, valid=valid, categories=categories, continuous=numbers, test=future
+        past, "Sales", log_target=True, valid=valid, test=future,
+        categories=categories, continuous=numbers,
     )
 
 
@@ -310,10 +312,10 @@ rows = past.iloc[data.rows["train"]]
 median = rows.CompetitionDistance.median()
 filled = rows.CompetitionDistance.fillna(median)
 by_hand = (filled - filled.mean()) / filled.std(ddof=0)
-place = data.numbers.index("CompetitionDistance")
+place = data.continuous.index("CompetitionDistance")
 theirs = np.asarray(data.train.inputs[1])[:, place]
 assert np.allclose(by_hand, theirs, atol=1e-5)
-print([name for name in data.numbers if name.endswith("is missing")])
+print([name for name in data.continuous if name.endswith("is missing")])
 
 # %% [markdown]
 # **A category never seen before.** Categories become codes from 1 on, in order; a gap among them gets a
@@ -322,7 +324,7 @@ print([name for name in data.numbers if name.endswith("is missing")])
 
 # %%
 strange = past.head(1).assign(Store=99999, Events="Frogs")
-(codes, _), _ = data.encode(strange).one_batch()  # the first batch: (categories, numbers), no target
+(codes, _), _ = data.encode(strange).one_batch()  # (categories, numbers), and no target
 row = dict(zip(data.categories, codes[0].tolist()))
 print(row)
 assert row["Store"] == row["Events"] == 0
@@ -842,7 +844,8 @@ print(f"correlation of both: {agreement:.3f}")
 
 # %%
 peeking = ck.table(
-    past, "Sales", log_target=True, valid=year_ago, categories=categories, continuous=[*numbers, "Customers"]
+    past, "Sales", log_target=True, valid=year_ago,
+    categories=categories, continuous=[*numbers, "Customers"],
 )
 predicted = np.exp(boosted(peeking).predict(matrix(peeking.valid)))
 print(f"without Customers {table['boosted trees']:.4f}, with {rmspe(truth, predicted):.4f}")
@@ -865,7 +868,7 @@ ahead = matrix(data.test)
 order = np.random.default_rng(0)
 pick = [part[order.permutation(len(part))[:2500]] for part in (x, ahead)]
 both, label = np.vstack(pick), np.repeat([0, 1], [len(part) for part in pick])
-columns = np.array([*data.categories, *data.numbers])
+columns = np.array([*data.categories, *data.continuous])
 score = cross_val_predict(tell_apart, both, label, cv=3, method="predict_proba")[:, 1]
 print(f"all columns: AUC {roc_auc_score(label, score):.3f}")
 

@@ -175,7 +175,8 @@ print(tokens(sentence))
 # %%
 vocabulary = stream.vocabulary
 print(vocabulary, vocabulary.itos[:16])
-texts = {name: (PATH / name).read_text("utf-8") for name in data.train.filenames + data.test.filenames}
+names = data.train.filenames + data.test.filenames
+texts = {name: (PATH / name).read_text("utf-8") for name in names}
 same = [tokens(text) == vocabulary.split(text) for text in list(texts.values())[:1000]]
 print(f"{sum(same):,} of {len(same):,} reviews are cut alike")
 assert np.mean(same) > 0.99
@@ -623,7 +624,8 @@ ck.show_histories(
 # of it. Their probabilities are averaged. Both have read the same reviews: can two be better than one?
 
 # %%
-stream_back = ck.language(PATH, batch_size=rows, seq_len=steps, vocabulary=vocabulary, backward=True)
+how = {"batch_size": rows, "seq_len": steps, "vocabulary": vocabulary}
+stream_back = ck.language(PATH, **how, backward=True)
 language_back = ck.language_learner(stream_back, **sizes)
 told_back = language_back.fit(3, lr=rate, name="language, backward")
 print(vocabulary.decode(stream_back.train.one_batch()[0][0][:20]))
@@ -660,7 +662,9 @@ print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
 
 # %%
 ck.seed()
-shape = ck.by_edition(PATH, full={"embedding_dim": 128, "n_layers": 2}, sample={"embedding_dim": 64, "n_layers": 1})
+shape = ck.by_edition(
+    PATH, full={"embedding_dim": 128, "n_layers": 2}, sample={"embedding_dim": 64, "n_layers": 1}
+)
 cut = ck.text(PATH, vocabulary=vocabulary, batch_size=batch, max_length=512)
 attentive = ck.text_learner(cut, "transformer", sizes=shape)
 attentive.fit(8, rate / 5, name="transformer")
@@ -800,7 +804,8 @@ for row in worst:
 
 # %%
 hardest = forward.losses.argsort(descending=True).tolist()
-short = next(data.test.filenames[row] for row in hardest if len(texts[data.test.filenames[row]]) < 900)
+names = [data.test.filenames[row] for row in hardest]
+short = next(name for name in names if len(texts[name]) < 900)
 ck.show_text(*contributions(texts[short]), title=short);
 
 # %% [markdown]

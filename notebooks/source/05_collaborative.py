@@ -376,9 +376,8 @@ errors["3 with a range"] = squeezed.history[-1]["rmse"]
 # its net uses the mean of all others.)
 
 # %%
-ours, theirs = (
-    on_cpu(one) for one in (squeezed, ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5)))
-)
+library = ck.ratings_learner(data, n_factors=factors, y_range=(0.5, 5.5))
+ours, theirs = on_cpu(squeezed), on_cpu(library)
 with torch.no_grad():
     for name, weights in ours.named_parameters():
         getattr(theirs, name).weight.copy_(weights.reshape(len(weights), -1))

@@ -51,7 +51,7 @@ from coursekit.visuals.style import COLORS, use_style
 
 # %%
 PATH = ck.fetch("cifar10")
-mirrored = ck.Augment(rotate=0, zoom=1, brightness_contrast=0)  # flipped left to right, half of the time
+mirrored = ck.Augment(rotate=0, zoom=1, brightness_contrast=0)  # left to right, half of the time
 data = ck.images(PATH, size=32, valid="test", batch_size=ck.by_edition(PATH, full=128, sample=32))
 data
 
@@ -713,7 +713,8 @@ def fast_net(width):
 width, epochs, fast_lr, decay = ck.by_edition(
     PATH, full=(64, 20, 0.2, 5e-4), sample=(8, 4, 0.05, 5e-4), quick=(8, 1, 0.05, 5e-4)
 )
-quickly = ck.Data(data.train.subset(range(data.train.num_examples)), data.valid, classes=data.classes)
+whole = data.train.subset(range(data.train.num_examples))
+quickly = ck.Data(whole, data.valid, classes=data.classes)
 quickly.train.augment = shifted
 ck.seed(1)
 fast = ck.Learner(
@@ -1078,7 +1079,8 @@ def probability(model, x, target):
 # %%
 ck.seed(1)
 chosen = np.flatnonzero(right.numpy())[:: max(1, int(right.sum()) // 128)]
-x, y = next(iter(ck.Batches(pictures[chosen].cpu(), pets.valid.targets[chosen], batch_size=len(chosen))))
+known = pictures[chosen].cpu(), pets.valid.targets[chosen]
+x, y = next(iter(ck.Batches(*known, batch_size=len(chosen))))
 before = probability(model, x, y)
 random = torch.rand(len(x), 10, 10, device=x.device)
 falls = {"random": (before - probability(model, without(x, random), y)).mean().item()}
