@@ -230,6 +230,18 @@ class Batches:
         return self._on_device[where.type]
 
 
+MADE_BY = {  # fields of the kinds of Data that recipes need -> what makes them
+    **dict.fromkeys(("size", "resize", "multi_label"), "ck.images"),
+    **dict.fromkeys(("categories", "continuous", "log_target"), "ck.table"),
+    **dict.fromkeys(("users", "items"), "ck.ratings"),
+    **dict.fromkeys(("vocabulary", "backward"), "ck.text or ck.language"),
+}
+
+
+class MissingFieldError(CourseError, AttributeError):
+    """Data that was put together by hand lacks a field; ``hasattr`` says False."""
+
+
 @dataclass(repr=False)
 class Data:
     """A data set, ready to train on.
@@ -246,6 +258,15 @@ class Data:
     test: Any = None
     classes: tuple = ()
     path: Path | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what a recipe misses in Data that was put together by hand."""
+        if name not in MADE_BY:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise MissingFieldError(
+            f"This {type(self).__name__} has no {name}. Make it by {MADE_BY[name]}, or from such "
+            "Data by data.replace(train=...)."
+        )
 
     def replace(self, **changes: Any) -> Self:
         """Copy with other parts, all else the same: ``data.replace(train=fewer)``."""

@@ -273,6 +273,26 @@ def test_no_examples():
     assert len(numbered(0)) == 0
 
 
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        (ck.table_learner, "ck.table"),
+        (ck.language_learner, "ck.language"),
+        (ck.text_learner, "ck.text"),
+        (lambda data: ck.ratings_learner(data, y_range=(-1, 9)), "ck.ratings"),
+    ],
+)
+def test_data_put_together_by_hand_lack_what_a_recipe_needs(recipe, says):
+    """An AttributeError inside a recipe, far from the cell that made the Data."""
+    data = ck.Data(numbered(8), numbered(8))
+    with pytest.raises(CourseError, match=says):
+        recipe(data)
+    assert not hasattr(data, "vocabulary")
+    assert getattr(data, "size", 224) == 224
+    with pytest.raises(AttributeError, match="clases"):
+        data.clases  # noqa: B018
+
+
 def test_what_a_notebook_shows():
     """Guards against a page of numbers where a line was wanted."""
     batches = numbered(1234, batch_size=100, shuffle=True)

@@ -41,6 +41,9 @@ def test_batches_are_codes_and_numbers():
     shops = [data.categories["shop"][code] for code in codes[:, 0].tolist()]
     assert shops == frame.shop[valid][:32].tolist()
     assert np.allclose(data.real(y), frame.sales[valid][:32], rtol=1e-6)
+    fewer = data.replace(train=data.train.subset(range(9)))
+    assert (fewer.train.num_examples, fewer.categories) == (9, data.categories)
+    assert torch.equal(fewer.encode(frame).one_batch()[0][1], data.encode(frame).one_batch()[0][1])
 
 
 def test_scaling_equals_scikit_learn():
