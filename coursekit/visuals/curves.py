@@ -176,7 +176,8 @@ def show_sweep(axes: Axes, swept: Any, rate: float | None = None) -> str:
         return f"No loss of the sweep was a number; {reason}."
     axes.plot(rates, losses, color=COLORS["sky"], linewidth=1, label="each mini-batch")
     axes.plot(rates, smoothed, color=COLORS["blue"], label="smoothed")
-    axes.minorticks_off()  # they take half of the time of a move
+    axes.minorticks_off()
+    axes.xaxis.set_major_formatter(lambda x, _: digits(x))  # formulas take half of the time
     # Room for the fall: a loss that explodes at the end would press it flat.
     low, start, best = numpy.quantile(losses, 0.02), smoothed[:5].max(), int(smoothed.argmin())
     low = min(low, smoothed[best])

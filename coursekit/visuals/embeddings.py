@@ -94,15 +94,9 @@ SPOTS = ((5, 3), (-5, 3), (5, -3), (-5, -3))  # where a name may stand beside it
 
 @figure(size=(10.0, 7.0))
 def show_embedding_map(
-    axes: Axes,
-    vectors: Vectors,
-    names: Sequence[Any],
-    *,
-    counts: Any = None,
-    labels: int = 40,
-    find: str = "",
-    written: dict[int, tuple[int, int]] | None = None,
-) -> Drawn:
+    axes: Axes, vectors: Vectors, names: Sequence[Any], *, counts: Any = None, labels: int = 40,
+    find: str = "", memo: dict[str, Any] | None = None,
+) -> Drawn:  # fmt: skip
     """Draw vectors on the plane of their two widest directions, with names that do not overlap.
 
     Args:
@@ -112,8 +106,7 @@ def show_embedding_map(
             order.
         labels: names written at most.
         find: a name to mark, or how it begins; its five nearest neighbors by cosine are ringed.
-        written: {row: where its name stands}, filled by the first drawing, so that the next one
-            need not look for room.
+        memo: a dict that keeps places and names from one drawing of a map to the next.
 
     Raises:
         CourseError: there are fewer than two vectors of two numbers.
@@ -123,54 +116,46 @@ def show_embedding_map(
             f"Vectors of shape {tuple(vectors.shape)} make no map; it takes at least two vectors "
             "of two numbers."
         )
-    (places, explained), names = principal_components(vectors), [str(name) for name in names]
+    memo, names = {} if memo is None else memo, [str(name) for name in names]
+    if not memo:
+        memo["places"], memo["explained"] = principal_components(vectors)
+    places, explained = memo["places"], memo["explained"]
     axes.scatter(*places.T, s=14, color=COLORS["sky"], alpha=0.7, linewidth=0)
     axes.set_xlabel(f"first direction ({explained[0]:.0%} of the variance)")
     axes.set_ylabel(f"second direction ({explained[1]:.0%})")
-    written = {} if written is None else written
-    if not written:
+    if "spots" not in memo:
         ranks = numpy.arange(len(names)) if counts is None else -numpy.asarray(counts)
-        _find_room(axes, places, names, numpy.argsort(ranks), labels, written)
-    for row, spot in written.items():
+        memo["spots"] = _find_spots(axes, places, names, numpy.argsort(ranks), labels)
+    for row, spot in memo["spots"].items():
         _write(axes, names[row], places[row], spot)
-    named = list(written)
+    named = list(memo["spots"])
     axes.scatter(*places[named].T, s=22, color=COLORS["blue"])
     caption = f"{counted(len(places), 'point')}, {len(named)} of them named"
     if named:
         ends = [named[pick(places[named, 0])] for pick in (numpy.argmin, numpy.argmax)]
-        caption += "; along the first direction they go from "
-        caption += " to ".join(repr(names[row]) for row in ends)
+        left, right = (repr(names[row]) for row in ends)
+        caption += f"; along the first direction they go from {left} to {right}"
     found = f"{_mark(axes, vectors, places, names, find)} " if find.strip() else ""
     hover = [(x, y, name) for (x, y), name in zip(places, names, strict=True)]
     return Drawn(f"{found}{caption}.", hover)
 
 
 def _write(axes: Axes, name: str, place: Any, spot: tuple[int, int], **looks: Any) -> Any:
-    return axes.annotate(
-        fit_text(name, 2.4, size=8, lines=1),
-        place,
-        spot,
-        textcoords="offset points",
-        ha="right" if spot[0] < 0 else "left",
-        va="top" if spot[1] < 0 else "bottom",
-        **({"size": 8} | looks),
-    )
+    x, y = spot
+    how = {"ha": "right" if x < 0 else "left", "va": "top" if y < 0 else "bottom", "size": 8}
+    short = fit_text(name, 2.4, size=8, lines=1)
+    return axes.annotate(short, place, spot, textcoords="offset points", **how | looks)
 
 
-def _find_room(
-    axes: Axes,
-    places: numpy.ndarray,
-    names: list[str],
-    order: numpy.ndarray,
-    labels: int,
-    written: dict[int, tuple[int, int]],
-) -> None:
-    """Choose the names that can be written, first those that cover no other point."""
+def _find_spots(
+    axes: Axes, places: numpy.ndarray, names: list[str], order: numpy.ndarray, labels: int
+) -> dict[int, tuple[int, int]]:
+    """Choose where names can be written, {row: spot}; first those that cover no other point."""
     axes.figure.draw_without_rendering()  # the layout has to stand before anything is measured
-    frame, points, taken = axes.get_window_extent(), axes.transData.transform(places), []
+    frame, points, taken, spots = axes.bbox, axes.transData.transform(places), [], {}
     for covered in (0, 1):
         for row, spot in itertools.product(order[: 10 * labels].tolist(), SPOTS):
-            if row in written or len(written) >= labels:
+            if row in spots or len(spots) >= labels:
                 continue
             text = _write(axes, names[row], places[row], spot)
             box = text.get_window_extent()
@@ -179,7 +164,8 @@ def _find_room(
             inside = frame.contains(*box.min) and frame.contains(*box.max)
             if inside and under <= covered and not any(map(box.padded(5).overlaps, taken)):
                 taken.append(box)
-                written[row] = spot
+                spots[row] = spot
+    return spots
 
 
 def _mark(axes: Axes, vectors: Vectors, places: numpy.ndarray, names: list[str], text: str) -> str:
@@ -203,14 +189,9 @@ def _mark(axes: Axes, vectors: Vectors, places: numpy.ndarray, names: list[str],
 
 
 def embedding_map(
-    vectors: Vectors | Mapping[str, Sequence[Any]],
-    names: Sequence[Any] | None = None,
-    *,
-    counts: Any = None,
-    labels: int = 25,
-    which: str | None = None,
-    find: str = "",
-) -> Explorer:
+    vectors: Vectors | Mapping[str, Sequence[Any]], names: Sequence[Any] | None = None, *,
+    counts: Any = None, labels: int = 25, which: str | None = None, find: str = "",
+) -> Explorer:  # fmt: skip
     """Find a name on a map of vectors; the mouse shows the name of every point.
 
     The map has the two widest directions; the five neighbors by cosine, over all directions, are
@@ -226,7 +207,7 @@ def embedding_map(
     given = vectors if isinstance(vectors, Mapping) else {"map": (vectors, names, counts)}
     maps = {label: (*one, None)[:3] for label, one in given.items()}
     first = which or next(iter(maps))
-    written: dict[str, dict] = {label: {} for label in maps}
+    memos: dict[str, dict] = {label: {} for label in maps}
     every = tuple(dict.fromkeys(str(name) for _, known, _ in maps.values() for name in known))
     controls = {"find": Control(find, names=every, width="760px")}
     if len(maps) > 1:
@@ -234,7 +215,7 @@ def embedding_map(
 
     def draw(axes: Axes, find: str, which: str = first) -> Drawn:
         long, known, busy = maps[which]
-        more = {"counts": busy, "labels": labels, "find": find, "written": written[which]}
+        more = {"counts": busy, "labels": labels, "find": find, "memo": memos[which]}
         return show_embedding_map.draw(axes, long, known, **more)
 
     return Explorer("embedding_map", draw, controls, panels=show_embedding_map.panels)

@@ -18,14 +18,10 @@ SEEN = 0.02  # stars by which a rating has to move a film to be named as its rea
 
 
 def recommend(
-    expected: Callable[[Sequence[int], Sequence[float]], Any],
-    titles: Sequence[str | None],
-    *,
-    counts: Sequence[int] | None = None,
-    films: Sequence[str] | None = None,
-    stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0),
-    count: int = 10,
-) -> Explorer:
+    expected: Callable[[Sequence[int], Sequence[float]], Any], titles: Sequence[str | None], *,
+    counts: Sequence[int] | None = None, films: Sequence[str] | None = None,
+    stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0), count: int = 10,
+) -> Explorer:  # fmt: skip
     """Rate five films and get ten that you may like, each with the rating that speaks for it most.
 
     A rating speaks for a film by the stars that the film loses without it, beyond what all films
@@ -116,16 +112,11 @@ def _turn(explorer: Explorer) -> None:
     explorer.set(**{key: 5.5 - value if value else 0.0 for key, value in old.items()})
 
 
-def _draw_films(
-    axes: numpy.ndarray,
-    names: Sequence[str],
-    stars: numpy.ndarray,
-    usual: numpy.ndarray,
-    reasons: Sequence[str],
-) -> None:
+def _draw_films(axes: Any, names: Any, stars: Any, usual: Any, reasons: Any) -> None:
+    """Draw a bar of stars for each film, its name at the left, the reason for it at the right."""
     left, bars, right = axes
     rows = numpy.arange(len(names))[::-1]
-    bars.barh(rows, stars, height=0.7, color=COLORS["blue"])
+    bars.hlines(rows, 0, stars, COLORS["blue"], linewidth=17)
     mark = {"color": COLORS["orange"], "marker": "|", "s": 180, "linewidths": 3}
     bars.scatter(usual, rows, label="for the mean rater", **mark)
     bars.set(xlim=(0, 5.5), ylim=(-0.6, len(names) - 0.4), xlabel="stars expected from you")

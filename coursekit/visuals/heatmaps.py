@@ -9,10 +9,10 @@ from typing import Any
 import numpy
 import torch
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.layers import eval_mode, hooked
+from coursekit.visuals.layers import eval_mode, outputs_of
 from coursekit.visuals.pictures import draw_grid, draw_picture
 from coursekit.visuals.style import (
     COLORS,
@@ -39,16 +39,9 @@ class Gradients:
     """
 
     def __init__(self, model: torch.nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
-        modules = dict(model.named_modules())
-        for name in layers:
-            if name not in modules:
-                raise CourseError(
-                    f"There is no layer {name!r}; the first are {list(modules)[1:6]}."
-                    + nearest(name, list(modules))
-                )
         x = x.detach().clone().requires_grad_(True)  # or a frozen body would give no gradients
-        with eval_mode(model), torch.enable_grad(), hooked(modules, layers) as self._outputs:
-            self._scores = model(x)
+        with eval_mode(model), torch.enable_grad():
+            self._scores, self._outputs = outputs_of(model, layers, x)
         for name, output in self._outputs.items():
             if not isinstance(output, torch.Tensor) or output.dim() != 4:
                 raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")

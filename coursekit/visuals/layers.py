@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy
 import torch
 from PIL import Image, ImageDraw
+from torch import nn
+from torch.nn import functional as F
 
 from coursekit.console import CourseError, nearest, progress
 from coursekit.data.picture import read_picture
@@ -33,23 +34,14 @@ TILE = 96  # pixels of a patch as it is drawn
 # What excites a channel -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Stage:
-    """How strongly, and where, the channels of a stage respond to some images.
+class Stage(NamedTuple):
+    """How strongly, and where, the C channels of a module respond to N images."""
 
-    Attributes:
-        images: (N, 3, H, W) uint8.
-        side: pixels of the square that moves one unit.
-        maps: height and width of its feature maps.
-        values: (N, C), the strongest response of each channel to each image.
-        places: (N, C), where in the flattened maps it is.
-    """
-
-    images: torch.Tensor
-    side: int
-    maps: tuple[int, int]
-    values: torch.Tensor
-    places: torch.Tensor
+    images: torch.Tensor  # (N, 3, H, W) uint8
+    side: int  # pixels of the square that moves one unit
+    maps: tuple[int, int]  # height and width of the feature maps
+    values: torch.Tensor  # (N, C), the strongest response of each channel to each image
+    places: torch.Tensor  # (N, C), where in the flattened maps it is
 
     def most_selective(self, patches: int) -> list[int]:
         """Order the channels by how many standard deviations their best images exceed the mean."""
@@ -65,32 +57,28 @@ class Stage:
         """Cut out the patch of an image that excites a channel; also the image, with its frame."""
         whole = Image.fromarray(self.images[row].permute(1, 2, 0).numpy())
         cell = divmod(int(self.places[row, channel]), self.maps[1])
-        size = whole.height, whole.width
         top, left = (
             int(numpy.clip((at + 0.5) * pixels / cells - self.side / 2, 0, pixels - self.side))
-            for at, pixels, cells in zip(cell, size, self.maps, strict=True)
+            for at, pixels, cells in zip(cell, whole.size[::-1], self.maps, strict=True)
         )
         box = (left, top, left + self.side, top + self.side)
-        patch, whole = whole.resize((TILE, TILE), box=box), whole.resize((TILE, TILE))
-        frame = numpy.array(box) * TILE / numpy.array([*size[::-1]] * 2) - (0, 0, 1, 1)
-        ImageDraw.Draw(whole).rectangle(frame.tolist(), outline=COLORS["red"], width=2)
-        return patch, whole
+        patch, small = whole.resize((TILE, TILE), box=box), whole.resize((TILE, TILE))
+        frame = numpy.array(box) * TILE / numpy.array(whole.size * 2) - (0, 0, 1, 1)
+        ImageDraw.Draw(small).rectangle(frame.tolist(), outline=COLORS["red"], width=2)
+        return patch, small
 
 
 def probe(
-    model: torch.nn.Module,
+    model: nn.Module,
     batches: Iterable[Any],
     names: Sequence[str] | None = None,
     *,
     count: int = 256,
 ) -> dict[str, Stage]:
-    """Run images through a network once and note how the channels of its stages respond.
-
-    The effective receptive field (arXiv:1701.04128) of a unit is a square of the square root of 12
-    standard deviations of its gradient on the pixels: nine tenths of a Gaussian.
+    """Run images through a network once and note how the channels of some modules respond.
 
     Args:
-        model: an image network; where it has a ``body``, stages are looked for in there.
+        model: an image network; where it has a ``body``, modules are looked for in there.
         batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
         names: of modules, as in ``model.named_modules()``; None for up to four, evenly spaced.
         count: images at most, evenly spaced where there are more.
@@ -100,38 +88,28 @@ def probe(
     """
     if (total := getattr(batches, "num_examples", 0)) > count:  # files often stand class by class
         batches = batches.subset(numpy.linspace(0, total - 1, count).round().astype(int))
-    inside = "body." if hasattr(model, "body") else ""
-    modules = {n: m for n, m in model.named_modules() if n and n.startswith(inside)}
+    images, peaks = [], []
     with eval_mode(model):
         x = next(iter(batches))[0][:2]
-        names = _stages(model, modules, x, names)
-        sides = {name: _side(model, modules, name, x) for name in names}
-        images, peaks = [], {name: [] for name in names}
-        with torch.no_grad(), hooked(modules, names, _peaks) as seen:
+        names = _choose(model, x, names)
+        sides = _sides(model, x, names)
+        with torch.no_grad():
             for x, _ in progress(batches, label="looking", unit=" batches"):
                 x = x[: count - sum(map(len, images))]
-                model(x)
+                peaks.append(outputs_of(model, names, x, _peaks)[1])
                 images.append((x.clamp(0, 1) * 255).round().byte().cpu())
-                for name, found in peaks.items():
-                    found.append(seen[name])
                 if sum(map(len, images)) >= count:
                     break
-    whole = torch.cat(images)
     stages = {}
-    for name, found in peaks.items():
-        values, places, maps = zip(*found, strict=True)
-        stages[name] = Stage(whole, sides[name], maps[0], torch.cat(values), torch.cat(places))
+    for name in names:
+        values, places, maps = zip(*(found[name] for found in peaks), strict=True)
+        parts = maps[0], torch.cat(values), torch.cat(places)
+        stages[name] = Stage(torch.cat(images), sides[name], *parts)
     return stages
 
 
-def _peaks(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-    """Find the strongest response of each channel, where it is, and the size of the maps."""
-    values, places = out.float().flatten(2).max(2)
-    return values.cpu(), places.cpu(), tuple(out.shape[-2:])
-
-
 @contextlib.contextmanager
-def eval_mode(model: torch.nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Put every module into evaluation mode, and each back into its own mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -142,42 +120,36 @@ def eval_mode(model: torch.nn.Module) -> Iterator[None]:
             module.training = training
 
 
-@contextlib.contextmanager
-def hooked(
-    modules: Mapping[str, torch.nn.Module],
-    names: Iterable[str],
-    read: Callable[[Any], Any] = lambda output: output,
-) -> Iterator[dict[str, Any]]:
-    """While open, keep what ``read`` makes of the latest output of some modules."""
-    seen: dict[str, Any] = {}
+def outputs_of(
+    model: nn.Module, names: Iterable[str], x: Any, read: Callable[[Any], Any] = lambda out: out
+) -> tuple[Any, dict[str, Any]]:
+    """Run a model on x; return what it gives, and what ``read`` makes of some modules' outputs.
 
-    def keep(_module: Any, _inputs: Any, output: Any, name: str) -> Any:
-        seen[name] = read(output)
+    Raises:
+        CourseError: there is no module of such a name.
+    """
+    modules, seen = dict(model.named_modules()), {}
+
+    def keep(_module: Any, _inputs: Any, out: Any, name: str) -> Any:
+        seen[name] = read(out)
         # Handed on as a copy: a ReLU in place may overwrite what it is given.
-        return output.clone() if isinstance(output, torch.Tensor) else output
+        return out.clone() if isinstance(out, torch.Tensor) else out
 
     with contextlib.ExitStack() as hooks:
         for name in names:
+            if name not in modules:
+                raise CourseError(f"There is no layer {name!r}." + nearest(name, list(modules)))
             hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
             hooks.callback(hook.remove)
-        yield seen
+        return model(x), seen
 
 
-def _stages(
-    model: torch.nn.Module,
-    modules: Mapping[str, torch.nn.Module],
-    x: torch.Tensor,
-    asked: Sequence[str] | None,
-) -> list[str]:
-    """Check the names asked for, or choose the outermost last modules of up to four map sizes."""
-    for name in asked or ():
-        if name not in modules:
-            raise CourseError(f"There is no module {name!r}." + nearest(name, list(modules)))
-    with (
-        torch.no_grad(),
-        hooked(modules, asked or modules, lambda out: getattr(out, "shape", ())) as shapes,
-    ):
-        model(x)
+def _choose(model: nn.Module, x: torch.Tensor, asked: Sequence[str] | None) -> list[str]:
+    """Check the modules asked for, or find the outermost last ones of up to four map sizes."""
+    inside = "body." if hasattr(model, "body") else ""
+    known = [name for name, _ in model.named_modules() if name and name.startswith(inside)]
+    with torch.no_grad():
+        _, shapes = outputs_of(model, asked or known, x, lambda out: getattr(out, "shape", ()))
     ratio, last = x.shape[-2] / x.shape[-1], {}
     for name, shape in shapes.items():
         # Channels-last outputs of transformers are told from feature maps by their aspect ratio.
@@ -185,37 +157,46 @@ def _stages(
             key = name if asked else shape[-2:]
             if name.count(".") <= last.get(key, name).count("."):
                 last[key] = name
-    missing = [name for name in asked or () if name not in last]
-    if missing or not last:
+    found = list(last.values())
+    if not found or len(found) < len(asked or ()):
+        wrong = next((name for name in asked or () if name not in found), "This model")
         raise CourseError(
-            f"{missing[0] if missing else 'This model'} gives no feature maps (B, C, h, w); name "
-            "modules of a convolutional network."
+            f"{wrong} gives no feature maps (B, C, h, w); name modules of a convolutional network."
         )
-    found = list(asked or last.values())
-    places = numpy.linspace(0, len(found) - 1, len(found) if asked else min(4, len(found)))
-    return [found[place] for place in places.round().astype(int)]
+    places = numpy.linspace(0, len(found) - 1, min(4, len(found)))
+    return list(asked or (found[place] for place in places.round().astype(int)))
 
 
-def _side(
-    model: torch.nn.Module, modules: Mapping[str, torch.nn.Module], name: str, x: torch.Tensor
-) -> int:
-    """Measure the side of the square that moves the middle unit of a module, in pixels."""
-    x = x.detach().clone().requires_grad_(True)
+def _sides(model: nn.Module, x: torch.Tensor, names: Sequence[str]) -> dict[str, int]:
+    """Measure the effective receptive field (arXiv:1701.04128) of each module's middle unit.
+
+    It is the side of a square, in pixels: the square root of 12 standard deviations of the unit's
+    gradient, which is the width of a flat field and nine tenths of a Gaussian one.
+    """
+    x, sides = x.detach().clone().requires_grad_(True), {}
 
     def middle(out: torch.Tensor) -> torch.Tensor:
         unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2]  # (B, C)
         # Unequal weights: behind a layer norm the plain sum over the channels never moves.
         return (unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum()
 
-    with torch.enable_grad(), hooked(modules, [name], middle) as seen:
-        model(x)
-    weight = torch.autograd.grad(seen[name], x)[0].abs().sum((0, 1)).cpu()  # (H, W)
-    variances = []
-    for axis in (0, 1):
-        along, place = weight.sum(axis), torch.arange(weight.shape[1 - axis])
-        along = along / along.sum().clamp(min=1e-12)
-        variances.append(((place - (along * place).sum()) ** 2 * along).sum())
-    return min(max(1, round((12 * float(max(variances))) ** 0.5)), *weight.shape)
+    with torch.enable_grad():
+        _, units = outputs_of(model, names, x, middle)
+    for name, unit in units.items():
+        weight = torch.autograd.grad(unit, x, retain_graph=True)[0].abs().sum((0, 1)).cpu()
+        variance = 0.0
+        for along in (weight.sum(0), weight.sum(1)):
+            along, place = along / along.sum().clamp(min=1e-12), torch.arange(len(along))
+            middle_at = (along * place).sum()
+            variance = max(variance, float(((place - middle_at) ** 2 * along).sum()))
+        sides[name] = min(max(1, round((12 * variance) ** 0.5)), *weight.shape)
+    return sides
+
+
+def _peaks(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+    """Find the strongest response of each channel, where it is, and the size of the maps."""
+    values, places = out.float().flatten(2).max(2)
+    return values.cpu(), places.cpu(), tuple(out.shape[-2:])
 
 
 def draw_channel(
@@ -223,36 +204,26 @@ def draw_channel(
 ) -> list[int]:
     """Draw the patches that excite a channel most, and the images that they were cut from."""
     rows = stage.best(channel, patches)
-    pairs = [stage.tiles(row, channel) for row in rows]
-    tiles = [patch for patch, _ in pairs] + [image for _, image in pairs] * whole
-    axes.imshow(mosaic(numpy.stack(tiles) / 255, columns, gap=4))
+    cut, images = zip(*(stage.tiles(row, channel) for row in rows), strict=True)
+    axes.imshow(mosaic(numpy.stack(cut + images * whole) / 255, columns, gap=4))
     bare(axes)
     return rows
 
 
 @use_style()
 def show_layers(
-    model: torch.nn.Module,
-    batches: Iterable[Any],
-    stages: Sequence[str] | None = None,
-    *,
-    channels: int = 3,
-    patches: int = 6,
-    images: int = 256,
-) -> numpy.ndarray:
-    """Draw, for the most selective channels of some stages, the patches that excite them most.
+    model: nn.Module, batches: Iterable[Any], names: Sequence[str] | None = None, *,
+    channels: int = 3, patches: int = 6, images: int = 256,
+) -> numpy.ndarray:  # fmt: skip
+    """Draw, for the most selective channels of some modules, the patches that excite them most.
 
-    Args:
-        model, batches: as for ``ck.explore.layers``.
-        stages: names of modules; None for up to four.
-        channels: of each stage.
-        patches: of each channel.
-        images: looked through at most.
+    ``model`` and ``batches`` are as for ``ck.explore.layers``; ``names`` are those of modules, None
+    for up to four; at most ``images`` are looked through.
 
     Raises:
-        CourseError: a stage is not there, or gives no feature maps (B, C, h, w).
+        CourseError: a module is not there, or gives no feature maps (B, C, h, w).
     """
-    found = probe(model, batches, stages, count=images)
+    found = probe(model, batches, names, count=images)
     labels = [
         f"{name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
         for name, stage in found.items()
@@ -263,22 +234,18 @@ def show_layers(
             draw_channel(axis, stage, channel, patches=patches, columns=-(-patches // 2))
             axis.set_title(f"channel {channel}")
     views = ", ".join(f"{stage.side} in {name}" for name, stage in found.items())
-    count, side = len(stage.images), stage.images.shape[-1]
+    shape = next(iter(found.values())).images.shape
     print(
-        f"A unit sees a square of so many pixels of {side}: {views}; drawn are the patches of "
-        f"{counted(count, 'picture')} that excite the most selective channels most."
+        f"A unit sees a square of so many pixels of {shape[-1]}: {views}; drawn are the patches of "
+        f"{counted(shape[0], 'picture')} that excite the most selective channels most."
     )
     return drawn
 
 
 def layers(
-    model: torch.nn.Module,
-    batches: Iterable[Any],
-    *,
-    stage: str | None = None,
-    rank: int = 1,
+    model: nn.Module, batches: Iterable[Any], *, stage: str | None = None, rank: int = 1,
     images: int = 256,
-) -> Explorer:
+) -> Explorer:  # fmt: skip
     """Ask a network what excites it: choose a stage and a channel, see the pictures that do.
 
     Above stand the patches that excite the channel most, below the pictures that they were cut
@@ -321,59 +288,52 @@ LINES = 450  # of a layer: enough for 64 pixels and the largest kernel
 
 
 def receptive_field(
-    function: Callable[[list[tuple[int, int]]], int],
-    picture: Any,
-    *,
-    kernel: int = 3,
-    stride: int = 2,
-    dilation: int = 1,
-    depth: int = 3,
-    pooling: bool = False,
-) -> Explorer:
+    function: Callable[[list[tuple[int, int]]], int], picture: Any, *, kernel: int = 3,
+    stride: int = 2, dilation: int = 1, depth: int = 3, pooling: bool = False,
+) -> Explorer:  # fmt: skip
     """See which pixels a unit is made of: choose kernel, stride, dilation and number of layers.
 
     Args:
         function: of a list of (kernel, stride), a layer each, that returns the pixels that a unit
             behind the last layer spans. A dilated kernel counts with its gaps.
         picture: a square one, anything that ``ck.show_pictures`` takes.
-        kernel: side of the kernels, 1 to 7.
-        stride: pixels from one place of the kernel to the next, 1 to 3.
-        dilation: pixels from one number of the kernel to the next, 1 to 3.
+        kernel, stride, dilation: of the convolutions: 1 to 7, 1 to 3, 1 to 3.
         depth: convolutions one after another, 1 to 6.
         pooling: True puts a pooling of 2 x 2 with stride 2 behind each of them.
     """
+    from matplotlib.collections import LineCollection
+
     array = numpy.asarray(read_picture(picture))
     side = array.shape[1]
 
-    def draw(axes: numpy.ndarray, **settings: Any) -> str:
-        kernel, stride, dilation, depth, pooling = settings.values()
-        block = [(kernel, stride, dilation, "layer")] + [(2, 2, 1, "pooling")] * pooling
-        layers = block * depth
-        sizes = [((k - 1) * d + 1, s) for k, s, d, _ in layers]
-        spans = [1] + [function(sizes[:n]) for n in range(1, len(layers) + 1)]
+    def draw(
+        axes: numpy.ndarray, kernel: int, stride: int, dilation: int, depth: int, pooling: bool
+    ) -> str:
+        block = [(kernel, stride, dilation)] + [(2, 2, 1)] * pooling
+        stack = block * depth
+        sizes = [((k - 1) * d + 1, s) for k, s, d in stack]
+        spans = [1] + [function(sizes[:n]) for n in range(1, len(stack) + 1)]
         steps = [1, *itertools.accumulate((s for _, s in sizes), int.__mul__)]
         start = side // 2 - spans[-1] // 2  # of the pixels seen, in the middle of the picture
         centers = [start + (span - 1) / 2 for span in spans]  # of the first unit of each level
-        units = numpy.zeros(1, int)
-        axes[1].plot(centers[-1], len(layers), "s", color=COLORS["orange"])
-        lines = []
-        for level in range(len(layers), 0, -1):  # from the unit down to the pixels
-            k, s, d, _ = layers[level - 1]
+        units, lines, tree = numpy.zeros(1, int), [], axes[1]
+        tree.plot(centers[-1], len(stack), "s", color=COLORS["orange"])
+        for level in range(len(stack), 0, -1):  # from the unit down to the pixels
+            k, s, d = stack[level - 1]
             inputs = units[:, None] * s + numpy.arange(k) * d
-            upper, lower = (
-                centers[n] + u * steps[n] for n, u in ((level, units), (level - 1, inputs))
-            )
-            ends = numpy.broadcast_arrays(upper[:, None], level, lower, level - 1)
-            lines += numpy.stack(ends, -1).reshape(-1, 2, 2)[:LINES].tolist()
-            units = numpy.unique(inputs)
-            place = centers[level - 1] + units * steps[level - 1]
-            axes[1].plot(place, numpy.full(len(place), level - 1), ".", color=COLORS["blue"])
-        _draw_tree(
-            axes[1],
-            lines,
-            [f"{name} {n // len(block) + 1}" for n, (*_, name) in enumerate(layers)],
-            side,
-        )
+            upper = centers[level] + units[:, None] * steps[level]
+            lower = centers[level - 1] + inputs * steps[level - 1]
+            ends = numpy.stack(numpy.broadcast_arrays(upper, level, lower, level - 1), -1)
+            lines += ends.reshape(-1, 2, 2)[:LINES].tolist()
+            units, place = numpy.unique(inputs), numpy.unique(lower)
+            tree.plot(place, numpy.full(len(place), level - 1), ".", color=COLORS["blue"])
+        tree.add_collection(LineCollection(lines, colors=COLORS["sky"], linewidths=0.8, zorder=0))
+        names = [f"layer {n + 1}" for n in range(depth)]
+        if pooling:
+            names = [f"{name} {n + 1}" for n in range(depth) for name in ("layer", "pooling")]
+        tree.set(xlim=(-1, side), ylim=(-0.4, len(stack) + 0.4), xlabel="pixels of the picture")
+        tree.set_yticks(range(len(stack) + 1), ["pixels", *names])
+        tree.set_title("one row of pixels, and what the unit is made of")
         _draw_seen(axes[0], array, units + start)
         axes[0].set_title(f"a unit behind {counted(depth, 'layer')} sees {spans[-1]} x {spans[-1]}")
         shown = ", ".join(str(span) for span in spans[len(block) :: len(block)])
@@ -398,20 +358,11 @@ def receptive_field(
     return Explorer("receptive_field", draw, controls, panels=size)
 
 
-def _draw_tree(axes: Any, lines: list[Any], names: list[str], side: int) -> None:
-    from matplotlib.collections import LineCollection
-
-    axes.add_collection(LineCollection(lines, colors=COLORS["sky"], linewidths=0.8, zorder=0))
-    axes.set(xlim=(-1, side), ylim=(-0.4, len(names) + 0.4), xlabel="pixels of the picture")
-    axes.set_yticks(range(len(names) + 1), ["pixels", *names])
-    axes.set_title("one row of pixels, and what the unit is made of")
-
-
 def _draw_seen(axes: Any, picture: numpy.ndarray, pixels: numpy.ndarray) -> None:
     """Draw a picture, pale outside of the rows and columns that are seen."""
-    inside = [pixels[(pixels >= 0) & (pixels < size)] for size in picture.shape[:2]]
+    inside = numpy.ix_(*(pixels[(pixels >= 0) & (pixels < size)] for size in picture.shape[:2]))
     shown = 200 + 0.2 * picture
-    shown[numpy.ix_(*inside)] = picture[numpy.ix_(*inside)]
+    shown[inside] = picture[inside]
     axes.imshow(shown.astype(numpy.uint8))
     bare(axes)
     low, high = max(pixels[0], 0) - 0.5, min(pixels[-1], picture.shape[1] - 1) + 0.5
@@ -426,41 +377,33 @@ LOOKS = {
     False: ("without batch norm", COLORS["orange"], DASHES[1]),
     True: ("with batch norm", COLORS["blue"], DASHES[0]),
 }
+Norm = Callable[[int], nn.Module]
 
 
 def train(
-    norm: Callable[[int], torch.nn.Module] | None,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    depth: int,
-    scale: float,
-    lr: float,
+    norm: Norm | None, x: torch.Tensor, y: torch.Tensor, depth: int, scale: float, lr: float
 ) -> tuple[list[numpy.ndarray], numpy.ndarray]:
-    """Train a small net for 30 steps; return its layers' first outputs, and the losses.
+    """Train a small net for 30 steps; return what its layers give at first, and the losses.
 
     The weights are the same every time, ``scale`` times those that keep the standard deviation
     behind a ReLU (arXiv:1502.01852). Training ends where the loss is no number any more.
     """
-    rng, classes = torch.Generator().manual_seed(0), int(y.max()) + 1
-    sides = [x.shape[1], *[UNITS] * depth]
+    rng, first, losses = torch.Generator().manual_seed(0), [], []
+    factors = [(x.shape[1], UNITS, scale * 2**0.5), *[(UNITS, UNITS, scale * 2**0.5)] * (depth - 1)]
     weights = [
-        torch.randn(after, before, generator=rng) * scale * (2 / before) ** 0.5
-        for before, after in itertools.pairwise(sides)
+        (torch.randn(out, size, generator=rng) * factor / size**0.5).requires_grad_()
+        for size, out, factor in (*factors, (UNITS, int(y.max()) + 1, 1.0))
     ]
-    last = torch.randn(classes, UNITS, generator=rng) / UNITS**0.5
-    norms = [norm(UNITS) if norm else None for _ in weights]
-    parameters = [*weights, last, *(p for one in norms if one for p in one.parameters())]
-    optimizer = torch.optim.SGD([p.requires_grad_() for p in parameters], lr)
-    losses, first = [], []
+    norms = [norm(UNITS) if norm else nn.Identity() for _ in range(depth)]
+    parameters = [*weights, *(p for layer in norms for p in layer.parameters())]
+    optimizer = torch.optim.SGD(parameters, lr)
     for _ in range(STEPS + 1):
-        h, outputs = x, []
-        for matrix, one in zip(weights, norms, strict=True):
-            h = h @ matrix.T
-            h = one(h[:, :, None, None])[:, :, 0, 0] if one else h
-            outputs.append(h.detach().numpy())
+        h = x
+        for matrix, layer in zip(weights, norms, strict=False):
+            h = layer((h @ matrix.T)[:, :, None, None])[:, :, 0, 0]  # (B, C, H, W) for the norm
+            first += [h.detach().numpy()] * (len(first) < depth)
             h = h.relu()
-        loss = torch.nn.functional.cross_entropy(h @ last.T, y)
-        first = first or outputs
+        loss = F.cross_entropy(h @ weights[-1].T, y)
         losses.append(loss.item())
         if not numpy.isfinite(losses[-1]):
             break
@@ -471,22 +414,15 @@ def train(
 
 
 def batch_norm(
-    norm: Callable[[int], torch.nn.Module],
-    x: Any,
-    y: Any,
-    *,
-    on: bool = False,
-    depth: int = 8,
-    scale: float = 0.5,
+    norm: Norm, x: Any, y: Any, *, on: bool = False, depth: int = 8, scale: float = 0.5,
     lr: float = 0.1,
-) -> Explorer:
+) -> Explorer:  # fmt: skip
     """Switch batch norm on and off in a small net: what its layers give, and how it then learns.
 
     The net is made of fully connected layers of 32 units, always with the same first weights.
 
     Args:
-        norm: function of a number of channels that returns a layer for (B, C, H, W), such as
-            ``nn.BatchNorm2d``.
+        norm: makes a layer for (B, C, H, W) of a number of channels, such as ``nn.BatchNorm2d``.
         x: images (N, 3, H, W), shrunk to 8 x 8 pixels, or numbers (N, D); 128 rows are taken.
         y: their classes (N,).
         on: True with batch norm.
@@ -495,23 +431,21 @@ def batch_norm(
         lr: learning rate of the 30 steps, 0.001 to 10.
     """
     x, y = torch.as_tensor(x)[:EXAMPLES].cpu().float(), torch.as_tensor(y)[:EXAMPLES].cpu().long()
-    x = torch.nn.functional.adaptive_avg_pool2d(x, 8) if x.dim() == 4 else x
-    x = x.flatten(1)
+    x = (F.adaptive_avg_pool2d(x, 8) if x.dim() == 4 else x).flatten(1)
     x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
     guessing = float(numpy.log(int(y.max()) + 1))
-
-    @functools.lru_cache(maxsize=64)
-    def trained(depth: int, scale: float, lr: float, on: bool) -> Any:
-        with torch.enable_grad():
-            return train(norm if on else None, x, y, depth, scale, lr)
+    trained = functools.lru_cache(maxsize=64)(
+        lambda on, *settings: torch.enable_grad()(train)(norm if on else None, x, y, *settings)
+    )
 
     def draw(axes: numpy.ndarray, on: bool, scale: float, depth: int, lr: float) -> str:
-        captions = {}
+        captions, places = {}, range(1, depth + 1)
         for kind, (name, color, dashes) in LOOKS.items():
-            outputs, losses = trained(depth, scale, lr, kind)
-            stds, layers = [float(one.std()) for one in outputs], range(1, depth + 1)
+            outputs, losses = trained(kind, depth, scale, lr)
+            stds = [float(one.std()) for one in outputs]
             line = {"color": color, "linestyle": dashes, "linewidth": 3 if kind == on else 1.2}
-            axes[1].plot(layers, numpy.clip(stds, 1e-5, 1e5), marker=".", label=name, **line)
+            powers = numpy.log10(numpy.clip(stds, 1e-5, 1e5))
+            axes[1].plot(places, powers, marker=".", label=name, **line)
             axes[2].plot(numpy.clip(losses, 0, 2 * guessing), **line)
             end = f"goes from {digits(losses[0])} to {digits(losses[-1])}"
             if not numpy.isfinite(losses[-1]):
@@ -521,32 +455,31 @@ def batch_norm(
                 f"{digits(stds[-1])} in the last, the loss {end}"
             )
             if kind == on:
-                edges = numpy.array(
-                    [numpy.quantile(one, [0.05, 0.25, 0.75, 0.95]) for one in outputs]
-                ).T
-                for low, high in ((0, 3), (1, 2)):
-                    axes[0].fill_between(
-                        layers, edges[low], edges[high], color=color, alpha=0.4, lw=0
-                    )
-                axes[0].set(title=f"before the ReLU, {name}", ylim=(-4, 4))
+                edges = numpy.quantile(outputs, [0.05, 0.25, 0.75, 0.95], axis=(1, 2))
+                for low, high in (edges[[0, 3]], edges[[1, 2]]):
+                    axes[0].fill_between(places, low, high, color=color, alpha=0.4, lw=0)
+                axes[0].set(
+                    title=f"before the ReLU, {name}", ylim=(-4, 4), yticks=[-4, -2, 0, 2, 4]
+                )
+        ticks = range(1, depth + 1, 1 + depth // 8)
         for axis in axes[:2]:
-            axis.set(
-                xlabel="layer", xlim=(0.8, depth + 0.2), xticks=range(1, depth + 1, 1 + depth // 8)
-            )
-        axes[1].set(title="standard deviation of each layer", yscale="log", ylim=(1e-5, 1e5))
+            axis.set(xlabel="layer", xlim=(0.8, depth + 0.2), xticks=ticks)
+        axes[1].set(title="standard deviation of each layer", ylim=(-5, 5))
+        # Words for the powers: matplotlib's own, set as formulas, take a third of the time.
+        axes[1].set_yticks([-4, -2, 0, 2, 4], ["0.0001", "0.01", "1", "100", "10,000"])
         axes[1].legend(loc="lower left", fontsize=9)
         axes[2].axhline(guessing, color=COLORS["grey"], linewidth=1, linestyle=":")
         axes[2].text(STEPS, guessing, "guessing", color="#555555", ha="right", va="bottom", size=9)
-        axes[2].set(
-            xlabel="training step", title="train loss", ylim=(0, 2 * guessing), xlim=(0, STEPS)
-        )
+        axes[2].set(title="train loss", ylim=(0, 2 * guessing), xlim=(0, STEPS), xlabel="step")
+        axes[2].set(xticks=range(0, STEPS + 1, 10), yticks=range(int(2 * guessing) + 1))
         return sentence(captions[on], captions[not on])
 
+    heavy = {"on_release": True}  # each new setting trains two nets
     controls = {
         "on": Control(on, label="batch norm"),
-        "scale": Control(scale, (0.1, 4.0), label="scale of the first weights", log=True),
-        "depth": Control(depth, (1, 12), label="layers"),
-        "lr": Control(lr, (0.001, 10.0), label="learning rate", log=True),
+        "scale": Control(scale, (0.1, 4.0), label="scale of the first weights", log=True, **heavy),
+        "depth": Control(depth, (1, 12), label="layers", **heavy),
+        "lr": Control(lr, (0.001, 10.0), label="learning rate", log=True, **heavy),
     }
     size = {"columns": 3, "size": (10.0, 3.7), "widths": [1.1, 1, 1]}
     return Explorer("batch_norm", draw, controls, panels=size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -74,127 +74,30 @@ def _numbers(frame: DataFrame, column: str) -> list[float]:
 
 def _text(value: Any, words: Mapping[Any, str]) -> str:
     value = words.get(value, value)
-    return (
-        digits(value)
-        if isinstance(value, float)
-        else str(value)[: 10 if hasattr(value, "year") else 99]
-    )
+    if isinstance(value, float):
+        return digits(value)
+    return str(value)[:10] if hasattr(value, "year") else str(value)
 
 
 # One row, with other values -------------------------------------------------------------------
 
 
-class WhatIf(Explorer):
-    """One row of a table with a control for each column; another row brings its own values."""
+class _OneRow(Explorer):
+    """Another row sets all other controls to what it holds: ``start(row)``."""
 
-    def __init__(
-        self, learn: Any, frame: DataFrame, columns: list[str], row: int, names: Sequence[str],
-        words: Words,
-    ) -> None:  # fmt: skip
-        self.learn, self.frame, self.columns = learn, frame, columns
-        self.names, self.words = names, words
-        controls = {
-            column: self._control(column, value) for column, value in self.start(row).items()
-        }
-        if len(frame) > 1:
-            controls = {"row": Control(row, (0, len(frame) - 1))} | controls
-        buttons = {
-            "as it was": lambda shown: shown.set(**shown.start(shown.settings.get("row", 0)))
-        }
-        super().__init__(
-            "what_if", self.draw, controls, panels={"size": (9.5, 3.8)}, buttons=buttons
-        )
-
-    def start(self, row: int) -> dict[str, Any]:
-        """Read what a row holds, with the median in place of a missing number."""
-        values, medians = {}, self.learn.data.medians
-        for column in self.columns:
-            value = _plain(self.frame[column].iloc[row])
-            if column in medians:
-                value = float(medians[column] if value == GAP else value)
-                value = int(value) if value.is_integer() else value
-            values[column] = value
-        return values
+    start: Callable[[int], dict[str, Any]]
 
     def follow(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Add to a new row the values that it holds."""
+        """Add the values of a new row."""
         if changes.get("row", self.settings.get("row")) == self.settings.get("row"):
             return changes
         return self.start(changes["row"]) | changes
-
-    def _control(self, column: str, value: Any) -> Control:
-        data, words = self.learn.data, self.words.get(column, {})
-        if column in data.categories:
-            known = _categories(self.learn, self.frame, column)
-            return Control(value, {_text(one, words): one for one in known})
-        numbers = [*_numbers(self.frame, column), value]
-        if set(numbers) <= {0, 1}:
-            return Control(bool(value))
-        scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
-        ends = numpy.array([scaled.min(), scaled.max()], float) * data.scales[column]
-        numbers += numpy.round(ends + data.means[column], 4).tolist()
-        low, high = min(numbers), max(numbers)
-        if all(float(number).is_integer() for number in numbers):
-            low, high = int(low), int(high)
-        return Control(value, (low, high), log=low > 0 and high > 200 * low)
-
-    def draw(self, axes: Axes, row: int = 0, **settings: Any) -> str:
-        """Draw the predictions of a row: as it was, with each change alone, with all of them."""
-        was, one, shown, changes = self.start(row), self.frame.iloc[[row]], {}, {}
-        shown["as it was"] = before = _predict(self.learn, one, {})[0]
-        for column, value in settings.items():
-            if not self.controls[column].same(value, was[column]):
-                changes[column] = int(value) if isinstance(value, bool) else value
-                words = self.words.get(column, {})
-                label = (
-                    f"{column} {_text(changes[column], words)} (was {_text(was[column], words)})"
-                )
-                shown[label] = _predict(self.learn, one, {column: changes[column]})[0]
-        if len(changes) > 1:
-            shown["all of them"] = _predict(self.learn, one, changes)[0]
-        target = self.learn.data.target
-        truth = self.frame[target].iloc[row] if target in self.frame else numpy.nan
-        bars = shown | ({"the truth": float(truth)} if truth == truth else {})
-        for place, (label, value) in enumerate(bars.items()):
-            first, last = label == "as it was", label == "the truth"
-            color = (
-                "grey"
-                if first
-                else "orange"
-                if last
-                else "blue"
-                if label == [*shown][-1]
-                else "sky"
-            )
-            axes.barh(place, value, color=COLORS[color])
-            change = "" if first or last else f" ({_change(value, before)})"
-            text = f"{value:,.0f}" if abs(value) >= 100 else digits(value)
-            axes.text(max(value, 0), place, f" {text}{change}", va="center")
-        names = [f"{name} {_text(_plain(self.frame[name].iloc[row]), {})}" for name in self.names]
-        who = ", ".join(names) or f"row {row}"
-        axes.set_yticks(range(len(bars)), [fit_text(label, 3.6, lines=1) for label in bars])
-        axes.set(title=who, xlabel=target, ylim=(max(len(bars), 4) - 0.4, -0.6))
-        axes.margins(x=0.25)
-        axes.grid(False)
-        known = f" (the truth is {digits(truth)})" if truth == truth else ""
-        after = [f"{label}: {digits(v)}, {_change(v, before)}" for label, v in [*shown.items()][1:]]
-        after = after or ["nothing is changed yet"]
-        return sentence(f"{who}: {digits(before)} as it was{known}", *after)
-
-
-def _change(value: float, before: float) -> str:
-    """Write a change in percent where both are positive, else in the target's own unit."""
-    return (
-        f"{100 * (value / before - 1):+.1f} %"
-        if min(value, before) > 0
-        else f"{value - before:+.3g}"
-    )
 
 
 def what_if(
     learn: Any, frame: DataFrame, *, columns: Sequence[str] | None = None, row: int = 0,
     names: Sequence[str] = (), words: Words | None = None,
-) -> WhatIf:  # fmt: skip
+) -> Explorer:  # fmt: skip
     """Change one row, column by column, and watch the prediction beside the unchanged one.
 
     Each change is also shown alone; the true target stands beside them where the frame has it.
@@ -210,7 +113,81 @@ def what_if(
     Raises:
         CourseError: the model or the frame has no such column.
     """
-    return WhatIf(learn, frame, _columns(learn, frame, columns), row, names, words or {})
+    data, columns, words = learn.data, _columns(learn, frame, columns), words or {}
+
+    def start(row: int) -> dict[str, Any]:
+        values = {column: _plain(frame[column].iloc[row]) for column in columns}
+        for column in set(columns) & set(data.medians):
+            value = float(data.medians[column] if values[column] == GAP else values[column])
+            values[column] = int(value) if value.is_integer() else value
+        return values
+
+    def draw(axes: Axes, row: int = 0, **settings: Any) -> str:
+        was, one, changes = start(row), frame.iloc[[row]], {}
+        bars = {"as it was": _predict(learn, one, {})[0]}
+        for column, value in settings.items():
+            if not explorer.controls[column].same(value, was[column]):
+                changes[column] = value = int(value) if isinstance(value, bool) else value
+                new, old = (_text(some, words.get(column, {})) for some in (value, was[column]))
+                bars[f"{column} {new} (was {old})"] = _predict(learn, one, {column: value})[0]
+        if len(changes) > 1:
+            bars["all of them"] = _predict(learn, one, changes)[0]
+        named = [f"{name} {_text(_plain(frame[name].iloc[row]), {})}" for name in names]
+        who, truth = ", ".join(named) or f"row {row}", _plain(one.iloc[0].get(data.target))
+        return _draw_predictions(axes, bars, truth, who, data.target)
+
+    controls = {c: _control(learn, frame, c, v, words.get(c, {})) for c, v in start(row).items()}
+    if len(frame) > 1:
+        controls = {"row": Control(row, (0, len(frame) - 1))} | controls
+    buttons = {"as it was": lambda shown: shown.set(**start(shown.settings.get("row", 0)))}
+    size = {"size": (9.5, 3.8)}
+    explorer = _OneRow("what_if", draw, controls, panels=size, buttons=buttons)
+    explorer.start = start
+    return explorer
+
+
+def _control(
+    learn: Any, frame: DataFrame, column: str, value: Any, words: Mapping[Any, str]
+) -> Control:
+    """Make the control of a column: its categories, yes or no, or the range of its numbers."""
+    data = learn.data
+    if column in data.categories:
+        known = _categories(learn, frame, column)
+        return Control(value, {_text(one, words): one for one in known})
+    numbers = [*_numbers(frame, column), value]
+    if set(numbers) <= {0, 1}:
+        return Control(bool(value))
+    scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
+    ends = numpy.array([scaled.min(), scaled.max()], float) * data.scales[column]
+    numbers += numpy.round(ends + data.means[column], 4).tolist()  # of the training part
+    low, high = min(numbers), max(numbers)
+    if all(float(number).is_integer() for number in numbers):
+        low, high = int(low), int(high)
+    return Control(value, (low, high), log=low > 0 and high > 200 * low)
+
+
+def _draw_predictions(axes: Axes, bars: dict[str, float], truth: Any, who: str, target: str) -> str:
+    """Draw the prediction as it was, with each change alone, with all of them, and the truth."""
+    before, last = bars["as it was"], [*bars][-1]
+    colors = {last: "blue", "as it was": "grey", "the truth": "orange"}
+    captions = [f"{who}: {digits(before)} as it was"]
+    if truth != GAP:
+        captions[0] += f" (the truth is {digits(truth)})"
+        bars = bars | {"the truth": float(truth)}
+    for place, (label, value) in enumerate(bars.items()):
+        text = f"{value:,.0f}" if abs(value) >= 100 else digits(value)
+        if label not in ("as it was", "the truth"):
+            percent = min(value, before) > 0
+            change = f"{100 * (value / before - 1):+.1f} %" if percent else f"{value - before:+.3g}"
+            text += f" ({change})"
+            captions.append(f"{label}: {text}")
+        axes.barh(place, value, color=COLORS[colors.get(label, "sky")])
+        axes.text(max(value, 0), place, f" {text}", va="center")
+    axes.set_yticks(range(len(bars)), [fit_text(label, 3.6, lines=1) for label in bars])
+    axes.set(title=who, xlabel=target, ylim=(max(len(bars), 4) - 0.4, -0.6))
+    axes.margins(x=0.25)
+    axes.grid(False)
+    return sentence(*captions, *["nothing is changed yet"] * (len(captions) == 1))
 
 
 # Partial dependence ---------------------------------------------------------------------------

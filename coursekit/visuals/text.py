@@ -56,7 +56,8 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
     axes.imshow(page, extent=(0, COLUMNS, rows, 0), aspect=CELL[1] / CELL[0])
     axes.set_anchor("NW")
     axes.axis("off")
-    axes.set_title(title, loc="left", parse_math=False)
+    scale = f"{title} (full color: {digits(full)})" if title else ""
+    axes.set_title(scale, loc="left", parse_math=False)
     join, ends = " " * gap, []
     for name, at in (("highest", values.argmax()), ("lowest", values.argmin())):
         before = join.join(pieces[max(0, at - (3 if gap else 12)) : at])

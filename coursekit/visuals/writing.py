@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,9 @@ from coursekit.visuals.text import show_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    Model = Callable[[list[int]], Any]
-    Filter = Callable[..., Any]
 
-BARS = 10
+Model = Callable[[list[int]], Any]  # numbers of the tokens so far -> (V,) numbers
+BARS, SEED = 10, 42
 REACH = 500  # tokens; a model without memory between two calls reads so many again for each
 STRIDE = 3  # tokens between two pictures of a text that streams
 
@@ -26,33 +26,28 @@ STRIDE = 3  # tokens between two pictures of a text that streams
 class _Writer(Explorer):
     """A text that grows by tokens drawn from a model, and bars of what may come next.
 
-    Args:
-        name: of the explorer.
-        model: function of the numbers of the tokens so far that returns (V,) numbers.
-        vocabulary: has ``encode``, ``decode`` and ``itos``, such as a ``ck.Vocabulary``.
-        choose: function of these (V,) numbers and the settings that returns probabilities (V,).
-        controls: of the text to begin with, "text", and of the settings.
-        plain: the settings that change nothing.
-        count: tokens written where no widgets run.
-        seed: of the draws.
+    ``choose`` is a function of what the model returns, and of the settings, that returns
+    probabilities (V,); ``plain`` are the settings that change nothing; ``count`` tokens are written
+    where no widgets run.
     """
 
     def __init__(
-        self, name: str, model: Model, vocabulary: Any, choose: Filter,
-        controls: Mapping[str, Control], *, plain: Mapping[str, Any], count: int, seed: int,
-        buttons: Mapping[str, Callable[[_Writer], Any]],
+        self, name: str, model: Model, vocabulary: Any, choose: Callable[..., Any],
+        controls: dict[str, Control], *, plain: dict[str, Any], buttons: dict[str, Any],
+        count: int = 0,
     ) -> None:  # fmt: skip
+        buttons = buttons | {"Begin again": lambda shown: (shown.begin(), shown.redraw())}
         panels = {"size": (8.5, 3.6)}
         super().__init__(name, self.draw, controls, panels=panels, buttons=buttons)
         self.model, self.vocabulary, self.choose = model, vocabulary, choose
-        self.plain, self.count, self.seed = plain, count, seed
+        self.plain, self.count = plain, count
         self._read: tuple[Any, Any] = None, None
         self.begin()
 
     def begin(self) -> None:
         """Go back to the text of the field."""
         self.stop()
-        self.start, self.rng = self.settings["text"], numpy.random.default_rng(self.seed)
+        self.start, self.rng = self.settings["text"], numpy.random.default_rng(SEED)
         self.numbers = list(self.vocabulary.encode(self.start))
 
     def probabilities(self, **settings: Any) -> numpy.ndarray:
@@ -89,6 +84,15 @@ class _Writer(Explorer):
 
         self.play(steps(), pause=0.02)
 
+    def text(self) -> str:
+        """Write the tokens as text, with marks such as <cap> that still wait for a word."""
+        marks: list[str] = []
+        for number in reversed(self.numbers):
+            if not re.fullmatch(r"<\w+>", token := self.vocabulary.itos[number]):
+                break
+            marks.insert(0, token)
+        return " ".join([self.vocabulary.decode(self.numbers), *marks])
+
     def _filters(self) -> dict[str, Any]:
         return {name: value for name, value in self.settings.items() if name != "text"}
 
@@ -96,7 +100,7 @@ class _Writer(Explorer):
         """Draw the probabilities of the next token, before and after the filter."""
         if text != self.start:
             self.begin()
-        itos, page = self.vocabulary.itos, self.vocabulary.decode(self.numbers)
+        itos, page = self.vocabulary.itos, self.text()
         before, after = self.probabilities(**self.plain), self.probabilities(**settings)
         order = [n for n in numpy.argsort(-before, kind="stable")[:BARS] if before[n] > 0]
         names = [itos[n] if itos[n].strip() else repr(itos[n]) for n in order]
@@ -121,14 +125,14 @@ class _Writer(Explorer):
         )
         if self.view is None:
             self.add(self.count)
-            page = self.vocabulary.decode(self.numbers)
+            page = self.text()
             self.begin()
         return Drawn(caption, page=page)
 
 
 def next_words(
-    model: Model, vocabulary: Any, sharpen: Filter, *, text: str = "The acting",
-    temperature: float = 1.0, seed: int = 42,
+    model: Model, vocabulary: Any, sharpen: Callable[..., Any], *, text: str = "The acting",
+    temperature: float = 1.0,
 ) -> Explorer:  # fmt: skip
     """Type a beginning and see which words a language model expects; take one, and go on.
 
@@ -138,40 +142,23 @@ def next_words(
         sharpen: function (probabilities, temperature=) that returns those to draw from.
         text: the beginning.
         temperature: 0.2 to 2; below 1 likely words become likelier still.
-        seed: of the draws.
     """
     controls = {
         "text": Control(text, label="beginning", lines=3, width="760px"),
         "temperature": Control(float(temperature), (0.2, 2.0, 0.1)),
     }
-
-    def taking(count: int, best: bool = False) -> Callable[[_Writer], None]:
-        return lambda shown: (shown.add(count, best=best), shown.redraw())
-
     buttons = {
-        "Take the most probable": taking(1, best=True),
-        "Draw one": taking(1),
-        "Draw ten": taking(10),
-        "Begin again": lambda shown: (shown.begin(), shown.redraw()),
+        "Take the most probable": lambda shown: (shown.add(best=True), shown.redraw()),
+        "Draw one": lambda shown: (shown.add(), shown.redraw()),
+        "Draw ten": lambda shown: (shown.add(10), shown.redraw()),
     }
-    plain = {"temperature": 1.0}
-    return _Writer(
-        "next_words",
-        model,
-        vocabulary,
-        sharpen,
-        controls,
-        plain=plain,
-        count=0,
-        seed=seed,
-        buttons=buttons,
-    )
+    how = {"plain": {"temperature": 1.0}, "buttons": buttons}
+    return _Writer("next_words", model, vocabulary, sharpen, controls, **how)
 
 
 def generate(
-    model: Model, vocabulary: Any, filtered: Filter, *, text: str = "The ",
+    model: Model, vocabulary: Any, filtered: Callable[..., Any], *, text: str = "The ",
     temperature: float = 1.0, top_k: int = 0, nucleus: float = 1.0, count: int = 300,
-    seed: int = 42,
 ) -> Explorer:  # fmt: skip
     """Let a net write while you watch: timidly, boldly or wildly, with the odds of what follows.
 
@@ -185,31 +172,16 @@ def generate(
         top_k: how many of the most probable may be drawn, up to 30; 0 for all.
         nucleus: probability that those to draw from reach together, 0.05 to 1.
         count: tokens that are written at a time.
-        seed: of the draws.
     """
+    plain = {"temperature": 1.0, "top_k": 0, "nucleus": 1.0}
     controls = {
         "text": Control(text, label="beginning", lines=3, width="760px"),
         "temperature": Control(float(temperature), (0.1, 2.0, 0.05)),
         "top_k": Control(top_k, (0, 30), label="top-k (0: all)"),
         "nucleus": Control(float(nucleus), (0.05, 1.0, 0.05), label="nucleus (1: all)"),
     }
-    buttons = {
-        "Write": _Writer.write,
-        "Stop": Explorer.stop,
-        "Begin again": lambda shown: (shown.begin(), shown.redraw()),
-    }
-    plain = {"temperature": 1.0, "top_k": 0, "nucleus": 1.0}
-    return _Writer(
-        "generate",
-        model,
-        vocabulary,
-        filtered,
-        controls,
-        plain=plain,
-        count=count,
-        seed=seed,
-        buttons=buttons,
-    )
+    how = {"plain": plain, "buttons": {"Write": _Writer.write, "Stop": Explorer.stop}}
+    return _Writer("generate", model, vocabulary, filtered, controls, **how, count=count)
 
 
 def hidden_unit(
@@ -221,9 +193,7 @@ def hidden_unit(
     Args:
         text: T characters.
         states: (T, units), what the layer returned at each character.
-        unit: the one to begin with.
-        place: where in the text the passage begins.
-        length: characters of the passage.
+        unit, place, length: the unit to begin with, and the passage: its first character and size.
         correlations: {name of a fact: (units,) correlation of each unit with it}; the fact that
             the unit goes with most closely is named.
 
