@@ -823,7 +823,7 @@ classify
 new = sorted((PATH / "valid" / "dogs").glob("*.jpg"))[5]
 answer = classify(new)
 ck.show_pictures([new], titles=[f"{k} {v:.3f}" for k, v in list(answer.items())[:1]])
-print({label: f"{share:.4f}" for label, share in answer.items()})
+print({label: f"{probability:.4f}" for label, probability in answer.items()})
 
 # %% [markdown]
 # A picture of your own goes the same way: `classify("my_cat.jpg")`, or with the button below, which
@@ -842,7 +842,7 @@ ck.explore.classify(classify, new)
 nothing = np.full((size, size, 3), 128, np.uint8)
 from PIL import Image
 
-print({label: f"{share:.4f}" for label, share in classify(Image.fromarray(nothing)).items()})
+print({label: f"{p:.4f}" for label, p in classify(Image.fromarray(nothing)).items()})
 
 # %% [markdown]
 # It can only answer "cats" or "dogs": it was never taught to say "I do not know". A probability says

@@ -109,7 +109,7 @@ ck.show_batch(data.train, data.classes, 8);
 # %%
 marks = table["tags"].str.get_dummies(sep=" ")  # a column for each label, of zeros and ones
 counts = marks.sum().sort_values(ascending=False)
-print(pd.DataFrame({"tiles": counts, "share": (counts / len(marks)).round(3)}))
+print(pd.DataFrame({"tiles": counts, "fraction": (counts / len(marks)).round(3)}))
 
 # %% [markdown]
 # Keep the last rows in mind: a label with a handful of tiles is hard to learn, and hard to *measure*.
@@ -123,19 +123,19 @@ from coursekit.visuals.style import use_style
 
 order = list(counts.index)
 together = marks[order].T @ marks[order]
-share = together.to_numpy() / counts.to_numpy()[:, None]
+fraction = together.to_numpy() / counts.to_numpy()[:, None]
 with use_style():
     axes = plt.subplots(figsize=(8.2, 6.8), layout="constrained")[1]
-    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(order)), order, rotation=90)
     axes.set_yticks(range(len(order)), order)
     axes.grid(False)
-    plt.colorbar(image, label="share of the row's tiles that have the column's label")
-dark = (share > 0.5).sum() - len(order)
+    plt.colorbar(image, label="fraction of the row's tiles that have the column's label")
+dark = (fraction > 0.5).sum() - len(order)
 print(f"{len(order)} labels; {dark} squares away from the diagonal stand for more than one half")
 
 # %%
-off = np.where(np.eye(len(order), dtype=bool) | (counts.to_numpy() > len(marks) / 2), 0, share)
+off = np.where(np.eye(len(order), dtype=bool) | (counts.to_numpy() > len(marks) / 2), 0, fraction)
 row, column = np.unravel_index(off.argmax(), off.shape)
 print(f"most faithful, common labels aside: {off.max():.0%} of {order[row]} has {order[column]}")
 never = [(a, b) for a in order[:6] for b in order[:6] if a < b and together.loc[a, b] == 0]
@@ -272,8 +272,8 @@ def best_threshold(p, wanted):
 
 learned = data.train.targets > 0.5
 frequency = learned.float().mean(0)
-share = best_threshold(frequency.expand(len(learned), -1), learned)
-always = (frequency > share).expand(len(wanted), -1)
+cutoff = best_threshold(frequency.expand(len(learned), -1), learned)
+always = (frequency > cutoff).expand(len(wanted), -1)
 print("every tile gets:", [name for name, one in zip(classes, always[0]) if one])
 
 # %%
@@ -642,7 +642,7 @@ for head in voters:
     held_out = head.predict()
     scored.append(f2(held_out.probabilities > threshold, held_out.targets > 0.5))
 votes = torch.stack([head.predict(features.valid).scores for head in voters])
-print("each fold:", [f"{score:.3f}" for score in scored], f"spread {np.std(scored):.4f}")
+print("each fold:", [f"{score:.3f}" for score in scored], f"std {np.std(scored):.4f}")
 ones = [report(vote.sigmoid()) for vote in votes]
 print(f"on the validation part: one head {np.mean(ones):.4f} ± {np.std(ones):.4f}", end=", ")
 print(f"mean of five {report(votes.mean(0).sigmoid()):.4f}, all data {np.mean(runs):.4f}")
@@ -684,7 +684,7 @@ with use_style():
     axes.barh(range(len(lines)), lines["recall"], color="#56B4E9", label="recall")
     axes.plot(lines["precision"], range(len(lines)), "D", color="black", label="precision")
     axes.set_yticks(range(len(lines)), [f"{a} ({n})" for a, n in lines["tiles"].items()])
-    axes.set(xlim=(-0.02, 1.02), xlabel="share (in brackets: validation tiles with the label)")
+    axes.set(xlim=(-0.02, 1.02), xlabel="fraction (in brackets: validation tiles with the label)")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 rare = per_label["tiles"] < len(wanted) / 20

@@ -339,8 +339,8 @@ assert row["Store"] == row["Events"] == 0
 
 # %%
 def rmspe(truth, predicted):
-    shares = (truth - predicted) / truth
-    return float(np.sqrt((shares**2).mean()))
+    relative = (truth - predicted) / truth
+    return float(np.sqrt((relative**2).mean()))
 
 
 truth = data.real(data.valid.targets)
@@ -420,8 +420,8 @@ for draw in (1, 2):
     claims[name] = claim(splits[name])
 for name, mask in splits.items():
     possible = f", possible {(best := floor(past[mask])):.4f}" if has_truth else ""
-    share = f", that is {claims[name] / best:.3f} of it" if has_truth else ""
-    print(f"{name:13} claimed {claims[name]:.4f}{possible}{share}")
+    ratio = f", that is {claims[name] / best:.3f} of it" if has_truth else ""
+    print(f"{name:13} claimed {claims[name]:.4f}{possible}{ratio}")
 
 # %% [markdown]
 # On the sample, read the last column. Both splits by time claim several percent more than what is
@@ -615,9 +615,9 @@ table |= {"random forest": rmspe(truth, trees), "boosted trees": rmspe(truth, bo
 
 # %%
 table["network, mean of 3 seeds"] = np.mean(errors)
-spread = f" ± {np.std(errors):.4f}"
+std = f" ± {np.std(errors):.4f}"
 for label, value in table.items():
-    print(f"{label:26} {value:.4f}{spread if 'network' in label else ''}")
+    print(f"{label:26} {value:.4f}{std if 'network' in label else ''}")
 if has_truth:
     print(f"{'least that is possible':26} {floor(valid_rows):.4f}")
 print("first:", min(table, key=table.get))

@@ -319,8 +319,8 @@ pairs = CountVectorizer(
     tokenizer=vocabulary.split, token_pattern=None, lowercase=False, ngram_range=(1, 2)
 )
 a, b = pairs.fit_transform(reviews) > 0, pairs.transform(test_reviews) > 0
-shares = [(a[labels == k].sum(0) + 1) / (a[labels == k].sum() + 1) for k in (0, 1)]
-ratio = np.asarray(np.log(shares[1] / shares[0]))[0]
+frequencies = [(a[labels == k].sum(0) + 1) / (a[labels == k].sum() + 1) for k in (0, 1)]
+ratio = np.asarray(np.log(frequencies[1] / frequencies[0]))[0]
 weights = np.clip(np.abs(ratio), 0.1, None) * np.sign(ratio)
 
 # %%
@@ -594,8 +594,8 @@ read = [learn] + [trained(seed, language, "after reading") for seed in (1, 2)]
 # %%
 for name, learners in {"from nothing": scratch, "after reading": read}.items():
     table[name] = [learner.evaluate(data.test)["accuracy"] for learner in learners]
-    mean, spread = np.mean(table[name]), np.std(table[name])
-    print(f"{name:14} {mean:.3f} ± {spread:.3f}", np.round(table[name], 3))
+    mean, std = np.mean(table[name]), np.std(table[name])
+    print(f"{name:14} {mean:.3f} ± {std:.3f}", np.round(table[name], 3))
 
 # %% [markdown]
 # The only difference is what the encoder had read before, without any label. Look at the single runs
@@ -640,8 +640,8 @@ forward, backward = learn.predict(data.test), learn_back.predict(data_back.test)
 assert data.test.filenames == data_back.test.filenames
 both = (forward.probabilities + backward.probabilities) / 2
 truth = forward.targets
-for name, shares in {"backward": backward.probabilities, "both averaged": both}.items():
-    table[name] = [(shares.argmax(1) == truth).float().mean().item()]
+for name, probabilities in {"backward": backward.probabilities, "both averaged": both}.items():
+    table[name] = [(probabilities.argmax(1) == truth).float().mean().item()]
     print(f"{name:14} {table[name][0]:.3f}")
 differ = (forward.probabilities.argmax(1) != backward.probabilities.argmax(1)).sum().item()
 print(f"forward and backward disagree on {differ} of {len(truth):,} reviews")
@@ -786,8 +786,8 @@ if known.is_file():
     kinds["our model"] = (forward.probabilities.argmax(1) == truth).tolist()
     kinds["naive Bayes"] = ((by_counting(test_reviews) > 0.5) == test_labels).tolist()
     by_turn = kinds.explode("turn").groupby("turn")
-    shares = by_turn[["our model", "naive Bayes"]].mean().astype(float)
-    print(shares.assign(opinions=by_turn.size()).sort_values("our model").round(2).to_string())
+    correct = by_turn[["our model", "naive Bayes"]].mean().astype(float)
+    print(correct.assign(opinions=by_turn.size()).sort_values("our model").round(2).to_string())
 
 # %% [markdown]
 # Where the words say the opposite of what is meant, counting falls close to a coin; the network loses far
@@ -799,8 +799,8 @@ if known.is_file():
 # %%
 worst = forward.losses.argsort(descending=True)[:3].tolist()
 for row in worst:
-    name, share = data.test.filenames[row], forward.probabilities[row, 1]
-    print(f"{name}, probability of a good film {share:.3f}\n{texts[name][-600:]}\n")
+    name, probability = data.test.filenames[row], forward.probabilities[row, 1]
+    print(f"{name}, probability of a good film {probability:.3f}\n{texts[name][-600:]}\n")
 
 # %%
 hardest = forward.losses.argsort(descending=True).tolist()
@@ -836,9 +836,9 @@ for review in (
     "My aunt called it a masterpiece, and I cannot agree.",
     "There is nothing boring about the chase.",
 ):
-    share = judge(review)
-    word = "unsure" if abs(share - 0.5) < 0.1 else "good" if share > 0.5 else "bad"
-    print(f"{share:.3f} {word:6} {review}")
+    probability = judge(review)
+    word = "unsure" if abs(probability - 0.5) < 0.1 else "good" if probability > 0.5 else "bad"
+    print(f"{probability:.3f} {word:6} {review}")
 
 # %% [markdown]
 # Do not round a probability near a half to "good" or "bad": the model is telling you that it does not
@@ -955,7 +955,7 @@ perplexities = {"after reading": told[-1], "backward": told_back[-1]}
 result = pd.DataFrame(
     {
         "mean": {name: np.mean(runs) for name, runs in table.items()},
-        "spread": {name: f"± {np.std(runs):.3f}" for name, runs in table.items() if len(runs) > 1},
+        "std": {name: f"± {np.std(runs):.3f}" for name, runs in table.items() if len(runs) > 1},
         "runs": {name: len(runs) for name, runs in table.items()},
         "perplexity": {name: f"{row['perplexity']:.2f}" for name, row in perplexities.items()},
     }

@@ -363,8 +363,8 @@ class Squeezed(Biased):
     def forward(self, users, items):
         score = super().forward(users, items) - self.mean
         middle = (self.mean - self.low) / (self.high - self.low)
-        share = 1 / (1 + torch.exp(-(np.log(middle / (1 - middle)) + score)))
-        return self.low + (self.high - self.low) * share
+        fraction = 1 / (1 + torch.exp(-(np.log(middle / (1 - middle)) + score)))
+        return self.low + (self.high - self.low) * fraction
 
 
 squeezed = train_net(Squeezed, "squeezed")
@@ -405,8 +405,8 @@ class Network(Squeezed):
         both = torch.cat([self.user_factors[users], self.item_factors[items]], dim=1)
         score = self.layers(both).squeeze(1) + self.user_bias[users] + self.item_bias[items]
         middle = (self.mean - self.low) / (self.high - self.low)
-        share = torch.sigmoid(np.log(middle / (1 - middle)) + score)
-        return self.low + (self.high - self.low) * share
+        fraction = torch.sigmoid(np.log(middle / (1 - middle)) + score)
+        return self.low + (self.high - self.low) * fraction
 
 
 network = train_net(Network, "network", epochs=8, decay=decay / 4)  # more time, looser reins
@@ -719,9 +719,9 @@ print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other 
 # each new rater would be too slow. But the factors of the films are known. If we hold them fixed,
 # then finding the rater's own numbers is nearly a linear regression, which is solved in one line.
 #
-# Start from the mean rater (code 0). Near there, the prediction changes by `slope` times each change
+# Start from the mean rater (code 0). Near there, the prediction changes by `gradient` times each change
 # of the score. So for the films that were rated, look for changes `w` of bias and factors such that
-# `slope * (1, factors) @ w` explains how far the ratings lie from the prediction. With five ratings
+# `gradient * (1, factors) @ w` explains how far the ratings lie from the prediction. With five ratings
 # and more unknowns than that, we must add what we know: how raters *usually* differ from the mean,
 # the covariance of all known raters. This is *ridge regression*, and all of it is this:
 
@@ -730,10 +730,10 @@ print(f"the nearest film shares a genre in {shared:.0%} of the cases, any other 
 def new_rater(model, codes, stars, noise):
     with torch.no_grad():
         start = model(torch.zeros_like(codes), codes)
-        share = (start - model.low) / (model.high - model.low)
-        slope = (model.high - model.low) * share * (1 - share)
+        fraction = (start - model.low) / (model.high - model.low)
+        gradient = (model.high - model.low) * fraction * (1 - fraction)
         factors = model.item_factors.weight[codes]
-        A = slope[:, None] * torch.cat([torch.ones(len(codes), 1), factors], 1)  # (films, 1 + K)
+        A = gradient[:, None] * torch.cat([torch.ones(len(codes), 1), factors], 1)  # (films, 1 + K)
         raters = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
         C = torch.cov(raters.T) + 1e-6 * torch.eye(A.shape[1])
         inverse = torch.linalg.inv(A @ C @ A.T + noise * torch.eye(len(codes)))
@@ -753,8 +753,8 @@ stars = torch.tensor([5.0, 2.0, 4.5, 1.0, 3.0])
 w = new_rater(model, five, stars, noise)
 with torch.no_grad():
     start = model(torch.zeros_like(five), five)
-    slope = (start - 0.5) * (5.5 - start) / 5.0
-    A = slope[:, None] * torch.cat([torch.ones(5, 1), model.item_factors.weight[five]], 1)
+    gradient = (start - 0.5) * (5.5 - start) / 5.0
+    A = gradient[:, None] * torch.cat([torch.ones(5, 1), model.item_factors.weight[five]], 1)
     raters = torch.cat([model.user_bias.weight[1:], model.user_factors.weight[1:]], 1)
     root = torch.linalg.cholesky(torch.cov(raters.T) + 1e-6 * torch.eye(A.shape[1]))
 ridge = Ridge(alpha=noise, fit_intercept=False, solver="svd")

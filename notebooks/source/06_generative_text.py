@@ -219,8 +219,8 @@ def show_ladder(last=20):
     for name, runs in list(ladder.items())[-last:]:
         nats = [run[0] for run in runs]
         mean, bits = np.mean(nats), np.mean(nats) / np.log(2)
-        spread = f"{np.std(nats):.3f}" if len(nats) > 1 else ""
-        numbers = f"{mean:.3f} {spread:>6} {bits:6.3f} {np.exp(mean):8.1f} {runs[0][1]:9,}"
+        std = f"{np.std(nats):.3f}" if len(nats) > 1 else ""
+        numbers = f"{mean:.3f} {std:>6} {bits:6.3f} {np.exp(mean):8.1f} {runs[0][1]:9,}"
         print(f"{name:36} {numbers}  {len(nats):3}")
 
 
@@ -689,9 +689,9 @@ for kind in (nn.GRU, nn.LSTM):
     ck.seed(1)
     layer, some = kind(32, 50, batch_first=True), torch.randn(4, 20, 32)
     ours, torchs = by_hand(layer, some), layer(some)[0]
-    slopes = [torch.autograd.grad(h.pow(2).mean(), layer.parameters()) for h in (ours, torchs)]
+    gradients = [torch.autograd.grad(h.pow(2).mean(), layer.parameters()) for h in (ours, torchs)]
     assert torch.allclose(ours, torchs, atol=1e-5)
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*slopes))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*gradients))
     print(kind.__name__, f"largest difference {(ours - torchs).abs().max():.0e}")
 
 # %% [markdown]
@@ -797,20 +797,20 @@ ck.show_history(deep.history);
 def attention(q, k, v):  # each (B, heads, T, D)
     scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # (B, heads, T, T)
     ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-    shares = scores.masked_fill(ahead, -float("inf")).softmax(-1)
-    return shares @ v, shares
+    weights = scores.masked_fill(ahead, -float("inf")).softmax(-1)
+    return weights @ v, weights
 
 
 ck.seed(1)
 q, k, v = torch.randn(3, 2, 4, 10, 16).unbind()
-ours, shares = attention(q, k, v)
+ours, weights = attention(q, k, v)
 torchs = F.scaled_dot_product_attention(q, k, v, is_causal=True)
 assert torch.allclose(ours, torchs, atol=1e-5)
-assert torch.allclose(shares.sum(-1), torch.ones(2, 4, 10), atol=1e-5)
-assert shares.triu(1).abs().max() == 0
+assert torch.allclose(weights.sum(-1), torch.ones(2, 4, 10), atol=1e-5)
+assert weights.triu(1).abs().max() == 0
 
 # %% [markdown]
-# Equal to torch's, the shares add up to one, and nothing from ahead comes through. Why divide by the
+# Equal to torch's, the weights add up to one, and nothing from ahead comes through. Why divide by the
 # root of D? A product of two random lists of D numbers is about as large as that root; without the
 # division softmax would give almost everything to a single place.
 #
@@ -1013,11 +1013,11 @@ for t in (0.3, 0.7, 1.0, 1.5):
 
 # %%
 p = scores.softmax(0).sort(descending=True).values
-for share in (0.5, 0.8, 0.95):
-    kept = int((p.cumsum(0) - p < share).sum())
-    assert p[:kept].sum() >= share - 1e-6
-    assert p[: kept - 1].sum() < share
-    print(f"nucleus {share}: {kept} characters may be drawn")
+for reach in (0.5, 0.8, 0.95):
+    kept = int((p.cumsum(0) - p < reach).sum())
+    assert p[:kept].sum() >= reach - 1e-6
+    assert p[: kept - 1].sum() < reach
+    print(f"nucleus {reach}: {kept} characters may be drawn")
 
 # %% [markdown]
 # Now watch it write. Press **Write**, and move the sliders while it writes; the bars show what may come
@@ -1055,8 +1055,8 @@ for name, choose in {"greedy": greedy, **ways}.items():
     ck.seed()
     written = "".join(itertools.islice(letters(deep.model, start, choose), 500))
     words = written.split()
-    share = sum(word in known_words for word in words) / max(1, len(words))
-    print(f"{name:16} words of the book {share:4.0%}, variety {variety(written):4.0%}")
+    fraction = sum(word in known_words for word in words) / max(1, len(words))
+    print(f"{name:16} words of the book {fraction:4.0%}, variety {variety(written):4.0%}")
 
 # %% [markdown]
 # **Beam search.** Greedy takes the best next character. The best *text* may begin with the second best.

@@ -191,9 +191,9 @@ print([receptive_field([(3, 1)] * depth) for depth in (1, 2, 3, 4)], "with strid
 
 # %%
 plain_net = nn.Sequential(*[nn.Conv2d(3, 3, 3, stride=2, padding=1) for _ in range(3)])
-dots = torch.rand(1, 3, 64, 64, requires_grad=True)
-plain_net(dots)[0, 0, 4, 4].backward()
-touched = dots.grad[0].abs().sum(0) > 0  # (64, 64)
+pixels = torch.rand(1, 3, 64, 64, requires_grad=True)
+plain_net(pixels)[0, 0, 4, 4].backward()
+touched = pixels.grad[0].abs().sum(0) > 0  # (64, 64)
 print(int(touched.any(0).sum()), "columns by", int(touched.any(1).sum()), "rows")
 assert touched.any(0).sum() == receptive_field([(3, 2)] * 3)
 
@@ -587,8 +587,8 @@ def show_inside(runs):
             for axis, number in zip(column, (1, 2), strict=True):
                 axis.plot(values[:, number], line, label=f"layer {name.split('.')[0]}")
     axes[0, 0].set_yscale("symlog", linthresh=0.1)
-    axes[0, 0].set(ylabel="spread of the outputs", ylim=(0, None))
-    axes[1, 0].set(ylabel="share of zeros", ylim=(0, 1.02))
+    axes[0, 0].set(ylabel="std of the outputs", ylim=(0, None))
+    axes[1, 0].set(ylabel="fraction of zeros", ylim=(0, 1.02))
     for axis in axes[1]:
         axis.set_xlabel("training step")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -597,8 +597,8 @@ def show_inside(runs):
 # %%
 show_inside(runs)
 for label, (_, statistics) in runs.items():
-    spread, zeros = list(statistics.values())[-1][-1][1:]
-    print(f"{label:30} last layer in the end: spread {spread:.2f}, {zeros:.0%} zeros")
+    std, zeros = list(statistics.values())[-1][-1][1:]
+    print(f"{label:30} last layer in the end: std {std:.2f}, {zeros:.0%} zeros")
 
 
 # %%
@@ -611,8 +611,8 @@ def dead_units(learn):
 
 
 for label, (learn, _) in runs.items():
-    shares = ", ".join(f"{share:.0%}" for share in dead_units(learn).values())
-    print(f"{label:36} accuracy {learn.history[-1]['accuracy']:.3f}, dead units a layer: {shares}")
+    dead = ", ".join(f"{part:.0%}" for part in dead_units(learn).values())
+    print(f"{label:36} accuracy {learn.history[-1]['accuracy']:.3f}, dead units a layer: {dead}")
 
 # %% [markdown]
 # In words, from left to right. The plain net at a fitting rate: at the first steps the spread falls from
@@ -802,8 +802,8 @@ file = learners["wider"].save(models / "lesson7.safetensors")
 again = ck.Learner(data, wider(), ck.cross_entropy)
 again.load(file)
 with torch.no_grad():
-    shares = again.model.eval()(x[:1].to(again.device)).softmax(1)[0]
-best = {data.classes[k]: f"{shares[k]:.2f}" for k in shares.argsort(descending=True)[:3].tolist()}
+    p = again.model.eval()(x[:1].to(again.device)).softmax(1)[0]
+best = {data.classes[k]: f"{p[k]:.2f}" for k in p.argsort(descending=True)[:3].tolist()}
 print(best, "and it is", data.classes[int(y[0])])
 
 # %% [markdown]
@@ -874,8 +874,8 @@ with Keep(model.body) as kept, torch.no_grad():
 maps = kept.output  # (2, C, h, w)
 with torch.no_grad():
     assert torch.equal(maps, model.body(model.normalize(x)))  # kept: what the body gives
-for picture, shares in zip(("a cat", "a dog"), scores.softmax(1).tolist(), strict=True):
-    named = ", ".join(f"{name} {share:.3f}" for name, share in zip(pets.classes, shares))
+for picture, probabilities in zip(("a cat", "a dog"), scores.softmax(1).tolist(), strict=True):
+    named = ", ".join(f"{name} {p:.3f}" for name, p in zip(pets.classes, probabilities))
     print(f"{picture}: {tuple(maps.shape[1:])} numbers in its maps; {named}")
 
 # %% [markdown]
@@ -932,9 +932,9 @@ print("in the last layer Grad-CAM is the class activation map, divided by the nu
 # %%
 both = torch.cat([x[0], x[1]], dim=2)[None]  # (1, 3, size, 2 * size)
 with torch.no_grad():
-    shares = model(both).softmax(1)[0].tolist()
+    probabilities = model(both).softmax(1)[0].tolist()
 heat = [ck.heat_map(model, both, k, layer="body")[0] for k in (0, 1)]
-names = [f"{name} {share:.2f}" for name, share in zip(pets.classes, shares, strict=True)]
+names = [f"{name} {p:.2f}" for name, p in zip(pets.classes, probabilities, strict=True)]
 ck.show_heat([both[0], both[0]], heat, titles=names, columns=2, height=2.2);
 # %%
 for name, one in zip(pets.classes, heat, strict=True):
@@ -1063,9 +1063,9 @@ ck.show_heat(list(x), list(heat), titles=[pets.classes[k] for k in y.tolist()]);
 
 
 # %%
-def without(x, heat, share=0.2):
+def without(x, heat, fraction=0.2):
     large = ck.enlarge(heat, x.shape[-2:]).flatten(1)
-    count = round(share * large.shape[1])
+    count = round(fraction * large.shape[1])
     hot = torch.zeros_like(large).scatter(1, large.topk(count).indices, 1.0)
     hot = hot.view(len(x), 1, *x.shape[-2:])
     return x * (1 - hot) + x.mean((2, 3), keepdim=True) * hot
