@@ -108,7 +108,7 @@ class Batches:
         self._filenames, self._cache_key = filenames, cache_key
         self._rows = torch.arange(lengths.pop())
         self._whole = True
-        self._on_device: dict[str, tuple] = {}  # shared by all subsets
+        self._on_device: dict[str, tuple[tuple, ...]] = {}  # shared by all subsets
 
     # What an example is -----------------------------------------------------------------------
 
@@ -194,8 +194,8 @@ class Batches:
         for number in range(count):
             end = None if number == count - 1 else (number + 1) * self.batch_size
             index = rows[number * self.batch_size : end]
-            x = [self._move(part.index_select(0, index), where) for part in inputs]
-            x = x[0] if self._one_input else tuple(x)
+            parts = [self._move(part.index_select(0, index), where) for part in inputs]
+            x = parts[0] if self._one_input else tuple(parts)
             x = x if self.transform is None else self.transform(x)
             x = x if self.augment is None else self.augment(x)
             y = [part if part is None else part.index_select(0, index) for part in targets]
@@ -213,9 +213,9 @@ class Batches:
         part = part.pin_memory() if where.type == "cuda" else part
         return part.to(where, non_blocking=True)
 
-    def _arrays_on(self, where: torch.device) -> tuple[tuple, tuple]:
+    def _arrays_on(self, where: torch.device) -> tuple[tuple, ...]:
         """Inputs and targets, moved to the device once where they fit with room to spare."""
-        arrays = self._inputs, _parts(self._targets)
+        arrays: tuple[tuple, ...] = self._inputs, _parts(self._targets)
         if where.type == "cpu":
             return arrays
         if where.type not in self._on_device:

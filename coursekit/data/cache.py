@@ -23,7 +23,11 @@ from coursekit import runtime
 from coursekit.console import note, reason
 
 GENERATORS = (torch.Generator, random.Random, numpy.random.Generator, numpy.random.RandomState)
-SHARED = (torch.default_generator, random.random.__self__, numpy.random.rand.__self__)
+# The generators behind torch.rand, random.random and numpy.random.rand.
+SHARED = tuple(
+    getattr(thing, "__self__", thing)
+    for thing in (torch.default_generator, random.random, numpy.random.rand)
+)
 
 # Writing --------------------------------------------------------------------------------------
 
@@ -111,7 +115,7 @@ def keep_array(
             header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
             numpy.lib.format.write_array_header_1_0(out, header)
             for row in make_rows():
-                out.write(numpy.ascontiguousarray(row, dtype))
+                out.write(numpy.ascontiguousarray(row, dtype).data)
         return numpy.load(file, mmap_mode="c", allow_pickle=False)
     array = numpy.empty(shape, dtype)
     flat, end = array.reshape(-1), 0

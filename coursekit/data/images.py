@@ -25,7 +25,7 @@ from coursekit.data.split import fewer, split
 if TYPE_CHECKING:
     import pandas
 
-Items = list[tuple[Path, str | None]]  # files and labels; None for a picture without one
+Items = list[tuple[Path, Any]]  # files and labels, str; None for a picture without one
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 QUICK_TRAIN, QUICK_VALID = 256, 128
@@ -113,7 +113,7 @@ def images(
         rows = split(len(train), 0.2 if valid is None else valid, seed)
         train, held_out = ([train[row] for row in part] for part in rows)
     train, held_out = fewer(train, QUICK_TRAIN, seed), fewer(held_out, QUICK_VALID, seed)
-    pixels = {"size": size, "resize": resize, "errors": errors, "root": path}
+    pixels: dict[str, Any] = {"size": size, "resize": resize, "errors": errors, "root": path}
 
     def read(items: Items, **options: Any) -> tuple[Batches, list[int]]:
         files = [file for file, _ in items]
@@ -124,7 +124,7 @@ def images(
         return Batches(array, targets, **options), good
 
     whole, good = read(train + held_out, shuffle=True, augment=augment)
-    rows = [row for row in good if (train + held_out)[row][1] is not None]  # the others are dropped
+    kept = [row for row in good if (train + held_out)[row][1] is not None]  # others are dropped
     test_part = None
     if test is not None:
         unlabelled = [(file, None) for file in _pictures_in(_existing(path / test))]
@@ -133,8 +133,8 @@ def images(
         test_part, good = read(fewer(unlabelled, QUICK_VALID, seed))
         test_part = test_part.subset(good)
     return ImageData(
-        whole.subset([row for row in rows if row < len(train)]),
-        whole.subset([row for row in rows if row >= len(train)]).sequential(),
+        whole.subset([row for row in kept if row < len(train)]),
+        whole.subset([row for row in kept if row >= len(train)]).sequential(),
         test_part,
         classes,
         path,
@@ -153,7 +153,7 @@ def to_floats(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def decode(
-    files: Sequence[str | Path],
+    files: Sequence[Path],
     *,
     size: int,
     resize: str = "crop",
@@ -171,7 +171,6 @@ def decode(
     Raises:
         CourseError: a file cannot be read and ``errors`` is "raise", or none can be read.
     """
-    files = [Path(file) for file in files]
     stamps = json.dumps([(str(file), *_stamp(file)) for file in files])
     cache = cache_file("pictures", digest(stamps, size, resize))
     array, broken = load_array(cache) or _decode_all(files, size, resize, cache)
@@ -195,7 +194,7 @@ def _stamp(file: Path) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _decode_all(files: list[Path], size: int, resize: str, cache: Path) -> tuple[Any, list]:
+def _decode_all(files: Sequence[Path], size: int, resize: str, cache: Path) -> tuple[Any, list]:
     """Decode to the cache; return (array, [[row, reason]] of what could not be read)."""
     broken: dict[int, str] = {}
     passing = set()  # failures of the machine, not of the file: it may work the next time

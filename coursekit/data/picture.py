@@ -65,7 +65,7 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise CourseError(f"{name}={value!r} is not known; use {known}.{nearest(value, choices)}")
 
 
-def why_unreadable(error: Exception) -> str:
+def why_unreadable(error: BaseException) -> str:
     """Say in a few words why a picture could not be read."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is no picture"

@@ -73,8 +73,8 @@ class Columns:
     def arrays(self, frame: pandas.DataFrame) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Encode rows as codes (N, categories) int32 and scaled numbers (N, continuous) float32."""
         codes = numpy.zeros((len(frame), len(self.categories)), numpy.int32)
-        for place, (name, values) in enumerate(self.categories.items()):
-            codes[:, place] = codes_of(_column(frame, name), values)
+        for place, (name, known) in enumerate(self.categories.items()):
+            codes[:, place] = codes_of(_column(frame, name), known)
         scaled = numpy.zeros((len(frame), len(self.means)), numpy.float32)
         for place, name in enumerate(self.means):
             whole = name if name in self.medians else name.removesuffix(MISSING)
@@ -159,7 +159,7 @@ def table(
         for rows in split(len(frame), valid, seed)
     )
     columns = Columns.fit(frame.iloc[train], categories, continuous)
-    options = {"batch_size": batch_size, "transform": codes_to_int64}
+    options: dict[str, Any] = {"batch_size": batch_size, "transform": codes_to_int64}
     whole = Batches(columns.arrays(frame), y, shuffle=True, **options)
     return TableData(
         whole.subset(train),

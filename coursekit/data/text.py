@@ -81,7 +81,7 @@ class Vocabulary:
 
     unknown = 0
 
-    def __init__(self, tokens: str, itos: Iterable[str], pairs: tokenizers.Tokenizer | None = None):
+    def __init__(self, tokens: str, itos: Iterable[str], pairs: Any = None):
         self.tokens, self.itos, self._pairs = tokens, list(itos), pairs
         self.stoi = {token: number for number, token in enumerate(self.itos)}
 
@@ -112,7 +112,7 @@ class Vocabulary:
         if tokens == "subwords":
             pairs = _learn_pairs(texts, max_size)
             found = pairs.get_vocab()
-            return cls(tokens, sorted(found, key=found.get), pairs)
+            return cls(tokens, sorted(found, key=found.__getitem__), pairs)
         if tokens == "characters":
             counts = Counter(itertools.chain.from_iterable(texts))
             return cls(tokens, [UNKNOWN, *sorted(dict(counts.most_common(max_size - 1)))])
@@ -463,15 +463,16 @@ def language(
                 f"The {part} part has only {len(array)} tokens for batch_size={batch_size}; give "
                 "more text."
             )
-    made = []
+    made: list[Any] = []
     for array in arrays.values():
         array = numpy.ascontiguousarray(array[::-1]) if backward else array
         made.append(LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len))
-    return LanguageData(*made, path=path, vocabulary=vocabulary, backward=backward)
+    train, held = made
+    return LanguageData(train, held, path=path, vocabulary=vocabulary, backward=backward)
 
 
 def text(
-    source: str | Path | Sequence[str],
+    source: Any,
     *,
     labels: str | Sequence = "folders",
     tokens: str = "words",
@@ -567,8 +568,8 @@ def _from_folders(path: Path) -> dict[str, Rows]:
 def _from_list(texts: Any, labels: Any) -> Rows:
     if isinstance(texts, (str, Path)) or isinstance(labels, str) or len(texts) != len(labels):
         raise CourseError("labels= is 'folders', or a list with one label for each text of a list.")
-    rows = enumerate(zip(labels, texts, strict=True))
-    rows = [(str(label), str(row), str(text)) for row, (label, text) in rows if text.strip()]
+    pairs = enumerate(zip(labels, texts, strict=True))
+    rows = [(str(label), str(row), str(text)) for row, (label, text) in pairs if text.strip()]
     return fewer(rows, QUICK_TEXTS)
 
 
