@@ -106,7 +106,8 @@ def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = F
     count = max(map(len, runs.values()))
     for place, (name, values) in enumerate(runs.items()):
         epochs, finite = numpy.arange(1, len(values) + 1), numpy.isfinite(values)
-        line = {"color": style.CYCLE[place % 7], "linestyle": style.DASHES[place % 4]}
+        line: dict[str, Any] = {"color": style.CYCLE[place % 7]}
+        line |= {"linestyle": style.DASHES[place % 4]}
         line |= {"marker": "o" if count <= MARKED else "", "markersize": 5}
         axes.plot(epochs[finite], values[finite], label=style.fit_text(_words(name), 2.2), **line)
         bad = epochs[~finite] + 0.06 * place  # marks of several runs stand side by side

@@ -94,9 +94,15 @@ SPOTS = ((5, 3), (-5, 3), (5, -3), (-5, -3))  # where a name may stand beside it
 
 @figure(size=(10.0, 7.0))
 def show_embedding_map(
-    axes: Axes, vectors: Vectors, names: Sequence[Any], *, counts: Any = None, labels: int = 40,
-    find: str = "", memo: dict[str, Any] | None = None,
-) -> Drawn:  # fmt: skip
+    axes: Axes,
+    vectors: Vectors,
+    names: Sequence[Any],
+    *,
+    counts: Any = None,
+    labels: int = 40,
+    find: str = "",
+    memo: dict[str, Any] | None = None,
+) -> Drawn:
     """Draw vectors on the plane of their two widest directions, with names that do not overlap.
 
     Args:
@@ -152,7 +158,9 @@ def _find_spots(
 ) -> dict[int, tuple[int, int]]:
     """Choose where names can be written, {row: spot}; first those that cover no other point."""
     axes.figure.draw_without_rendering()  # the layout has to stand before anything is measured
-    frame, points, taken, spots = axes.bbox, axes.transData.transform(places), [], {}
+    taken: list[Any] = []
+    frame, points = axes.bbox, axes.transData.transform(places)
+    spots: dict[int, tuple[int, int]] = {}
     for covered in (0, 1):
         for row, spot in itertools.product(order[: 10 * labels].tolist(), SPOTS):
             if row in spots or len(spots) >= labels:
@@ -189,9 +197,14 @@ def _mark(axes: Axes, vectors: Vectors, places: numpy.ndarray, names: list[str],
 
 
 def embedding_map(
-    vectors: Vectors | Mapping[str, Sequence[Any]], names: Sequence[Any] | None = None, *,
-    counts: Any = None, labels: int = 25, which: str | None = None, find: str = "",
-) -> Explorer:  # fmt: skip
+    vectors: Vectors | Mapping[str, Sequence[Any]],
+    names: Sequence[Any] | None = None,
+    *,
+    counts: Any = None,
+    labels: int = 25,
+    which: str | None = None,
+    find: str = "",
+) -> Explorer:
     """Find a name on a map of vectors; the mouse shows the name of every point.
 
     The map has the two widest directions; the five neighbors by cosine, over all directions, are

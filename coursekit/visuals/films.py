@@ -18,10 +18,14 @@ SEEN = 0.02  # stars by which a rating has to move a film to be named as its rea
 
 
 def recommend(
-    expected: Callable[[Sequence[int], Sequence[float]], Any], titles: Sequence[str | None], *,
-    counts: Sequence[int] | None = None, films: Sequence[str] | None = None,
-    stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0), count: int = 10,
-) -> Explorer:  # fmt: skip
+    expected: Callable[[Sequence[int], Sequence[float]], Any],
+    titles: Sequence[str | None],
+    *,
+    counts: Sequence[int] | None = None,
+    films: Sequence[str] | None = None,
+    stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0),
+    count: int = 10,
+) -> Explorer:
     """Rate five films and get ten that you may like, each with the rating that speaks for it most.
 
     A rating speaks for a film by the stars that the film loses without it, beyond what all films

@@ -69,11 +69,7 @@ class Stage(NamedTuple):
 
 
 def probe(
-    model: nn.Module,
-    batches: Iterable[Any],
-    names: Sequence[str] | None = None,
-    *,
-    count: int = 256,
+    model: nn.Module, batches: Any, names: Sequence[str] | None = None, *, count: int = 256
 ) -> dict[str, Stage]:
     """Run images through a network once and note how the channels of some modules respond.
 
@@ -88,7 +84,8 @@ def probe(
     """
     if (total := getattr(batches, "num_examples", 0)) > count:  # files often stand class by class
         batches = batches.subset(numpy.linspace(0, total - 1, count).round().astype(int))
-    images, peaks = [], []
+    images: list[torch.Tensor] = []
+    peaks: list[dict[str, Any]] = []
     with eval_mode(model):
         x = next(iter(batches))[0][:2]
         names = _choose(model, x, names)
@@ -150,7 +147,8 @@ def _choose(model: nn.Module, x: torch.Tensor, asked: Sequence[str] | None) -> l
     known = [name for name, _ in model.named_modules() if name and name.startswith(inside)]
     with torch.no_grad():
         _, shapes = outputs_of(model, asked or known, x, lambda out: getattr(out, "shape", ()))
-    ratio, last = x.shape[-2] / x.shape[-1], {}
+    ratio = x.shape[-2] / x.shape[-1]
+    last: dict[Any, str] = {}
     for name, shape in shapes.items():
         # Channels-last outputs of transformers are told from feature maps by their aspect ratio.
         if len(shape) == 4 and shape[-1] > 1 and abs(shape[-2] / shape[-1] - ratio) < 0.1:
@@ -212,9 +210,14 @@ def draw_channel(
 
 @use_style()
 def show_layers(
-    model: nn.Module, batches: Iterable[Any], names: Sequence[str] | None = None, *,
-    channels: int = 3, patches: int = 6, images: int = 256,
-) -> numpy.ndarray:  # fmt: skip
+    model: nn.Module,
+    batches: Any,
+    names: Sequence[str] | None = None,
+    *,
+    channels: int = 3,
+    patches: int = 6,
+    images: int = 256,
+) -> numpy.ndarray:
     """Draw, for the most selective channels of some modules, the patches that excite them most.
 
     ``model`` and ``batches`` are as for ``ck.explore.layers``; ``names`` are those of modules, None
@@ -243,9 +246,8 @@ def show_layers(
 
 
 def layers(
-    model: nn.Module, batches: Iterable[Any], *, stage: str | None = None, rank: int = 1,
-    images: int = 256,
-) -> Explorer:  # fmt: skip
+    model: nn.Module, batches: Any, *, stage: str | None = None, rank: int = 1, images: int = 256
+) -> Explorer:
     """Ask a network what excites it: choose a stage and a channel, see the pictures that do.
 
     Above stand the patches that excite the channel most, below the pictures that they were cut
@@ -288,9 +290,15 @@ LINES = 450  # of a layer: enough for 64 pixels and the largest kernel
 
 
 def receptive_field(
-    function: Callable[[list[tuple[int, int]]], int], picture: Any, *, kernel: int = 3,
-    stride: int = 2, dilation: int = 1, depth: int = 3, pooling: bool = False,
-) -> Explorer:  # fmt: skip
+    function: Callable[[list[tuple[int, int]]], int],
+    picture: Any,
+    *,
+    kernel: int = 3,
+    stride: int = 2,
+    dilation: int = 1,
+    depth: int = 3,
+    pooling: bool = False,
+) -> Explorer:
     """See which pixels a unit is made of: choose kernel, stride, dilation and number of layers.
 
     Args:
@@ -388,7 +396,9 @@ def train(
     The weights are the same every time, ``scale`` times those that keep the standard deviation
     behind a ReLU (arXiv:1502.01852). Training ends where the loss is no number any more.
     """
-    rng, first, losses = torch.Generator().manual_seed(0), [], []
+    rng = torch.Generator().manual_seed(0)
+    first: list[numpy.ndarray] = []
+    losses: list[float] = []
     factors = [(x.shape[1], UNITS, scale * 2**0.5), *[(UNITS, UNITS, scale * 2**0.5)] * (depth - 1)]
     weights = [
         (torch.randn(out, size, generator=rng) * factor / size**0.5).requires_grad_()
@@ -414,9 +424,15 @@ def train(
 
 
 def batch_norm(
-    norm: Norm, x: Any, y: Any, *, on: bool = False, depth: int = 8, scale: float = 0.5,
+    norm: Norm,
+    x: Any,
+    y: Any,
+    *,
+    on: bool = False,
+    depth: int = 8,
+    scale: float = 0.5,
     lr: float = 0.1,
-) -> Explorer:  # fmt: skip
+) -> Explorer:
     """Switch batch norm on and off in a small net: what its layers give, and how it then learns.
 
     The net is made of fully connected layers of 32 units, always with the same first weights.
@@ -474,7 +490,7 @@ def batch_norm(
         axes[2].set(xticks=range(0, STEPS + 1, 10), yticks=range(int(2 * guessing) + 1))
         return sentence(captions[on], captions[not on])
 
-    heavy = {"on_release": True}  # each new setting trains two nets
+    heavy: Any = {"on_release": True}  # each new setting trains two nets
     controls = {
         "on": Control(on, label="batch norm"),
         "scale": Control(scale, (0.1, 4.0), label="scale of the first weights", log=True, **heavy),

@@ -95,9 +95,14 @@ class _OneRow(Explorer):
 
 
 def what_if(
-    learn: Any, frame: DataFrame, *, columns: Sequence[str] | None = None, row: int = 0,
-    names: Sequence[str] = (), words: Words | None = None,
-) -> Explorer:  # fmt: skip
+    learn: Any,
+    frame: DataFrame,
+    *,
+    columns: Sequence[str] | None = None,
+    row: int = 0,
+    names: Sequence[str] = (),
+    words: Words | None = None,
+) -> Explorer:
     """Change one row, column by column, and watch the prediction beside the unchanged one.
 
     Each change is also shown alone; the true target stands beside them where the frame has it.
@@ -221,7 +226,8 @@ def show_partial_dependence(
     words, captions = ticks or [digits(value) for value in values], []
     if groups is None:
         axes.plot(places, changes[:, :30], color=COLORS["grey"], linewidth=0.6, alpha=0.4)
-    for number, (label, rows) in enumerate((groups or {name: slice(None)}).items()):
+    every: dict[str, Any] = {name: slice(None)}
+    for number, (label, rows) in enumerate((groups or every).items()):
         line = changes[:, rows].mean(1)
         looks = {"linestyle": DASHES[number % 4], "marker": "o", "markersize": 4}
         axes.plot(places, line, label=f"{label} ({numpy.count_nonzero(rows)})", **looks)
@@ -239,9 +245,14 @@ def show_partial_dependence(
 
 
 def partial_dependence(
-    learn: Any, frame: DataFrame, *, columns: Sequence[str] | None = None,
-    column: str | None = None, by: str = NOTHING, words: Words | None = None,
-) -> Explorer:  # fmt: skip
+    learn: Any,
+    frame: DataFrame,
+    *,
+    columns: Sequence[str] | None = None,
+    column: str | None = None,
+    by: str = NOTHING,
+    words: Words | None = None,
+) -> Explorer:
     """Set one column of many rows to one value after the other, and watch the mean prediction.
 
     Choose the column, and another one that tells groups of rows apart: where their lines run

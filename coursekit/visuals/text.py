@@ -184,7 +184,8 @@ def review(
         turned = "near one half a verdict says nothing" if "unsure" in verdicts else turned
         return sentence(*captions, turned)
 
-    wide, beside = {"lines": 3, "width": "760px"}, negate(text) if beside is None else beside
+    wide: Any = {"lines": 3, "width": "760px"}
+    beside = negate(text) if beside is None else beside
     controls = {
         "text": Control(text, label="the review", **wide),
         "beside": Control(beside, label="beside it", **wide),

@@ -32,10 +32,17 @@ class _Writer(Explorer):
     """
 
     def __init__(
-        self, name: str, model: Model, vocabulary: Any, choose: Callable[..., Any],
-        controls: dict[str, Control], *, plain: dict[str, Any], buttons: dict[str, Any],
+        self,
+        name: str,
+        model: Model,
+        vocabulary: Any,
+        choose: Callable[..., Any],
+        controls: dict[str, Control],
+        *,
+        plain: dict[str, Any],
+        buttons: dict[str, Any],
         count: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         buttons = buttons | {"Begin again": lambda shown: (shown.begin(), shown.redraw())}
         panels = {"size": (8.5, 3.6)}
         super().__init__(name, self.draw, controls, panels=panels, buttons=buttons)
@@ -131,9 +138,13 @@ class _Writer(Explorer):
 
 
 def next_words(
-    model: Model, vocabulary: Any, sharpen: Callable[..., Any], *, text: str = "The acting",
+    model: Model,
+    vocabulary: Any,
+    sharpen: Callable[..., Any],
+    *,
+    text: str = "The acting",
     temperature: float = 1.0,
-) -> Explorer:  # fmt: skip
+) -> Explorer:
     """Type a beginning and see which words a language model expects; take one, and go on.
 
     Args:
@@ -152,14 +163,21 @@ def next_words(
         "Draw one": lambda shown: (shown.add(), shown.redraw()),
         "Draw ten": lambda shown: (shown.add(10), shown.redraw()),
     }
-    how = {"plain": {"temperature": 1.0}, "buttons": buttons}
+    how: Any = {"plain": {"temperature": 1.0}, "buttons": buttons}
     return _Writer("next_words", model, vocabulary, sharpen, controls, **how)
 
 
 def generate(
-    model: Model, vocabulary: Any, filtered: Callable[..., Any], *, text: str = "The ",
-    temperature: float = 1.0, top_k: int = 0, nucleus: float = 1.0, count: int = 300,
-) -> Explorer:  # fmt: skip
+    model: Model,
+    vocabulary: Any,
+    filtered: Callable[..., Any],
+    *,
+    text: str = "The ",
+    temperature: float = 1.0,
+    top_k: int = 0,
+    nucleus: float = 1.0,
+    count: int = 300,
+) -> Explorer:
     """Let a net write while you watch: timidly, boldly or wildly, with the odds of what follows.
 
     Args:
@@ -180,14 +198,19 @@ def generate(
         "top_k": Control(top_k, (0, 30), label="top-k (0: all)"),
         "nucleus": Control(float(nucleus), (0.05, 1.0, 0.05), label="nucleus (1: all)"),
     }
-    how = {"plain": plain, "buttons": {"Write": _Writer.write, "Stop": Explorer.stop}}
+    how: Any = {"plain": plain, "buttons": {"Write": _Writer.write, "Stop": Explorer.stop}}
     return _Writer("generate", model, vocabulary, filtered, controls, **how, count=count)
 
 
 def hidden_unit(
-    text: str, states: Any, *, unit: int = 0, place: int = 0, length: int = 600,
+    text: str,
+    states: Any,
+    *,
+    unit: int = 0,
+    place: int = 0,
+    length: int = 600,
     correlations: Mapping[str, Sequence[float]] | None = None,
-) -> Explorer:  # fmt: skip
+) -> Explorer:
     """Look at one unit of a recurrent net: its state behind each letter of a passage.
 
     Args:
