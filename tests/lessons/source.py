@@ -34,13 +34,17 @@ def of_lesson(number, names, *, since=None, until=None, **known):
     code = [cell for cell in build.read(file) if cell.cell_type == "code"]
     cells = [cell.source for cell in code if "exercise" not in cell.metadata]
     code = re.sub(r"^(\s*)[%!].*", r"\1pass", "\n".join(cells), flags=re.MULTILINE)  # magics
+    statements = ast.parse(code).body
+    defined = {node.name for node in statements if isinstance(node, DEFINED)}
     names, inside, taken = set(names.split()), since is None, []
     missing = set(names)
-    for node in ast.parse(code).body:
+    for node in statements:
         bound = _bound(node)
         inside = inside or since in bound
-        wanted = bound & names and (inside or isinstance(node, DEFINED))
-        if wanted or isinstance(node, ast.Import | ast.ImportFrom):
+        found = bound & names
+        if not isinstance(node, DEFINED):
+            found = found - defined if inside else set()
+        if found or isinstance(node, ast.Import | ast.ImportFrom):
             taken.append(ast.unparse(node))
             missing -= bound
         if until in bound:
