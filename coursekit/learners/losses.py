@@ -1,10 +1,14 @@
 """Losses: functions of scores and targets that also know how scores become probabilities."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+
+from coursekit.console import CourseError
 
 
 @dataclass(frozen=True, repr=False)
@@ -19,30 +23,64 @@ class Loss:
     """
 
     name: str
-    function: Callable
-    log_probabilities: Callable | None = None
+    function: Callable[..., torch.Tensor]
+    log_probabilities: Callable[[torch.Tensor], torch.Tensor] | None = None
 
-    def __call__(self, scores, targets):
-        """Return the mean loss over the examples, a tensor with one number."""
+    def __call__(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss over the examples, a tensor with one number."""
         return self.function(scores, targets, reduction="mean")
 
-    def per_example(self, scores, targets):
-        """Return the loss of every example (N,)."""
+    def per_example(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Loss of every example, (N,)."""
         losses = self.function(scores, targets, reduction="none")
         return losses.reshape(len(targets), -1).mean(1)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.name
 
 
-def _cross_entropy(scores, targets, reduction):
-    if scores.dim() > 2:  # (B, T, classes) scores of every position in a text
+def check_shapes(scores: torch.Tensor, targets: torch.Tensor) -> None:
+    """Refuse scores that torch would broadcast against the targets, (N, 1) against (N,), say.
+
+    Raises:
+        CourseError: the shapes differ.
+    """
+    if scores.shape != targets.shape:
+        raise CourseError(
+            f"The scores have the shape {tuple(scores.shape)} and the targets "
+            f"{tuple(targets.shape)}. Let the model return {tuple(targets.shape)}, for example by "
+            "scores.squeeze(1), or reshape the targets."
+        )
+
+
+def _cross_entropy(scores: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
+    if scores.dim() > 2:  # (B, T, classes): every position of a text is an example
         scores, targets = scores.flatten(0, -2), targets.flatten()
-    return F.cross_entropy(scores, targets, reduction=reduction)
+    try:
+        return F.cross_entropy(scores, targets, reduction=reduction)
+    except IndexError as error:  # on a CPU; a GPU does not look
+        raise CourseError(
+            f"The targets go from {targets.min()} to {targets.max()}, but the model gives "
+            f"{scores.shape[-1]} scores. Number the classes from 0 and give each of them a score."
+        ) from error
 
 
-cross_entropy = Loss("cross_entropy", _cross_entropy, lambda scores: scores.log_softmax(-1))
-binary_cross_entropy = Loss(
-    "binary_cross_entropy", F.binary_cross_entropy_with_logits, torch.nn.functional.logsigmoid
-)
-mean_squared_error = Loss("mean_squared_error", F.mse_loss)
+def _binary_cross_entropy(
+    scores: torch.Tensor, targets: torch.Tensor, reduction: str
+) -> torch.Tensor:
+    check_shapes(scores, targets)
+    return F.binary_cross_entropy_with_logits(scores, targets, reduction=reduction)
+
+
+def _squared_error(scores: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
+    check_shapes(scores, targets)
+    return F.mse_loss(scores, targets, reduction=reduction)
+
+
+def _log_softmax(scores: torch.Tensor) -> torch.Tensor:
+    return scores.log_softmax(-1)
+
+
+cross_entropy = Loss("cross_entropy", _cross_entropy, _log_softmax)
+binary_cross_entropy = Loss("binary_cross_entropy", _binary_cross_entropy, F.logsigmoid)
+mean_squared_error = Loss("mean_squared_error", _squared_error)
