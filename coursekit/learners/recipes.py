@@ -1,23 +1,26 @@
 """Recipes: which model, loss, metric and freezing for which data."""
 
-import contextlib
+from __future__ import annotations
+
 import copy
-import hashlib
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 
-from coursekit import runtime
-from coursekit.console import CourseError, nearest, note, progress, reason
-from coursekit.data.batches import Batches, Data
-from coursekit.data.images import ImageData, to_floats
-from coursekit.data.picture import read_picture
+from coursekit.console import CourseError, nearest, note
+from coursekit.data.batches import Data
+from coursekit.data.images import ImageData
+from coursekit.data.ratings import RatingsData
+from coursekit.data.tables import TableData
+from coursekit.data.text import LanguageData, TextData
 from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
-from coursekit.learners.checkpoints import read_tensors, save_weights, write_tensors
-from coursekit.learners.events import Callback
-from coursekit.learners.identity import hash_weights
-from coursekit.learners.learner import OPTIMIZERS, Learner
+from coursekit.learners.learner import OPTIMIZERS, Callback, Learner, State
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
+    Metric,
     accuracy,
     check_metric,
     exponentiated,
@@ -26,373 +29,229 @@ from coursekit.learners.metrics import (
     rmse,
     rmspe,
 )
+from coursekit.learners.pictures import ImageLearner
 from coursekit.models.pictures import image_model
 from coursekit.models.ratings import RatingNet
 from coursekit.models.tables import TableNet
 from coursekit.models.text import AWDLSTM, LanguageModel, TextClassifier, TextTransformer
 
+Recipe = TypeVar("Recipe", bound=Callable[..., Learner])
 
+
+def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
+    """Decorate a recipe whose other options go to ``Learner``: Shift+Tab shows them, typos fail.
+
+    Args:
+        kind: class of the data that the recipe needs.
+        defaults: of those options, where they are others than ``Learner``'s.
+    """
+
+    def decorate(function: Recipe) -> Recipe:
+        name, shown = function.__name__, dict(inspect.signature(function).parameters)
+        shown.pop("options")
+        for option in inspect.signature(Learner).parameters.values():
+            if option.kind is option.KEYWORD_ONLY:
+                default = defaults.get(option.name, option.default)
+                shown.setdefault(option.name, option.replace(default=default))
+
+        @functools.wraps(function)
+        def checked(data: Data, *args: Any, **options: Any) -> Learner:
+            for option in options:
+                if option not in shown:
+                    raise CourseError(
+                        f"ck.{name} has no option {option!r}.{nearest(option, shown)} Shift+Tab "
+                        "lists all of them."
+                    )
+            if not isinstance(data, kind):
+                raise CourseError(
+                    f"ck.{name} needs {kind.__name__}, as ck.{name.removesuffix('_learner')} makes "
+                    f"it, not {type(data).__name__}."
+                )
+            return function(data, *args, **{**defaults, **options})
+
+        checked.__signature__ = inspect.Signature(list(shown.values()))  # type: ignore[attr-defined]
+        return cast(Recipe, checked)
+
+    return decorate
+
+
+# Pictures -------------------------------------------------------------------------------------
+
+
+@recipe(Data)
 def image_learner(
-    data,
-    architecture="resnet34",
+    data: Data,
+    architecture: str = "resnet34",
     *,
-    pretrained=True,
-    precompute=False,
-    metrics=None,
-    optimizer="adamw",
-    callbacks=(),
-    name=None,
-):
-    """Return a learner for pictures: a pretrained body, frozen, and a new head.
+    pretrained: bool = True,
+    precompute: bool = False,
+    **options: Any,
+) -> ImageLearner:
+    """Make a learner of pictures: a pretrained body, frozen, and a new head.
 
     Args:
         data: what ``ck.images`` returns.
         architecture: name of any torchvision classifier (``ck.architectures()`` lists them), or
             "drawings", the small network that comes with the course.
         pretrained: False starts from random weights, nothing frozen.
-        precompute: True runs the frozen body once over the pictures and trains the head on what it
-            gave, in seconds; augmentation rests meanwhile. ``learn.precompute = False`` ends that.
-        metrics: for the epoch table; by default accuracy, or F2 where a picture has several labels.
-        optimizer, callbacks, name: as for ``Learner``.
+        precompute: True runs the frozen body once over the pictures and trains the head on the
+            features, in seconds; augmentation rests meanwhile. ``learn.precompute = False`` ends
+            that.
+        options: as for ``Learner``. Metrics are by default accuracy, or F2 where a picture has
+            several labels.
 
     Raises:
-        CourseError: the architecture is unknown, or its weights cannot be had.
+        CourseError: the architecture is unknown, its weights cannot be had, or the data names no
+            classes.
     """
-    multi_label = getattr(data, "multi_label", False)
-    if metrics is None:
-        metrics = [f_beta(2)] if multi_label else [accuracy]
+    if not data.classes:
+        raise CourseError("The data names no classes; use ck.Data(train, valid, classes=[...]).")
+    if isinstance(data, ImageData):
+        size, multi_label = data.size, data.multi_label
+    else:  # put together by hand: look at a batch
+        x, y = next(iter(data.train))
+        size, multi_label = x.shape[-1], y.dim() == 2
+    if precompute and not pretrained:
+        note("precompute=True needs pretrained=True: a body of random weights has to train.")
     learner = ImageLearner(
         data,
-        image_model(
-            architecture,
-            len(data.classes),
-            pretrained=pretrained,
-            size=getattr(data, "size", 224),
-        ),
+        image_model(architecture, len(data.classes), pretrained=pretrained, size=size),
         binary_cross_entropy if multi_label else cross_entropy,
-        metrics=metrics,
-        optimizer=optimizer,
-        callbacks=callbacks,
-        name=name or architecture,
+        architecture=architecture,
+        precompute=precompute and pretrained,
+        **{"metrics": [f_beta(2) if multi_label else accuracy], "name": architecture, **options},
     )
-    learner.architecture = architecture
     if pretrained:
         learner.freeze()
-    elif precompute:
-        note("precompute=True needs pretrained=True: a body of random weights has to train.")
-    learner.precompute = precompute and pretrained
     return learner
 
 
-class ImageLearner(Learner):
-    """A ``Learner`` of an ``ImageModel`` that can train its head on stored features.
-
-    Attributes:
-        precompute: whether fits work on features of the frozen body, computed once.
-        architecture: name of the body.
-    """
-
-    precompute = False
-    architecture = None
-    _features = None
-
-    def freeze_to(self, group):
-        """Train the layer groups from number ``group`` on; a body that trains ends precompute."""
-        super().freeze_to(group)
-        if self.precompute and any(p.requires_grad for p in self.model.body.parameters()):
-            self.precompute = False
-            note("the body trains now, so its features are computed afresh for every batch.")
-
-    def model_and_data(self):
-        """Return (head, data of stored features) with precompute, else (model, data)."""
-        if not self.precompute:
-            return super().model_and_data()
-        self.model.to(self.device)
-        state = (
-            self.data.train,
-            self.data.valid,
-            *(value._version for value in self.model.body.state_dict().values()),
-        )
-        if self._features is None or self._features[0] != state:
-            if self.data.train.augment is not None:
-                note("augmentation rests while precompute is on; set learn.precompute = False.")
-            parts = [self._featurise(part) for part in (self.data.train, self.data.valid)]
-            self._features = state, Data(*parts, classes=self.data.classes)
-        return self.model.head, self._features[1]
-
-    def _model_and_batches(self, batches):
-        if batches is None or batches is self.data.valid:
-            model, data = self.model_and_data()
-            return model, data.valid
-        return super()._model_and_batches(batches)
-
-    def _featurise(self, batches):
-        """Run the body once over all pictures; kept on disk for the next time."""
-        plain = batches.sequential()
-        key = hash_weights(self.model.body) + plain.fingerprint() + str(self.precision.dtype)
-        key = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
-        file = runtime.home() / "cache" / "features" / f"{key}.safetensors"
-        features = self._kept_features(file)
-        if features is None:
-            features = self._run_body(plain)
-            self._keep_features(file, features)
-        return Batches(
-            features,
-            batches.targets,
-            batch_size=batches.batch_size,
-            shuffle=batches.shuffle,
-            filenames=batches.filenames,
-            cache_key=key,
-        )
-
-    @torch.no_grad()
-    def _run_body(self, batches):
-        self.model.eval()
-        found = []
-        for x, _ in progress(batches, total=len(batches), label="features", unit=" batches"):
-            with self._autocast():
-                found.append(self.model.features(x).float())
-        return torch.cat(found).cpu()
-
-    def _kept_features(self, file):
-        """Return what ``_keep_features`` wrote, or None where it is not there or damaged."""
-        if file.exists():
-            with contextlib.suppress(CourseError):
-                return read_tensors(file)[0]["features"]
-        return None
-
-    def _keep_features(self, file, features):
-        try:
-            write_tensors(file, {"features": features})
-        except OSError as error:
-            note(
-                f"the features stay in memory, since {file.parent} cannot be written "
-                f"({reason(error)}); make room there, or set COURSEKIT_HOME."
-            )
-
-    def _preprocessing(self):
-        if not isinstance(self.data, ImageData):
-            raise CourseError(
-                "This learner's Data was put together by hand and does not say how large its "
-                "pictures are. Make it by ck.images, or from such Data by data.replace(train=...)."
-            )
-        return {name: getattr(self.data, name) for name in ("size", "resize", "multi_label")}
-
-    def classifier(self):
-        """Return the trained model as an ``ImageClassifier``, to be called with a picture."""
-        return ImageClassifier(self.model, self.data.classes, **self._preprocessing())
-
-    def export(self, file):
-        """Write model, classes and picture size to one file, for ``ck.load_model``.
-
-        Args:
-            file: path to write, such as "cats.safetensors".
-        """
-        facts = {
-            "kind": "pictures",
-            "architecture": self.architecture,
-            "classes": list(self.data.classes),
-            **self._preprocessing(),
-        }
-        return save_weights(self.model, file, facts)
+# Ratings and tables ---------------------------------------------------------------------------
 
 
-class ImageClassifier:
-    """A trained model, its classes and the picture size that it was trained on.
-
-    Call it with a path or a ``PIL.Image``; it returns {class: probability}, most probable first.
-    """
-
-    def __init__(self, model, classes, *, size, resize, multi_label):
-        self.model, self.classes = model, tuple(classes)
-        self.size, self.resize, self.multi_label = size, resize, multi_label
-
-    def pixels(self, picture):
-        """Return one picture as the model takes it: floats (1, 3, size, size) in 0..1.
-
-        Raises:
-            CourseError: the file is not there or is no picture.
-        """
-        square = read_picture(picture, size=self.size, resize=self.resize)
-        where = next(self.model.parameters()).device
-        pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
-        return to_floats(pixels.view(1, self.size, self.size, 3).to(where))
-
-    @torch.no_grad()
-    def __call__(self, picture):
-        """Return {class: probability} for one picture.
-
-        Raises:
-            CourseError: the file is not there or is no picture.
-        """
-        x = self.pixels(picture)
-        self.model.eval()
-        scores = self.model(x)[0].float()
-        shares = (scores.sigmoid() if self.multi_label else scores.softmax(0)).tolist()
-        ranked = sorted(zip(self.classes, shares, strict=True), key=lambda pair: -pair[1])
-        return dict(ranked)
-
-    def __repr__(self):
-        return f"ImageClassifier({', '.join(self.classes)}; {self.size} px)"
-
-
-def load_model(file):
-    """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
-
-    Returns:
-        ImageClassifier: call it with a picture.
-
-    Raises:
-        CourseError: the file is missing, damaged, or no exported model.
-    """
-    tensors, facts = read_tensors(file)
-    if facts.get("kind") != "pictures":
-        raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
-    try:
-        classes = facts["classes"]
-        options = {name: facts[name] for name in ("size", "resize", "multi_label")}
-        how = {"pretrained": False, "size": options["size"]}
-        model = image_model(facts["architecture"], len(classes), **how)
-        model.load_state_dict(tensors)
-    except (KeyError, RuntimeError) as error:
-        raise CourseError(
-            f"{file} was exported by another version of the course; export it again."
-        ) from error
-    return ImageClassifier(model.to(runtime.device()).eval(), classes, **options)
-
-
-def ratings_learner(
-    data, n_factors=50, *, y_range=(0.5, 5.5), metrics=(rmse,), callbacks=(), name="ratings"
-):
-    """Return a learner of ratings: biases and factors of users and items, see ``RatingNet``.
-
-    The weight decay of a fit pulls at the factors, and a tenth of it at the biases: an average is
-    known from fewer ratings than a taste. A ``weight_decay`` around 1 suits most tables.
-
-    Args:
-        data: what ``ck.ratings`` returns.
-        n_factors: how many numbers describe a user or an item.
-        y_range: (low, high), the range of the predictions, a little wider than that of the ratings.
-        metrics, callbacks, name: as for ``Learner``.
-
-    Raises:
-        CourseError: ratings lie outside of the y_range.
-    """
-    targets = data.train.targets
-    low, high = targets.min().item(), targets.max().item()
-    if not y_range[0] <= low <= high <= y_range[1]:
-        raise CourseError(
-            f"The ratings go from {low:g} to {high:g}, which y_range={y_range!r} does not hold; "
-            f"use y_range=({low - 0.5:g}, {high + 0.5:g}), say."
-        )
-    sizes, mean = (len(data.users), len(data.items)), targets.mean().item()
-    return Learner(
-        data,
-        RatingNet(*sizes, n_factors, y_range=y_range, mean=mean),
-        mean_squared_error,
-        metrics=list(metrics),
-        optimizer=adamw_with_smaller_bias_decay,
-        callbacks=callbacks,
-        name=name,
-    )
-
-
-def adamw_with_smaller_bias_decay(groups):
-    """Return AdamW over groups of parameters; those of one column get a tenth of the decay."""
+def adamw_with_smaller_bias_decay(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """AdamW over groups of parameters; the tables of biases get a tenth of the weight decay."""
     for group in groups:
         if all(parameter.shape[-1] == 1 for parameter in group["params"]):
             group["weight_decay"] = group["weight_decay"] / 10
     return OPTIMIZERS["adamw"](groups)
 
 
-def table_learner(
-    data,
+@recipe(RatingsData, metrics=(rmse,), optimizer=adamw_with_smaller_bias_decay, name="ratings")
+def ratings_learner(
+    data: RatingsData,
+    n_factors: int = 50,
     *,
-    hidden_sizes=(200, 100),
-    dropout=0.1,
-    embedding_dropout=0.05,
-    embedding_dims=None,
-    y_range=None,
-    metrics=(rmspe,),
-    optimizer="adamw",
-    callbacks=(),
-    name="table",
-):
-    """Return a learner of a number from a table: embeddings and a few layers, see ``TableNet``.
+    y_range: tuple[float, float] = (0.5, 5.5),
+    **options: Any,
+) -> Learner:
+    """Make a learner of ratings: biases and factors of users and items, see ``RatingNet``.
 
-    Metrics are measured on the real scale, also where the target is learned as a logarithm.
+    The weight decay of a fit acts on the factors, and a tenth of it on the biases: an average is
+    known from fewer ratings than a taste. A ``weight_decay`` around 1 suits most tables.
+
+    Args:
+        data: what ``ck.ratings`` returns.
+        n_factors: size of the vector of a user or an item.
+        y_range: (low, high) of the predictions, a little wider than that of the ratings.
+        options: as for ``Learner``.
+
+    Raises:
+        CourseError: ratings lie outside of ``y_range``.
+    """
+    targets = data.train.targets
+    low, high = targets.min().item(), targets.max().item()
+    if not y_range[0] <= low <= high <= y_range[1]:
+        raise CourseError(
+            f"The ratings go from {low:g} to {high:g}, outside of y_range={y_range!r}; use "
+            f"y_range=({low - 0.5:g}, {high + 0.5:g}), say."
+        )
+    sizes = len(data.users), len(data.items), n_factors
+    model = RatingNet(*sizes, y_range=y_range, mean=targets.mean().item())
+    return Learner(data, model, mean_squared_error, **options)
+
+
+@recipe(TableData, name="table")
+def table_learner(
+    data: TableData,
+    *,
+    hidden_sizes: Sequence[int] = (200, 100),
+    dropout: float = 0.1,
+    embedding_dropout: float = 0.05,
+    embedding_dims: Sequence[int] | None = None,
+    y_range: tuple[float, float] | None = None,
+    metrics: Metric | Sequence[Metric] = (rmspe,),
+    **options: Any,
+) -> Learner:
+    """Make a learner of a number from a table: embeddings and hidden layers, see ``TableNet``.
 
     Args:
         data: what ``ck.table`` returns.
         hidden_sizes, dropout, embedding_dropout, embedding_dims: as for ``TableNet``.
         y_range: (low, high) of the predictions, of the logarithm where the target is one; by
             default a fifth wider on each side than the targets of the training part.
-        metrics, optimizer, callbacks, name: as for ``Learner``.
+        metrics: measured on the real scale, also where the target is learned as a logarithm.
+        options: as for ``Learner``.
 
     Raises:
-        CourseError: a width is missing, or the y_range is empty.
+        CourseError: a size is missing, or ``y_range`` is empty.
     """
     if y_range is None:
         low, high = (value.item() for value in torch.aminmax(data.train.targets))
-        room = 0.2 * (high - low) or 1.0
-        y_range = (low - room, high + room)
-    return Learner(
-        data,
-        TableNet(
-            [len(values) for values in data.categories.values()],
-            len(data.continuous),
-            hidden_sizes=hidden_sizes,
-            dropout=dropout,
-            embedding_dropout=embedding_dropout,
-            y_range=y_range,
-            embedding_dims=embedding_dims,
-        ),
-        mean_squared_error,
-        metrics=[exponentiated(check_metric(one)) if data.log_target else one for one in metrics],
-        optimizer=optimizer,
-        callbacks=callbacks,
-        name=name,
+        margin = 0.2 * (high - low) or 1.0
+        y_range = (low - margin, high + margin)
+    model = TableNet(
+        [len(values) for values in data.categories.values()],
+        len(data.continuous),
+        hidden_sizes=hidden_sizes,
+        dropout=dropout,
+        embedding_dropout=embedding_dropout,
+        embedding_dims=embedding_dims,
+        y_range=y_range,
     )
+    metrics = [check_metric(metric) for metric in _listed(metrics)]
+    if data.log_target:
+        metrics = [exponentiated(metric) for metric in metrics]
+    return Learner(data, model, mean_squared_error, metrics=metrics, **options)
 
 
 # Text -----------------------------------------------------------------------------------------
 
 
 class ActivationRegularization(Callback):
-    """Keep the vectors of a language model small and slow to change (arXiv:1708.01009).
+    """Penalize large vectors of a language model (AR), and large changes (TAR, arXiv:1708.01009).
 
     Args:
-        alpha: factor of the mean square of the vectors (AR).
-        beta: factor of the mean square of their change from token to token (TAR).
+        alpha: factor of the mean square of the vectors after dropout.
+        beta: factor of the mean square of their change from token to token, before dropout.
     """
 
-    def __init__(self, alpha=2.0, beta=1.0):
+    def __init__(self, alpha: float = 2.0, beta: float = 1.0) -> None:
         self.alpha, self.beta = alpha, beta
 
-    def loss_ready(self, state):
+    def loss_ready(self, state: State) -> None:
         """Add both penalties to the loss."""
-        dropped, whole = state.model.outputs
+        dropped, raw = state.model.outputs  # (B, T, C) each
         state.loss = state.loss + self.alpha * dropped.float().pow(2).mean()
-        if whole.shape[1] > 1:
-            slow = (whole[:, 1:] - whole[:, :-1]).float().pow(2).mean()
-            state.loss = state.loss + self.beta * slow
+        if raw.shape[1] > 1:
+            changes = raw[:, 1:] - raw[:, :-1]
+            state.loss = state.loss + self.beta * changes.float().pow(2).mean()
 
 
+@recipe(LanguageData, metrics=(accuracy, perplexity), name="language")
 def language_learner(
-    data,
-    model=None,
+    data: LanguageData,
+    model: LanguageModel | None = None,
     *,
-    embedding_dim=400,
-    hidden_size=1152,
-    n_layers=3,
-    dropout=1.0,
-    clip=0.4,
-    metrics=(accuracy, perplexity),
-    optimizer="adamw",
-    callbacks=(),
-    name=None,
-):
-    """Return a learner for a language model: by default an AWD-LSTM (arXiv:1708.02182).
+    embedding_dim: int = 400,
+    hidden_size: int = 1152,
+    n_layers: int = 3,
+    dropout: float = 1.0,
+    clip: float = 0.4,
+    callbacks: Callback | Sequence[Callback] = (),
+    **options: Any,
+) -> Learner:
+    """Make a learner of a language model: by default an AWD-LSTM (arXiv:1708.02182).
 
     It clips gradients, penalizes large and quickly changing vectors, and carries its state from
     batch to batch.
@@ -400,81 +259,75 @@ def language_learner(
     Args:
         data: what ``ck.language`` returns.
         model: another ``LanguageModel``; the sizes below count only where there is none.
-        embedding_dim, hidden_size, n_layers: sizes of the AWD-LSTM.
-        dropout: factor of all five dropouts.
-        clip: gradients longer than this are shortened.
-        metrics, optimizer, callbacks, name: as for ``Learner``.
+        embedding_dim, hidden_size, n_layers, dropout: as for ``AWDLSTM``.
+        clip: largest norm of the gradients.
+        callbacks: beside those that the recipe adds.
+        options: as for ``Learner``.
     """
     if model is None:
-        words = len(data.vocabulary)
         sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
-        model = LanguageModel(AWDLSTM(words, **sizes, dropout=dropout))
-    usual = [ClipGradients(clip), ActivationRegularization(), KeepHiddenState()]
-    return Learner(
-        data,
-        model,
-        cross_entropy,
-        metrics=list(metrics),
-        optimizer=optimizer,
-        callbacks=[*usual, *callbacks],
-        name=name or "language",
-    )
+        model = LanguageModel(AWDLSTM(len(data.vocabulary), **sizes, dropout=dropout))
+    own = [ClipGradients(clip), ActivationRegularization(), KeepHiddenState()]
+    return Learner(data, model, cross_entropy, callbacks=[*own, *_listed(callbacks)], **options)
 
 
+@recipe(TextData, metrics=(accuracy,), name="text")
 def text_learner(
-    data,
-    encoder="lstm",
+    data: TextData,
+    encoder: Learner | str = "lstm",
     *,
-    dropout=1.0,
-    sizes=None,
-    metrics=(accuracy,),
-    optimizer="adamw",
-    callbacks=(),
-    name=None,
-):
-    """Return a learner for labelled texts: an encoder and a head that pools over all its vectors.
+    dropout: float = 1.0,
+    sizes: dict[str, Any] | None = None,
+    **options: Any,
+) -> Learner:
+    """Make a learner of labelled texts: an encoder and a head that pools over all its vectors.
 
     Args:
         data: what ``ck.text`` returns.
         encoder: a learner of a language model, whose encoder is copied and frozen at first; or
             "lstm" or "transformer", from random weights.
         dropout: factor of the five dropouts of an LSTM.
-        sizes: dict of sizes for a new encoder, such as ``{"embedding_dim": 64, "n_layers": 2}``.
-        metrics, optimizer, callbacks, name: as for ``Learner``.
+        sizes: of a new encoder, such as ``{"embedding_dim": 64, "n_layers": 2}``.
+        options: as for ``Learner``.
 
     Raises:
-        CourseError: the encoder is unknown, or knows another vocabulary.
+        CourseError: the encoder is unknown, or has another vocabulary or direction.
     """
-    vocabulary, pretrained = data.vocabulary, not isinstance(encoder, str)
-    if pretrained:
-        known = encoder.data.vocabulary
-        if known.itos != vocabulary.itos:
-            raise CourseError(
-                f"The encoder knows {known} and the data {vocabulary}, which differ; make the "
-                "data by ck.text(..., vocabulary=language_data)."
-            )
-        if encoder.data.backward != data.backward:
-            raise CourseError("Encoder and data read in opposite directions; make backward= alike.")
-        body = copy.deepcopy(encoder.model.encoder)
-        body.dropout = dropout
-    elif encoder == "lstm":
-        body = AWDLSTM(len(vocabulary), dropout=dropout, **(sizes or {}))
+    vocab_size = len(data.vocabulary)
+    if encoder == "lstm":
+        body = AWDLSTM(vocab_size, dropout=dropout, **(sizes or {}))
     elif encoder == "transformer":
-        body = TextTransformer(len(vocabulary), **(sizes or {}))
+        body = TextTransformer(vocab_size, **(sizes or {}))
+    elif isinstance(encoder, Learner) and isinstance(encoder.model, LanguageModel):
+        body = _encoder_of(encoder, data)
+        body.dropout = dropout
     else:
         raise CourseError(
             f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
             "language model." + nearest(encoder, ["lstm", "transformer"])
         )
-    learner = Learner(
-        data,
-        TextClassifier(body, len(data.classes)),
-        cross_entropy,
-        metrics=list(metrics),
-        optimizer=optimizer,
-        callbacks=callbacks,
-        name=name or "text",
-    )
-    if pretrained:
+    model = TextClassifier(body, len(data.classes))
+    learner = Learner(data, model, cross_entropy, **options)
+    if isinstance(encoder, Learner):
         learner.freeze()
     return learner
+
+
+def _encoder_of(language: Learner, data: TextData) -> AWDLSTM:
+    """Copy the encoder of a language model that has learned the same vocabulary and direction."""
+    known, wanted = language.data, data
+    if known.vocabulary.itos != wanted.vocabulary.itos:
+        raise CourseError(
+            f"The encoder knows {known.vocabulary} and the data {wanted.vocabulary}, which differ; "
+            "make the data by ck.text(..., vocabulary=language_data)."
+        )
+    if known.backward != wanted.backward:
+        raise CourseError(
+            f"The encoder has backward={known.backward} and the data backward={wanted.backward}; "
+            "make both alike."
+        )
+    return copy.deepcopy(language.model.encoder)
+
+
+def _listed(things: Any) -> list[Any]:
+    return list(things) if isinstance(things, (list, tuple)) else [things]

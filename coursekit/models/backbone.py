@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError
 
@@ -17,12 +16,7 @@ WEIGHTS = Path(__file__).with_name("backbone.safetensors")
 
 
 class Block(nn.Module):
-    """Residual block: two 3 x 3 convolutions and a shortcut around them (arXiv:1512.03385).
-
-    Args:
-        in_channels, out_channels: channels in and out.
-        stride: 2 halves height and width.
-    """
+    """Residual block: two convolutions and a shortcut (arXiv:1512.03385); stride 2 halves sides."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -38,7 +32,7 @@ class Block(nn.Module):
                 nn.BatchNorm2d(out_channels),
             )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, h, w) to (B, out_channels, h / stride, w / stride)."""
         residual = self.relu(self.norm1(self.conv1(x)))  # (B, out_channels, h / stride, ...)
         residual = self.norm2(self.conv2(residual))
@@ -51,13 +45,9 @@ class SmallResNet(nn.Sequential):
     channels = 192
 
     def __init__(self) -> None:
-        stem = nn.Sequential(
-            nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(32),
-            nn.ReLU(inplace=True),
-        )
+        stem = nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False)
         stages = {
-            "stem": stem,
+            "stem": nn.Sequential(stem, nn.BatchNorm2d(32), nn.ReLU(inplace=True)),
             "stage1": Block(32, 32, 1),
             "stage2": Block(32, 64, 2),
             "stage3": Block(64, 128, 2),
@@ -68,9 +58,6 @@ class SmallResNet(nn.Sequential):
 
 def body(pretrained: bool = True) -> SmallResNet:
     """Build the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``.
-
-    Args:
-        pretrained: False leaves the weights random.
 
     Raises:
         CourseError: the bundled weights are missing or damaged.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError, nearest, reason
 from coursekit.models import backbone
@@ -26,7 +26,7 @@ class Normalize(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Subtract the mean of each color plane and divide by its std."""
         return (x - self.mean).div_(self.std)
 
@@ -37,7 +37,7 @@ class ConcatPool2d(nn.Module):
     Of the tokens (B, T, C) of a vision transformer it takes the class token, (B, C).
     """
 
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+    def forward(self, maps: Tensor) -> Tensor:
         """Reduce maps or tokens to one vector per picture."""
         if maps.dim() == 3:
             return maps[:, 0]
@@ -56,11 +56,11 @@ class ImageModel(nn.Module):
         super().__init__()
         self.normalize, self.body, self.pool, self.head = normalize, body, pool, head
 
-    def features(self, x: torch.Tensor) -> torch.Tensor:
+    def features(self, x: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W) in 0..1 to the vectors (B, F) that the head sees."""
         return self.pool(self.body(self.normalize(x)))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W) in 0..1 to scores (B, classes)."""
         return self.head(self.features(x))
 
@@ -79,15 +79,9 @@ class ImageModel(nn.Module):
 
 def image_head(n_features: int, n_classes: int, *, hidden_size: int = 512) -> nn.Sequential:
     """Build a head: batch norm, dropout, linear, ReLU, batch norm, dropout, linear."""
-    return nn.Sequential(
-        nn.BatchNorm1d(n_features),
-        nn.Dropout(0.25),
-        nn.Linear(n_features, hidden_size),
-        nn.ReLU(inplace=True),
-        nn.BatchNorm1d(hidden_size),
-        nn.Dropout(0.5),
-        nn.Linear(hidden_size, n_classes),
-    )
+    first = [nn.BatchNorm1d(n_features), nn.Dropout(0.25), nn.Linear(n_features, hidden_size)]
+    second = [nn.BatchNorm1d(hidden_size), nn.Dropout(0.5), nn.Linear(hidden_size, n_classes)]
+    return nn.Sequential(*first, nn.ReLU(inplace=True), *second)
 
 
 def architectures() -> list[str]:
@@ -190,14 +184,14 @@ class Patches(nn.Module):
         self.conv_proj, self.class_token = net.conv_proj, net.class_token
         self.positions, self.dropout = net.encoder.pos_embedding, net.encoder.dropout
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map pictures (B, 3, H, W) to tokens (B, 1 + h * w, C)."""
         patches = self.conv_proj(x)  # (B, C, h, w)
         tokens = patches.flatten(2).transpose(1, 2)  # (B, h * w, C)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], 1)
         return self.dropout(tokens + self._positions(*patches.shape[2:]))
 
-    def _positions(self, height: int, width: int) -> torch.Tensor:
+    def _positions(self, height: int, width: int) -> Tensor:
         count = self.positions.shape[1] - 1  # without the class token
         if height * width == count:
             return self.positions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError
 from coursekit.models.embeddings import EmbeddingWithUnknown
@@ -50,7 +50,7 @@ class RatingNet(nn.Module):
         for table in (self.user_bias, self.item_bias, self.user_factors, self.item_factors):
             table.initialize(std=0.01)
 
-    def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Predict the ratings (B,) of users (B,) for items (B,), both int64 codes."""
         bias = (self.user_bias(users) + self.item_bias(items)).squeeze(1)  # (B,)
         match = (self.user_factors(users) * self.item_factors(items)).sum(1)  # (B, K) -> (B,)

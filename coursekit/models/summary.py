@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError, reason
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-def summary(model: nn.Module, x: torch.Tensor | tuple[torch.Tensor, ...]) -> pandas.DataFrame:
+def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFrame:
     """Tabulate the layers of a network, in the order in which they finish their work.
 
     A row stands for a module that holds weights itself or has no module inside it; the last row
@@ -90,7 +90,7 @@ def summary(model: nn.Module, x: torch.Tensor | tuple[torch.Tensor, ...]) -> pan
 
 def _shape(output: object) -> str:
     """Write the shape of an output, or the shapes of its parts, as ``2 x 64 x 8 x 8``."""
-    if isinstance(output, torch.Tensor):
+    if isinstance(output, Tensor):
         return " x ".join(map(str, output.shape)) or "one number"
     if isinstance(output, (tuple, list)):
         return ", ".join(f"({_shape(part)})" for part in output)

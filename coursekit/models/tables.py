@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError
 from coursekit.models.embeddings import EmbeddingWithUnknown
@@ -73,13 +73,13 @@ class TableNet(nn.Module):
             layers += [nn.BatchNorm1d(next_size), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
-    def embed(self, categorical: torch.Tensor) -> torch.Tensor:
+    def embed(self, categorical: Tensor) -> Tensor:
         """Concatenate the embeddings (B, sum of their sizes) of codes (B, C) int64."""
         columns = zip(self.embeddings, categorical.unbind(1), strict=True)
         vectors = [table(codes) for table, codes in columns]  # C times (B, size)
         return torch.cat(vectors, 1) if vectors else categorical.float()
 
-    def forward(self, categorical: torch.Tensor, continuous: torch.Tensor) -> torch.Tensor:
+    def forward(self, categorical: Tensor, continuous: Tensor) -> Tensor:
         """Predict (B,) from codes (B, C) int64 and numbers (B, N) float32."""
         embedded = self.embedding_dropout(self.embed(categorical))
         scores = self.layers(torch.cat([embedded, self.norm(continuous)], 1)).squeeze(1)

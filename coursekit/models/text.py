@@ -7,14 +7,14 @@ import warnings
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from coursekit.console import CourseError
 
-LSTMState = tuple[torch.Tensor, torch.Tensor]  # h and c, (1, B, hidden_size) each
+LSTMState = tuple[Tensor, Tensor]  # h and c, (1, B, hidden_size) each
 
 
-def variational_dropout(x: torch.Tensor, p: float) -> torch.Tensor:
+def variational_dropout(x: Tensor, p: float) -> Tensor:
     """Drop features of (B, T, C), the same ones at every step T (arXiv:1512.05287)."""
     if not p:
         return x
@@ -30,14 +30,9 @@ class WeightDropLSTM(nn.LSTM):
     """
 
     def forward(
-        self, x: torch.Tensor, state: LSTMState | None = None, *, weight_drop: float = 0.0
-    ) -> tuple[torch.Tensor, LSTMState]:
-        """Map x (B, T, input_size) to ((B, T, hidden_size), (h, c)).
-
-        Args:
-            state: (h, c) after an earlier call; None starts from zeros.
-            weight_drop: probability of dropping a weight, in training only.
-        """
+        self, x: Tensor, state: LSTMState | None = None, *, weight_drop: float = 0.0
+    ) -> tuple[Tensor, LSTMState]:
+        """Map x (B, T, input_size) to ((B, T, hidden_size), (h, c)); it drops in training only."""
         if not (self.training and weight_drop):
             return super().forward(x, state)
         if state is None:
@@ -59,9 +54,8 @@ class AWDLSTM(nn.Module):
         embedding_dim: size of an embedding, and of the vectors that come out.
         hidden_size: size of the layers between.
         n_layers: number of LSTM layers.
-        dropout: factor of five dropout probabilities: of whole words 0.02, the input 0.25, the
-            weights from state to state 0.2, between layers 0.15, of the output 0.1. The attribute
-            of this name may be changed later.
+        dropout: factor, also later, of five dropout probabilities: of whole words 0.02, the input
+            0.25, weights from state to state 0.2, between layers 0.15, of the output 0.1.
     """
 
     def __init__(
@@ -80,7 +74,7 @@ class AWDLSTM(nn.Module):
         sizes = itertools.pairwise([embedding_dim, *[hidden_size] * (n_layers - 1), embedding_dim])
         self.layers = nn.ModuleList(WeightDropLSTM(i, o, batch_first=True) for i, o in sizes)
 
-    def embed(self, ids: torch.Tensor) -> torch.Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
         """Look up vectors (B, T, C) of ids (B, T); training drops some words everywhere."""
         weight = self.embedding.weight
         if self.training and self.dropout:
@@ -89,12 +83,12 @@ class AWDLSTM(nn.Module):
 
     def forward(
         self,
-        ids: torch.Tensor,
+        ids: Tensor,
         state: list[LSTMState] | None = None,
         *,
-        lengths: torch.Tensor | None = None,
-        vectors: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor, list[LSTMState]]:
+        lengths: Tensor | None = None,
+        vectors: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, list[LSTMState]]:
         """Return outputs (B, T, C), the same before dropout, and the state after each layer.
 
         Args:
@@ -124,13 +118,10 @@ class LanguageModel(nn.Module):
         encoder: an ``AWDLSTM``.
 
     Attributes:
-        state: tuple of tensors carried from batch to batch without gradients; dropped by
-            ``train()``, ``eval()`` and a batch with another number of rows.
+        state: tensors carried from batch to batch without gradients, until ``train()``, ``eval()``
+            or a batch with another number of rows.
         outputs: encoder outputs of the last batch after and before dropout, in training only.
     """
-
-    state: tuple[torch.Tensor, ...] | None
-    outputs: tuple[torch.Tensor, torch.Tensor] | None
 
     def __init__(self, encoder: AWDLSTM) -> None:
         super().__init__()
@@ -138,14 +129,15 @@ class LanguageModel(nn.Module):
         self.decoder = nn.Linear(encoder.embedding_dim, encoder.embedding.num_embeddings)
         self.decoder.weight = encoder.embedding.weight
         nn.init.zeros_(self.decoder.bias)
-        self.state = self.outputs = None
+        self.state: tuple[Tensor, ...] | None = None
+        self.outputs: tuple[Tensor, Tensor] | None = None
 
     def train(self, mode: bool = True) -> LanguageModel:
         """Switch between training and evaluation, and forget what was read."""
         self.state = self.outputs = None
         return super().train(mode)
 
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+    def forward(self, ids: Tensor) -> Tensor:
         """Map ids (B, T) to scores (B, T, vocab_size)."""
         pairs = None
         if self.state is not None and self.state[0].shape[1] == len(ids):
@@ -160,12 +152,10 @@ class LanguageModel(nn.Module):
         return [*self.encoder.layer_groups(), [self.decoder]]
 
 
-def concat_pool(vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Pool texts (B, T, C) to (B, 3 C): last vector, maximum and mean (arXiv:1801.06146).
+def concat_pool(vectors: Tensor, lengths: Tensor) -> Tensor:
+    """Pool texts (B, T, C) of lengths (B,) to last vector, maximum and mean, (B, 3 C).
 
-    Args:
-        vectors: outputs at every token, padded after the end.
-        lengths: (B,) tokens of each text.
+    The method of ULMFiT (arXiv:1801.06146); padding after the end of a text does not count.
     """
     inside = torch.arange(vectors.shape[1], device=vectors.device) < lengths[:, None]  # (B, T)
     last = vectors[torch.arange(len(vectors), device=vectors.device), lengths - 1]  # (B, C)
@@ -180,8 +170,7 @@ class TextClassifier(nn.Module):
     Args:
         encoder: an ``AWDLSTM`` or a ``TextTransformer``.
         n_classes: scores per text.
-        dropout: probability of dropping a number before the first layer, half of it before the
-            second.
+        dropout: probability before the first layer of the head, and half of it before the second.
     """
 
     def __init__(
@@ -189,19 +178,12 @@ class TextClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(3 * encoder.embedding_dim),
-            nn.Dropout(dropout),
-            nn.Linear(3 * encoder.embedding_dim, 50),
-            nn.ReLU(),
-            nn.BatchNorm1d(50),
-            nn.Dropout(dropout / 2),
-            nn.Linear(50, n_classes),
-        )
+        inputs = 3 * encoder.embedding_dim
+        first = [nn.BatchNorm1d(inputs), nn.Dropout(dropout), nn.Linear(inputs, 50), nn.ReLU()]
+        second = [nn.BatchNorm1d(50), nn.Dropout(dropout / 2), nn.Linear(50, n_classes)]
+        self.head = nn.Sequential(*first, *second)
 
-    def forward(
-        self, ids: torch.Tensor, lengths: torch.Tensor, *, vectors: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, ids: Tensor, lengths: Tensor, *, vectors: Tensor | None = None) -> Tensor:
         """Map ids (B, T), padded after the end, and lengths (B,) to scores (B, n_classes)."""
         outputs = self.encoder(ids, lengths=lengths, vectors=vectors)[0]  # (B, T, C)
         return self.head(concat_pool(outputs, lengths))
@@ -244,11 +226,11 @@ class TextTransformer(nn.Module):
 
     def forward(
         self,
-        ids: torch.Tensor,
+        ids: Tensor,
         *,
-        lengths: torch.Tensor | None = None,
-        vectors: torch.Tensor | None = None,
-    ) -> tuple[torch.Tensor]:
+        lengths: Tensor | None = None,
+        vectors: Tensor | None = None,
+    ) -> tuple[Tensor]:
         """Return a tuple like an ``AWDLSTM``'s, of the outputs (B, T, C) only.
 
         Args:

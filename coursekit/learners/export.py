@@ -1,0 +1,112 @@
+"""Trained models in one file: everything that a prediction needs, and nothing of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch import nn
+
+from coursekit import runtime
+from coursekit.console import CourseError
+from coursekit.data.images import to_floats
+from coursekit.data.picture import RESIZES, read_picture
+from coursekit.learners.checkpoints import read_tensors, save_weights
+from coursekit.models.pictures import image_model
+
+LARGEST = 4096  # pixels: a number in a file from somewhere must not fill the memory
+
+
+@dataclass
+class ImageClassifier:
+    """A trained model of pictures with its classes and preprocessing; call it with a picture.
+
+    Attributes:
+        model: pictures (B, 3, size, size) in 0..1 -> scores (B, classes).
+        classes: their names, in the order of the scores.
+        size: side of the squares that it was trained on, in pixels.
+        resize: how a picture becomes a square, "crop" or "squish".
+        multi_label: whether a picture may have several labels, each with a probability of its own.
+        architecture: name of the body.
+    """
+
+    model: nn.Module
+    classes: tuple[str, ...]
+    size: int
+    resize: str = "crop"
+    multi_label: bool = False
+    architecture: str | None = None
+
+    def pixels(self, picture: Any) -> torch.Tensor:
+        """Read a picture as the model takes it, (1, 3, size, size) in 0..1.
+
+        Args:
+            picture: path, bytes of a file, ``PIL.Image`` or array, as for ``ck.read_picture``.
+
+        Raises:
+            CourseError: there is no such file, or it is no picture.
+        """
+        square = numpy.array(read_picture(picture, size=self.size, resize=self.resize))  # (H, W, 3)
+        where = next(self.model.parameters()).device
+        return to_floats(torch.from_numpy(square)[None].to(where))
+
+    @torch.no_grad()
+    def __call__(self, picture: Any) -> dict[str, float]:
+        """Classify one picture: {class: probability}, most probable first; arguments as above."""
+        scores = self.model.eval()(self.pixels(picture))[0].float()
+        probabilities = (scores.sigmoid() if self.multi_label else scores.softmax(0)).tolist()
+        pairs = zip(self.classes, probabilities, strict=True)
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+    def save(self, file: str | Path) -> Path:
+        """Write everything to one safetensors file, for ``ck.load_model``; returns its path."""
+        names = ("size", "resize", "multi_label", "architecture")
+        facts = {"kind": "pictures", "classes": list(self.classes)}
+        return save_weights(self.model, file, facts | {name: getattr(self, name) for name in names})
+
+    @classmethod
+    def from_file(cls, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> ImageClassifier:
+        """Build what ``save`` wrote; raises many kinds of errors where the content does not fit."""
+        classes, size, resize = facts["classes"], facts["size"], facts["resize"]
+        if not (
+            0 < size <= LARGEST and resize in RESIZES and all(isinstance(c, str) for c in classes)
+        ):
+            raise ValueError("no classes, size and way of resizing")
+        model = image_model(facts["architecture"], len(classes), pretrained=False)
+        model.load_state_dict(tensors)
+        if not all(value.isfinite().all() for value in tensors.values()):
+            raise ValueError("weights that are no numbers")
+        model = model.to(runtime.device()).eval()
+        multi_label, architecture = bool(facts["multi_label"]), facts["architecture"]
+        return cls(model, tuple(classes), size, resize, multi_label, architecture)
+
+    def __repr__(self) -> str:
+        return f"ImageClassifier({', '.join(self.classes)}; {self.size} px)"
+
+
+KINDS = {"pictures": ImageClassifier}  # by the kind that a file names
+
+
+def load_model(file: str | Path) -> ImageClassifier:
+    """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
+
+    Returns:
+        ImageClassifier: call it with a picture.
+
+    Raises:
+        CourseError: the file is missing, damaged, or no exported model.
+    """
+    tensors, facts = read_tensors(file)
+    kind = KINDS.get(facts.get("kind")) if isinstance(facts, dict) else None
+    if kind is None:
+        raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
+    try:
+        return kind.from_file(tensors, facts)
+    except (KeyError, TypeError, ValueError, RuntimeError, CourseError) as error:
+        raise CourseError(
+            f"{file} cannot be used ({error}). It was exported by another version of the course, "
+            "or changed since; export it again."
+        ) from error
