@@ -17,7 +17,8 @@ from coursekit.data.ratings import RatingsData
 from coursekit.data.tables import TableData
 from coursekit.data.text import LanguageData, TextData
 from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
-from coursekit.learners.learner import OPTIMIZERS, Callback, Learner, State
+from coursekit.learners.events import Callback, State
+from coursekit.learners.learner import OPTIMIZERS, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
     Metric,
@@ -104,8 +105,7 @@ def image_learner(
         CourseError: the architecture is unknown, its weights cannot be had, or the data names no
             classes.
     """
-    if not data.classes:
-        raise CourseError("The data names no classes; use ck.Data(train, valid, classes=[...]).")
+    n_classes = _count_classes(data)
     if isinstance(data, ImageData):
         size, multi_label = data.size, data.multi_label
     else:  # put together by hand: look at a batch
@@ -115,7 +115,7 @@ def image_learner(
         note("precompute=True needs pretrained=True: a body of random weights has to train.")
     learner = ImageLearner(
         data,
-        image_model(architecture, len(data.classes), pretrained=pretrained, size=size),
+        image_model(architecture, n_classes, pretrained=pretrained, size=size),
         binary_cross_entropy if multi_label else cross_entropy,
         architecture=architecture,
         precompute=precompute and pretrained,
@@ -306,7 +306,7 @@ def text_learner(
             f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
             "language model." + nearest(encoder, ["lstm", "transformer"])
         )
-    model = TextClassifier(body, len(data.classes))
+    model = TextClassifier(body, _count_classes(data))
     learner = Learner(data, model, cross_entropy, **options)
     if isinstance(encoder, Learner):
         learner.freeze()
@@ -327,6 +327,12 @@ def _encoder_of(language: Learner, data: TextData) -> AWDLSTM:
             "make both alike."
         )
     return copy.deepcopy(language.model.encoder)
+
+
+def _count_classes(data: Data) -> int:
+    if not data.classes:
+        raise CourseError(f"{data!r} names no classes; use ck.Data(train, valid, classes=[...]).")
+    return len(data.classes)
 
 
 def _listed(things: Any) -> list[Any]:

@@ -23,6 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import coursekit as ck
+from coursekit.models.tables import TableNet
 
 ROUNDS = 5
 
@@ -87,7 +88,7 @@ class Columns(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net = ck.TableNet([50] * 10, 10, dropout=0.0, embedding_dropout=0.0)
+        self.net = TableNet([50] * 10, 10, dropout=0.0, embedding_dropout=0.0)
 
     def forward(self, row):
         """Return a prediction for each row (B, 20): codes first."""

@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-import coursekit as ck
+from coursekit import CourseError
+from coursekit.models.tables import TableNet, embedding_dim
 
 
 def test_net_equals_torch_layers():
     """A net that is not the one that its description speaks of."""
     torch.manual_seed(0)
     options = {"dropout": 0, "embedding_dropout": 0, "y_range": (1.0, 3.0)}
-    net = ck.TableNet([5, 4], 3, hidden_sizes=(6,), **options)
+    net = TableNet([5, 4], 3, hidden_sizes=(6,), **options)
     codes = torch.stack([torch.randint(1, 5, (64,)), torch.randint(1, 4, (64,))], 1)
     numbers = torch.randn(64, 3)
     linear, norm, last = (copy.deepcopy(net.layers[place]) for place in (0, 2, 4))
@@ -21,20 +22,20 @@ def test_net_equals_torch_layers():
     x = torch.cat([*vectors, nn.BatchNorm1d(3)(numbers)], 1)
     expected = 1 + 2 * last(norm(linear(x).relu())).sigmoid()[:, 0]
     torch.testing.assert_close(net(codes, numbers), expected, atol=1e-5, rtol=0)
-    assert [table.embedding_dim for table in net.embeddings] == [ck.embedding_dim(5), 2]
+    assert [table.embedding_dim for table in net.embeddings] == [embedding_dim(5), 2]
 
 
 @pytest.mark.parametrize("columns", [([5], 0), ([], 2)])
 def test_columns_of_one_kind_only(columns):
     """A table of numbers, or of categories, that ends in an empty concatenation."""
-    net = ck.TableNet(*columns).eval()
+    net = TableNet(*columns).eval()
     codes = torch.ones(3, len(columns[0]), dtype=torch.int64)
     assert net(codes, torch.randn(3, columns[1])).shape == (3,)
 
 
 def test_unseen_category_is_the_mean_of_all_others():
     """A new shop that is predicted from random numbers, or from the mean of before the training."""
-    net = ck.TableNet([5], 0).train()
+    net = TableNet([5], 0).train()
     with torch.no_grad():
         net.embeddings[0].weight.normal_()
     net.eval()
@@ -45,7 +46,7 @@ def test_unseen_category_is_the_mean_of_all_others():
 
 def test_evaluating_twice_changes_nothing():
     """Weights that differ after a look at them, so that no checkpoint fits any more."""
-    net = ck.TableNet([5, 1], 1)
+    net = TableNet([5, 1], 1)
     before = copy.deepcopy(net.state_dict())
     net.eval().train().eval()
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
@@ -53,7 +54,7 @@ def test_evaluating_twice_changes_nothing():
 
 def test_predictions_stay_in_their_range():
     """A forecast below nothing, from a row unlike all others."""
-    net = ck.TableNet([3], 2, y_range=(0.0, 1.0)).eval()
+    net = TableNet([3], 2, y_range=(0.0, 1.0)).eval()
     found = net(torch.ones(4, 1, dtype=torch.int64), 1e6 * torch.randn(4, 2))
     assert ((found >= 0) & (found <= 1)).all()
 
@@ -68,14 +69,14 @@ def test_predictions_stay_in_their_range():
 )
 def test_sizes_that_do_not_fit(columns, options, value):
     """A matrix product of wrong shapes in the first batch."""
-    with pytest.raises(ck.CourseError, match=value):
-        ck.TableNet(*columns, **options)
+    with pytest.raises(CourseError, match=value):
+        TableNet(*columns, **options)
 
 
 def test_half_precision_does_not_round_the_predictions():
     """Logarithms near 9 in bfloat16: sales in steps of six percent, forty values in all."""
     torch.manual_seed(0)
-    net = ck.TableNet([9], 2, y_range=(8.0, 10.0)).eval()
+    net = TableNet([9], 2, y_range=(8.0, 10.0)).eval()
     codes, numbers = torch.randint(1, 9, (2000, 1)), 3 * torch.randn(2000, 2)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         half = net(codes, numbers)

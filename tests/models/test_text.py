@@ -11,7 +11,14 @@ from torch import nn
 import coursekit as ck
 from coursekit import CourseError
 from coursekit.data.text import Vocabulary
-from coursekit.models.text import WeightDropLSTM, variational_dropout
+from coursekit.models.text import (
+    AWDLSTM,
+    LanguageModel,
+    TextClassifier,
+    TextTransformer,
+    WeightDropLSTM,
+    variational_dropout,
+)
 
 WORDS = 30
 
@@ -29,7 +36,7 @@ def stream():
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return ck.LanguageModel(ck.AWDLSTM(WORDS, embedding_dim=8, hidden_size=12, n_layers=3))
+    return LanguageModel(AWDLSTM(WORDS, embedding_dim=8, hidden_size=12, n_layers=3))
 
 
 def few_reviews(count=40):
@@ -223,10 +230,10 @@ def test_padding_does_not_count():
     """A review whose verdict depends on how long its neighbour in the batch is."""
     torch.manual_seed(0)
     for encoder in (
-        ck.AWDLSTM(WORDS, embedding_dim=8, n_layers=1),
-        ck.TextTransformer(WORDS, embedding_dim=8),
+        AWDLSTM(WORDS, embedding_dim=8, n_layers=1),
+        TextTransformer(WORDS, embedding_dim=8),
     ):
-        model = ck.TextClassifier(encoder, 2).eval()
+        model = TextClassifier(encoder, 2).eval()
         short, long = torch.randint(2, WORDS, (1, 5)), torch.randint(2, WORDS, (1, 11))
         padded = torch.cat([F.pad(short, (0, 6), value=1), long])
         both = model(padded, torch.tensor([5, 11]))
@@ -278,7 +285,7 @@ def test_an_encoder_of_another_vocabulary_is_refused(stream):
 
 def test_texts_too_long_for_a_transformer():
     """An index error from inside of an embedding."""
-    model = ck.TextTransformer(WORDS, embedding_dim=8, max_length=10)
+    model = TextTransformer(WORDS, embedding_dim=8, max_length=10)
     with pytest.raises(CourseError, match="max_length="):
         model(torch.zeros(1, 11, dtype=torch.long))
 
@@ -298,9 +305,7 @@ def test_gradient_times_input_equals_captum():
     from captum.attr import InputXGradient
 
     torch.manual_seed(0)
-    model = ck.TextClassifier(
-        ck.AWDLSTM(WORDS, embedding_dim=8, hidden_size=8, n_layers=2), 2
-    ).eval()
+    model = TextClassifier(AWDLSTM(WORDS, embedding_dim=8, hidden_size=8, n_layers=2), 2).eval()
     ids, lengths = torch.randint(2, WORDS, (1, 9)), torch.tensor([9])
     vectors = model.encoder.embed(ids).detach().requires_grad_()
     scores = model(ids, lengths, vectors=vectors)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import coursekit as ck
+from coursekit.learners.export import ImageClassifier
 from coursekit.visuals import explore
 
 CLASSES = ("cats", "dogs")
@@ -38,7 +39,7 @@ def net():
 
 def classifier():
     """Return a classifier of cats and dogs that knows nothing."""
-    return ck.ImageClassifier(net(), CLASSES, size=48, resize="crop", multi_label=False)
+    return ImageClassifier(net(), CLASSES, size=48, resize="crop", multi_label=False)
 
 
 def batches():

@@ -1,0 +1,140 @@
+"""One file that holds a trained model with its classes and preprocessing."""
+
+import json
+import subprocess
+import sys
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+import coursekit as ck
+from coursekit import CourseError
+from coursekit.learners.checkpoints import read_tensors, write_tensors
+
+
+@pytest.fixture(scope="module")
+def exported(picture_folder, tmp_path_factory):
+    """Return (learner, file) of a short training."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSEKIT_HOME", str(home))
+        data = ck.images(picture_folder, size=32, batch_size=8, resize="squish")
+        learn = ck.image_learner(data, "drawings", precompute=True)
+        learn.fit(1, 0.01)
+        return learn, learn.export(home / "colors.safetensors")
+
+
+ASK = """
+import json, sys
+import coursekit as ck
+ask = ck.load_model(sys.argv[1])
+print(json.dumps([ask(file) for file in sys.argv[2:]]))
+"""
+
+
+def test_an_export_predicts_the_same_in_a_fresh_process(exported, picture_folder, tmp_path):
+    """The export would need the data, the pretrained weights, or what was in memory."""
+    learn, file = exported
+    files = [str(picture_folder / name) for name in learn.data.valid.filenames[::4]]
+    command = [sys.executable, "-W", "error::FutureWarning", "-c", ASK, str(file), *files]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+    rows = learn.predict().probabilities[::4].tolist()
+    assert max(rows)[0] - min(rows)[0] > 0.01
+    for answer, row in zip(json.loads(run.stdout), rows, strict=True):
+        assert [answer[label] for label in learn.data.classes] == pytest.approx(row, abs=1e-5)
+        assert list(answer.values()) == sorted(answer.values(), reverse=True)
+
+
+def test_several_labels_get_a_probability_each(picture_folder, tmp_path):
+    """Softmax would make the labels compete."""
+    labels = {f"train/blue/{2 * n}.png": ("a b", "b", "a")[n % 3] for n in range(12)}
+    data = ck.images(picture_folder, labels=labels, multi_label=True, size=32)
+    learn = ck.image_learner(data, "drawings")
+    with torch.no_grad():
+        learn.model.head[-1].bias += 5
+    file = picture_folder / "valid" / "red" / "1.png"
+    answer = ck.load_model(learn.export(tmp_path / "labels.safetensors"))(file)
+    assert answer == pytest.approx(learn.classifier()(file), abs=1e-6)
+    assert answer.keys() == {"a", "b"}
+    assert min(answer.values()) > 0.5
+
+
+def test_paths_pictures_and_arrays_are_classified_alike(exported, picture_folder):
+    """A PIL.Image would be resized in another way than the file that it came from."""
+    ask = ck.load_model(exported[1])
+    file = picture_folder / "valid" / "red" / "1.png"
+    with Image.open(file) as picture:
+        assert ask(picture) == ask(numpy.asarray(picture)) == ask(file) == ask(str(file))
+    assert sum(ask(file).values()) == pytest.approx(1, abs=1e-6)
+    assert ask(Image.new("LA", (5, 300))).keys() == {"blue", "red"}
+    assert "blue, red" in repr(ask)
+
+
+def test_what_is_no_picture(exported, tmp_path):
+    """A decoder's error would reach a learner who typed a wrong name."""
+    ask = ck.load_model(exported[1])
+    (tmp_path / "text.jpg").write_text("no picture")
+    for name in ("nothing.jpg", tmp_path / "text.jpg", tmp_path):
+        with pytest.raises(CourseError, match=str(name)):
+            ask(name)
+
+
+@pytest.mark.parametrize("fault", ["cut", "empty", "text", "zeros"])
+def test_a_damaged_export(exported, tmp_path, fault):
+    """A stack of errors from a parser, or a model with half of its weights."""
+    content = exported[1].read_bytes()
+    bad = {"cut": content[:-1000], "empty": b"", "text": b"<html>404</html>", "zeros": bytes(64)}
+    (tmp_path / "bad.safetensors").write_bytes(bad[fault])
+    with pytest.raises(CourseError, match=r"bad.safetensors"):
+        ck.load_model(tmp_path / "bad.safetensors")
+
+
+def test_files_that_are_no_export(exported, tmp_path):
+    """Saved weights have no classes: KeyError."""
+    with pytest.raises(CourseError, match=r"nothing.safetensors"):
+        ck.load_model(tmp_path / "nothing.safetensors")
+    with pytest.raises(CourseError, match=r"weights.safetensors .*learn\.export"):
+        ck.load_model(exported[0].save(tmp_path / "weights.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"classes": ["a", "b", "c"]},
+        {"classes": 5},
+        {"architecture": "resnet18"},
+        {"architecture": "resnet43"},
+        {"resize": "stretch"},
+        {"size": "224"},
+        {"size": 10**6},
+        {"kind": "sounds"},
+        None,
+    ],
+    ids=str,
+)
+def test_an_export_of_another_version(exported, tmp_path, change):
+    """Weights loaded in part, a KeyError, or a size that fills the memory."""
+    tensors, facts = read_tensors(exported[1])
+    file = tmp_path / "other.safetensors"
+    write_tensors(file, tensors, [1] if change is None else facts | change)
+    with pytest.raises(CourseError, match=r"other.safetensors"):
+        ck.load_model(file)
+
+
+def test_weights_that_are_no_numbers(exported, tmp_path):
+    """Answers of NaN that say nothing about their cause."""
+    tensors, facts = read_tensors(exported[1])
+    tensors["head.6.bias"][0] = torch.nan
+    write_tensors(tmp_path / "nan.safetensors", tensors, facts)
+    with pytest.raises(CourseError, match=r"nan.safetensors"):
+        ck.load_model(tmp_path / "nan.safetensors")
+
+
+def test_an_export_that_cannot_be_written(exported, tmp_path):
+    """The trained model would be lost with a NotADirectoryError."""
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(CourseError, match=r"taken"):
+        exported[0].export(tmp_path / "taken" / "colors.safetensors")
