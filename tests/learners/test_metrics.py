@@ -1,11 +1,15 @@
 """Metrics: scikit-learn's numbers, whatever the batches."""
 
+import re
+
+import numpy
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, fbeta_score
+from sklearn.metrics import accuracy_score, fbeta_score, mean_squared_error
 
 import coursekit as ck
 from coursekit.console import CourseError
+from coursekit.learners.metrics import exponentiated
 
 COUNT, CLASSES = 101, 7
 
@@ -75,6 +79,63 @@ def test_a_metric_of_several_sums():
     found = measured(scores, targets, ratio, 8, ck.mean_squared_error)
     assert type(found) is float  # else no checkpoint could hold the history
     assert found == pytest.approx(wanted.item())
+
+
+@pytest.mark.parametrize("parts", [(100,), (7, 93), (50, 50)], ids=str)
+def test_errors_equal_sklearn(parts):
+    """Guards against a mean of the roots of batches, and an error measured on logarithms."""
+    rng = numpy.random.default_rng(0)
+    guess, targets = rng.uniform(1, 9, 100), rng.uniform(1, 9, 100)
+    wanted = {
+        ck.rmse: mean_squared_error(targets, guess) ** 0.5,
+        ck.rmspe: mean_squared_error(numpy.ones(100), guess / targets) ** 0.5,
+    }
+    guess, targets = torch.tensor(guess), torch.tensor(targets)
+    for metric, value in wanted.items():
+        logs = exponentiated(metric)
+        for kind, x, y in ((metric, guess, targets), (logs, guess.log(), targets.log())):
+            pairs = zip(x.split(parts), y.split(parts), strict=True)
+            sums = sum(kind.update(*pair) for pair in pairs)
+            assert kind.compute(sums.tolist()) == pytest.approx(value)
+
+
+def test_nothing_sold_does_not_count():
+    """Guards against infinite percentages; the competition leaves such days out, too."""
+    assert ck.rmspe(torch.tensor([5.0, 2.0]), torch.tensor([0.0, 1.0])) == pytest.approx(1.0)
+    assert ck.rmspe(torch.tensor([5.0]), torch.tensor([0.0])) == 0
+
+
+def test_perplexity_is_the_exponential_of_the_loss():
+    """Guards against an overflow where a model is sure of the wrong token."""
+    scores, targets = torch.randn(9, 5, CLASSES), torch.randint(CLASSES, (9, 5))
+    loss = ck.cross_entropy(scores, targets).item()
+    assert ck.perplexity(scores, targets) == pytest.approx(numpy.exp(loss), rel=1e-5)
+    assert ck.perplexity(torch.tensor([[9e9, 0.0]]), torch.tensor([1])) > 1e300
+
+
+def test_higher_is_better_where_it_is():
+    """Guards against KeepBestWeights that keeps the worst."""
+    assert ck.accuracy.higher_is_better
+    assert ck.f_beta(2).higher_is_better
+    assert not any(one.higher_is_better for one in (ck.rmse, ck.rmspe, ck.perplexity))
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "targets"),
+    [
+        (ck.accuracy, (8, 1), (8, 1)),
+        (ck.accuracy, (8, 1), (8,)),
+        (ck.accuracy, (8,), (8,)),
+        (ck.rmse, (8, 1), (8,)),
+        (ck.rmspe, (8,), (8, 1)),
+        (ck.f_beta(2), (8, 1), (8, 3)),
+    ],
+    ids=str,
+)
+def test_shapes_that_torch_would_broadcast(metric, scores, targets):
+    """Guards against a number that is computed from all pairs of examples."""
+    with pytest.raises(CourseError, match=re.escape(str(scores))):
+        metric(torch.ones(scores), torch.ones(targets))
 
 
 @pytest.mark.parametrize("thing", ["accuracy", ck.f_beta, accuracy_score, None])

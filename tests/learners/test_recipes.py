@@ -1,5 +1,6 @@
 """Recipes: the right model, loss, metrics and freezing; options are shown and checked."""
 
+import copy
 import inspect
 
 import numpy
@@ -195,6 +196,64 @@ def test_a_planted_effect_is_learned(data):
 # Text -----------------------------------------------------------------------------------------
 
 SIZES = {"embedding_dim": 8, "hidden_size": 8, "n_layers": 1}
+
+
+@pytest.fixture
+def stream():
+    """Return a text whose last batch of the validation part is shorter than the others."""
+    words = numpy.random.default_rng(0).integers(0, 20, 3000)
+    return ck.language(" ".join(f"w{word}" for word in words), batch_size=8, seq_len=12)
+
+
+def test_a_language_model_trains_like_a_raw_loop(stream):
+    """A learner that loses the state, clips or penalizes otherwise than it says."""
+    ck.seed(3)
+    learn = ck.language_learner(stream, **SIZES, dropout=0, optimizer="sgd")
+    raw = copy.deepcopy(learn.model)
+    learn.fit(1, 0.5, schedule=ck.constant, weight_decay=0)
+    optimizer = torch.optim.SGD(raw.parameters(), lr=0.5, momentum=0.9)
+    raw.train()
+    state = None
+    for x, y in stream.train:
+        vectors, after = nn.LSTM.forward(raw.encoder.layers[0], raw.encoder.embedding(x), state)
+        state = tuple(part.detach() for part in after)
+        loss = nn.functional.cross_entropy(raw.decoder(vectors).flatten(0, 1), y.flatten())
+        loss = loss + 2 * vectors.pow(2).mean()
+        loss = loss + (vectors[:, 1:] - vectors[:, :-1]).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(raw.parameters(), 0.4)
+        optimizer.step()
+    for found, expected in zip(learn.model.parameters(), raw.parameters(), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_tied_weights_train_in_one_group(stream):
+    """An optimizer that refuses a shared weight, moves it twice, or freezes it in the last one."""
+    learn = ck.language_learner(stream, **SIZES)
+    decoder, embedding = learn.model.decoder, learn.model.encoder.embedding
+    before = decoder.weight.detach().clone()
+    learn.freeze_to(1)
+    learn.fit(1, [0.1, 0.01, 0.01])
+    assert torch.equal(before, decoder.weight)
+    learn.unfreeze()
+    learn.fit(1, [0.1, 0.01, 0.01])
+    assert not torch.equal(before, decoder.weight)
+    assert decoder.weight is embedding.weight
+
+
+def test_losses_are_weighted_by_tokens(stream):
+    """Batch means averaged as if the last, shorter batch counted as much as the others."""
+    learn = ck.language_learner(stream, **SIZES)
+    measured = learn.evaluate()
+    learn.model.eval()
+    with torch.no_grad():
+        pairs = [(learn.model(x).flatten(0, 1), y.flatten()) for x, y in stream.valid]
+    scores, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    assert len({len(y) for _, y in pairs}) > 1
+    loss = nn.functional.cross_entropy(scores, targets).item()
+    assert measured["loss"] == pytest.approx(loss, rel=1e-5)
+    assert measured["perplexity"] == pytest.approx(numpy.exp(loss), rel=1e-5)
 
 
 def test_an_encoder_is_carried_over_and_frozen(data):
