@@ -392,7 +392,7 @@ class TextBatches:
 # Data -----------------------------------------------------------------------------------------
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, kw_only=True)
 class TextData(Data):
     """Labelled texts, ready to train on: x = (ids (B, T), lengths (B,)), y (B,), all int64.
 
@@ -401,7 +401,7 @@ class TextData(Data):
         backward: whether every text is turned round, last token first.
     """
 
-    vocabulary: Vocabulary | None = None
+    vocabulary: Vocabulary
     backward: bool = False
 
 

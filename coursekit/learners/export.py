@@ -100,7 +100,7 @@ def load_model(file: str | Path) -> ImageClassifier:
         CourseError: the file is missing, damaged, or no exported model.
     """
     tensors, facts = read_tensors(file)
-    kind = KINDS.get(facts.get("kind")) if isinstance(facts, dict) else None
+    kind = KINDS.get(facts.get("kind", "")) if isinstance(facts, dict) else None
     if kind is None:
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
     try:

@@ -112,7 +112,7 @@ class ImageLearner(Learner):
             batch_size=batches.batch_size,
             shuffle=batches.shuffle,
             filenames=batches.filenames,
-            cache_key=file and file.stem,
+            cache_key=file.stem if file else None,
         )
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -100,7 +101,8 @@ class AWDLSTM(nn.Module):
         factor = self.dropout if self.training else 0
         x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
         states = []
-        for layer, before in zip(self.layers, state or [None] * len(self.layers), strict=True):
+        begin: Sequence[LSTMState | None] = state or [None] * len(self.layers)
+        for layer, before in zip(self.layers, begin, strict=True):
             raw, after = layer(x, before, weight_drop=0.2 * factor)  # (B, T, size of the layer)
             states.append(after)
             x = variational_dropout(raw, (0.1 if layer is self.layers[-1] else 0.15) * factor)
