@@ -43,11 +43,7 @@ class ImageClassifier:
     def pixels(self, picture: Any) -> torch.Tensor:
         """Read a picture as the model takes it, (1, 3, size, size) in 0..1.
 
-        Args:
-            picture: path, bytes of a file, ``PIL.Image`` or array, as for ``ck.read_picture``.
-
-        Raises:
-            CourseError: there is no such file, or it is no picture.
+        It may be whatever ``ck.read_picture`` takes: a path, bytes, a ``PIL.Image`` or an array.
         """
         square = numpy.array(read_picture(picture, size=self.size, resize=self.resize))  # (H, W, 3)
         where = next(self.model.parameters()).device
@@ -55,7 +51,7 @@ class ImageClassifier:
 
     @torch.no_grad()
     def __call__(self, picture: Any) -> dict[str, float]:
-        """Classify one picture: {class: probability}, most probable first; arguments as above."""
+        """Classify one picture: {class: probability}, most probable first."""
         scores = self.model.eval()(self.pixels(picture))[0].float()
         probabilities = (scores.sigmoid() if self.multi_label else scores.softmax(0)).tolist()
         pairs = zip(self.classes, probabilities, strict=True)
@@ -92,9 +88,6 @@ KINDS = {"pictures": ImageClassifier}  # by the kind that a file names
 
 def load_model(file: str | Path) -> ImageClassifier:
     """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
-
-    Returns:
-        ImageClassifier: call it with a picture.
 
     Raises:
         CourseError: the file is missing, damaged, or no exported model.

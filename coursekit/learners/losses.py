@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from coursekit.console import CourseError
 
@@ -23,14 +23,14 @@ class Loss:
     """
 
     name: str
-    function: Callable[..., torch.Tensor]
-    log_probabilities: Callable[[torch.Tensor], torch.Tensor] | None = None
+    function: Callable[..., Tensor]
+    log_probabilities: Callable[[Tensor], Tensor] | None = None
 
-    def __call__(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Mean loss over the examples, a tensor with one number."""
         return self.function(scores, targets, reduction="mean")
 
-    def per_example(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def per_example(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Loss of every example, (N,)."""
         losses = self.function(scores, targets, reduction="none")
         return losses.reshape(len(targets), -1).mean(1)
@@ -39,21 +39,16 @@ class Loss:
         return self.name
 
 
-def check_shapes(scores: torch.Tensor, targets: torch.Tensor) -> None:
-    """Refuse scores that torch would broadcast against the targets, (N, 1) against (N,), say.
-
-    Raises:
-        CourseError: the shapes differ.
-    """
+def check_shapes(scores: Tensor, targets: Tensor) -> None:
+    """Refuse scores that torch would broadcast against the targets, (N, 1) against (N,), say."""
     if scores.shape != targets.shape:
         raise CourseError(
             f"The scores have the shape {tuple(scores.shape)} and the targets "
-            f"{tuple(targets.shape)}. Let the model return {tuple(targets.shape)}, for example by "
-            "scores.squeeze(1), or reshape the targets."
+            f"{tuple(targets.shape)}. Make both alike, by scores.squeeze(1), say."
         )
 
 
-def _cross_entropy(scores: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
+def _cross_entropy(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
     if scores.dim() > 2:  # (B, T, classes): every position of a text is an example
         scores, targets = scores.flatten(0, -2), targets.flatten()
     try:
@@ -65,19 +60,17 @@ def _cross_entropy(scores: torch.Tensor, targets: torch.Tensor, reduction: str) 
         ) from error
 
 
-def _binary_cross_entropy(
-    scores: torch.Tensor, targets: torch.Tensor, reduction: str
-) -> torch.Tensor:
+def _binary_cross_entropy(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
     check_shapes(scores, targets)
     return F.binary_cross_entropy_with_logits(scores, targets, reduction=reduction)
 
 
-def _squared_error(scores: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
+def _squared_error(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
     check_shapes(scores, targets)
     return F.mse_loss(scores, targets, reduction=reduction)
 
 
-def _log_softmax(scores: torch.Tensor) -> torch.Tensor:
+def _log_softmax(scores: Tensor) -> Tensor:
     return scores.log_softmax(-1)
 
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class ImageLearner(Learner):
-    """A ``Learner`` of an ``ImageModel``, frozen bodies of which need to run only once.
+    """A ``Learner`` of an ``ImageModel`` whose body, while frozen, needs to run only once.
 
     Args:
         data, model, loss, options: as for ``Learner``.
         architecture: name of the body.
-        precompute: whether fits work on stored features of the frozen body; the attribute of this
-            name may be set to False later, and is where the body is unfrozen.
+        precompute: whether fits work on stored features of the frozen body. As an attribute it may
+            be set to False later; unfreezing the body does that, too.
     """
 
     model: ImageModel
@@ -66,8 +66,8 @@ class ImageLearner(Learner):
         """
         if tuple(data.classes) != tuple(self.data.classes):
             raise CourseError(
-                f"The model tells {', '.join(map(str, self.data.classes))} apart and the new data "
-                f"has {', '.join(map(str, data.classes)) or 'no classes'}. Make a new learner."
+                f"The model has the classes {self.data.classes} and the new data {data.classes}; "
+                "make a new learner."
             )
         super().set_data(data)
 
@@ -136,22 +136,13 @@ class ImageLearner(Learner):
                 "This learner's Data was put together by hand and does not say how a picture "
                 "becomes an input. Make it by ck.images, or from such data by data.replace(...)."
             )
-        return ImageClassifier(
-            self.model,
-            tuple(data.classes),
-            data.size,
-            data.resize,
-            data.multi_label,
-            self.architecture,
-        )
+        preprocessing = data.size, data.resize, data.multi_label
+        return ImageClassifier(self.model, tuple(data.classes), *preprocessing, self.architecture)
 
     def export(self, file: str | Path) -> Path:
-        """Write model, classes and preprocessing to one file, for ``ck.load_model``.
+        """Write model, classes and preprocessing to one file, such as "cats.safetensors".
 
-        Args:
-            file: path to write, such as "cats.safetensors".
-
-        Raises:
-            CourseError: the file cannot be written, or the data was put together by hand.
+        ``ck.load_model`` reads it on any machine. Raises as ``classifier`` does, and where the file
+        cannot be written.
         """
         return self.classifier().save(file)

@@ -40,11 +40,9 @@ Recipe = TypeVar("Recipe", bound=Callable[..., Learner])
 
 
 def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
-    """Decorate a recipe whose other options go to ``Learner``: Shift+Tab shows them, typos fail.
+    """Decorate a recipe for data of a kind whose ``**options`` and ``defaults`` go to ``Learner``.
 
-    Args:
-        kind: class of the data that the recipe needs.
-        defaults: of those options, where they are others than ``Learner``'s.
+    Shift+Tab shows them all, and a misspelt one is a CourseError.
     """
 
     def decorate(function: Recipe) -> Recipe:
@@ -59,10 +57,8 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
         def checked(data: Data, *args: Any, **options: Any) -> Learner:
             for option in options:
                 if option not in shown:
-                    raise CourseError(
-                        f"ck.{name} has no option {option!r}.{nearest(option, shown)} Shift+Tab "
-                        "lists all of them."
-                    )
+                    hint = nearest(option, shown) or " Shift+Tab lists all of them."
+                    raise CourseError(f"ck.{name} has no option {option!r}.{hint}")
             if not isinstance(data, kind):
                 raise CourseError(
                     f"ck.{name} needs {kind.__name__}, as ck.{name.removesuffix('_learner')} makes "
@@ -96,13 +92,11 @@ def image_learner(
             "drawings", the small network that comes with the course.
         pretrained: False starts from random weights, nothing frozen.
         precompute: True runs the frozen body once over the pictures and trains the head on the
-            features, in seconds; augmentation rests meanwhile. ``learn.precompute = False`` ends
-            that.
-        options: as for ``Learner``. Metrics are by default accuracy, or F2 where a picture has
-            several labels.
+            features, in seconds and without augmentation, until ``learn.precompute = False``.
+        options: as for ``Learner``; metrics are by default accuracy, or F2 for several labels.
 
     Raises:
-        CourseError: the architecture is unknown, its weights cannot be had, or the data names no
+        CourseError: the architecture is unknown, its weights cannot be had, or the data has no
             classes.
     """
     n_classes = _count_classes(data)
@@ -147,8 +141,8 @@ def ratings_learner(
 ) -> Learner:
     """Make a learner of ratings: biases and factors of users and items, see ``RatingNet``.
 
-    The weight decay of a fit acts on the factors, and a tenth of it on the biases: an average is
-    known from fewer ratings than a taste. A ``weight_decay`` around 1 suits most tables.
+    A tenth of the weight decay of a fit acts on the biases: an average is known from fewer ratings
+    than a taste. A ``weight_decay`` around 1 suits most tables.
 
     Args:
         data: what ``ck.ratings`` returns.
@@ -253,16 +247,14 @@ def language_learner(
 ) -> Learner:
     """Make a learner of a language model: by default an AWD-LSTM (arXiv:1708.02182).
 
-    It clips gradients, penalizes large and quickly changing vectors, and carries its state from
-    batch to batch.
+    It clips gradients, regularizes activations, and carries its state from batch to batch.
 
     Args:
         data: what ``ck.language`` returns.
-        model: another ``LanguageModel``; the sizes below count only where there is none.
+        model: another ``LanguageModel``, in place of the sizes below.
         embedding_dim, hidden_size, n_layers, dropout: as for ``AWDLSTM``.
         clip: largest norm of the gradients.
-        callbacks: beside those that the recipe adds.
-        options: as for ``Learner``.
+        callbacks, options: as for ``Learner``.
     """
     if model is None:
         sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
@@ -299,34 +291,32 @@ def text_learner(
     elif encoder == "transformer":
         body = TextTransformer(vocab_size, **(sizes or {}))
     elif isinstance(encoder, Learner) and isinstance(encoder.model, LanguageModel):
-        body = _encoder_of(encoder, data)
+        _check_same_text(encoder.data, data)
+        body = copy.deepcopy(encoder.model.encoder)
         body.dropout = dropout
     else:
         raise CourseError(
             f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
             "language model." + nearest(encoder, ["lstm", "transformer"])
         )
-    model = TextClassifier(body, _count_classes(data))
-    learner = Learner(data, model, cross_entropy, **options)
+    learner = Learner(data, TextClassifier(body, _count_classes(data)), cross_entropy, **options)
     if isinstance(encoder, Learner):
         learner.freeze()
     return learner
 
 
-def _encoder_of(language: Learner, data: TextData) -> AWDLSTM:
-    """Copy the encoder of a language model that has learned the same vocabulary and direction."""
-    known, wanted = language.data, data
-    if known.vocabulary.itos != wanted.vocabulary.itos:
+def _check_same_text(known: TextData, data: TextData) -> None:
+    """Refuse texts whose ids or direction are not those that an encoder has learned."""
+    if known.vocabulary.itos != data.vocabulary.itos:
         raise CourseError(
-            f"The encoder knows {known.vocabulary} and the data {wanted.vocabulary}, which differ; "
+            f"The encoder knows {known.vocabulary} and the data {data.vocabulary}, which differ; "
             "make the data by ck.text(..., vocabulary=language_data)."
         )
-    if known.backward != wanted.backward:
+    if known.backward != data.backward:
         raise CourseError(
-            f"The encoder has backward={known.backward} and the data backward={wanted.backward}; "
+            f"The encoder has backward={known.backward} and the data backward={data.backward}; "
             "make both alike."
         )
-    return copy.deepcopy(language.model.encoder)
 
 
 def _count_classes(data: Data) -> int:
