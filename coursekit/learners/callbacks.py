@@ -32,6 +32,8 @@ class Mixup(Callback):
 
     def batch_ready(self, state: State) -> None:
         """Replace x and y by their blends."""
+        if isinstance(state.x, tuple):
+            raise CourseError("Mixup blends inputs of one tensor; this model takes several.")
         weight = self._beta.sample((len(state.x),)).to(state.x.device)
         weight = torch.maximum(weight, 1 - weight)
         partner = torch.randperm(len(state.x), device=state.x.device)
@@ -213,8 +215,7 @@ class KeepBestWeights(_Monitor):
     def epoch_done(self, state: State) -> None:
         """Keep a copy of the weights where this epoch is the best so far."""
         if self._best_epoch(state) == len(state.history) - 1:
-            weights = state.model.state_dict().items()
-            self._best = {name: value.detach().clone() for name, value in weights}
+            self._best = copy_weights(state.model)
 
     def fit_done(self, state: State) -> None:
         """Put the best weights into the model."""
@@ -322,8 +323,20 @@ class ActivationStatistics(Callback):
 # Of every fit ---------------------------------------------------------------------------------
 
 
-class CheckLoss(Callback):
-    """Refuse, at the first batch, a loss that cannot be trained on."""
+def copy_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copy all weights and buffers of a model, on their device."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+class LossGuard(Callback):
+    """Refuse a loss that cannot be trained on, and end the training where it is not finite."""
+
+    def __init__(self) -> None:
+        self._weights: dict[str, torch.Tensor] = {}
+
+    def epoch_start(self, state: State) -> None:
+        """Keep a copy of the weights."""
+        self._weights = copy_weights(state.model)
 
     def loss_ready(self, state: State) -> None:
         """Look at the loss of the first batch."""
@@ -335,18 +348,6 @@ class CheckLoss(Callback):
             f"The loss of a batch is {what}. It has to be a tensor with a single number, the mean "
             "over the examples, so that gradients can be computed from it."
         )
-
-
-class TerminateOnNaN(Callback):
-    """End the training where the loss is not finite, with the weights before that epoch."""
-
-    def __init__(self) -> None:
-        self._weights: dict[str, torch.Tensor] = {}
-
-    def epoch_start(self, state: State) -> None:
-        """Keep a copy of the weights."""
-        kept = state.model.state_dict().items()
-        self._weights = {name: value.detach().clone() for name, value in kept}
 
     def epoch_done(self, state: State) -> None:
         """Put the copy back where the loss is NaN or infinite."""

@@ -15,15 +15,17 @@ from torch import nn
 from coursekit import runtime
 from coursekit.console import CourseError, nearest
 from coursekit.learners import schedules
-from coursekit.learners.callbacks import CheckLoss, EpochTable, TerminateOnNaN
+from coursekit.learners.callbacks import EpochTable, LossGuard, copy_weights
 from coursekit.learners.checkpoints import Checkpoints, load_weights, save_weights
 from coursekit.learners.events import Callback, State, notifier
 from coursekit.learners.history import History
-from coursekit.learners.lr_finder import RateSweep, Sweep
+from coursekit.learners.lr_finder import NO_BATCH, RateSweep, Sweep
 from coursekit.learners.metrics import Metric, check_metric
 from coursekit.learners.micro_batches import SINGLE_EXAMPLE, MicroBatches, count, cut
 
-OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
+Rates = float | list[float] | tuple[float, ...]
+MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
+OPTIMIZERS: dict[str, MakeOptimizer] = {
     "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
     "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
 }
@@ -54,11 +56,16 @@ class Learner:
         loss: Callable[[Any, Any], torch.Tensor],
         *,
         metrics: Metric | Sequence[Metric] = (),
-        optimizer: str | Callable[[list[dict[str, Any]]], torch.optim.Optimizer] = "adamw",
+        optimizer: str | MakeOptimizer = "adamw",
         callbacks: Callback | Sequence[Callback] = (),
         groups: Sequence[Sequence[nn.Module]] | None = None,
         name: str | None = None,
     ) -> None:
+        if getattr(data, "train", None) is None or getattr(data, "valid", None) is None:
+            raise CourseError(
+                f"data={type(data).__name__} has no train and valid part; ck.Data(train, valid) "
+                "makes it of two iterables of (x, y), such as DataLoaders."
+            )
         if not isinstance(model, nn.Module):
             raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
         if not callable(loss) or isinstance(loss, type):
@@ -87,7 +94,7 @@ class Learner:
     def fit(
         self,
         epochs: int,
-        lr: float | Sequence[float],
+        lr: Rates,
         *,
         schedule: Callable[[float], float] = schedules.one_cycle,
         weight_decay: float = 0.01,
@@ -121,7 +128,7 @@ class Learner:
             state.epochs = 1
         checkpoints = [] if name is None else [Checkpoints(name, resume)]
         self.history = state.history
-        self._loop(state, [CheckLoss(), TerminateOnNaN(), *own, *checkpoints, EpochTable()])
+        self._loop(state, [LossGuard(), *own, *checkpoints, EpochTable()])
         return state.history
 
     def _loop(self, state: State, callbacks: list[Callback]) -> None:
@@ -165,17 +172,23 @@ class Learner:
                     if s.stop:
                         break
                 else:
-                    s.row |= {"train_loss": s.loss_sum.item() / s.examples}
-                    measured = self._evaluate(model, s.data.valid)
-                    s.row |= {"valid_loss": measured.pop("loss"), **measured}
-                    s.row["seconds"] = time.perf_counter() - s.began
-                    s.history.append(s.row)
-                    s.epoch, s.batch = s.epoch + 1, 0
+                    self._close_epoch(s)
                     notify("epoch_done", s)
         finally:
             notify("fit_done", s)
             optimizer.zero_grad(set_to_none=True)
             model.eval()
+
+    def _close_epoch(self, state: State) -> None:
+        """Evaluate, and write the row of the history."""
+        if not state.examples:
+            raise CourseError(NO_BATCH)
+        state.row["train_loss"] = state.loss_sum.item() / state.examples
+        measured = self._evaluate(state.model, state.data.valid)
+        state.row |= {"valid_loss": measured.pop("loss"), **measured}
+        state.row["seconds"] = time.perf_counter() - state.began
+        state.history.append(state.row)
+        state.epoch, state.batch = state.epoch + 1, 0
 
     def find_lr(
         self,
@@ -200,13 +213,13 @@ class Learner:
         state.scaler = self._new_scaler()
         sweep = RateSweep(lowest, highest, steps)
         with self._no_trace(state.model):
-            self._loop(state, [CheckLoss(), *self.callbacks, sweep])
+            self._loop(state, [LossGuard(), *self.callbacks, sweep])
         return sweep.result
 
     def _start(
         self,
         epochs: int,
-        lr: float | Sequence[float],
+        lr: Rates,
         schedule: Callable[[float], float],
         weight_decay: float,
         callbacks: list[Callback],
@@ -229,7 +242,7 @@ class Learner:
     @contextlib.contextmanager
     def _no_trace(self, model: nn.Module) -> Iterator[None]:
         """Put weights, attributes of modules and callbacks, and random numbers back afterwards."""
-        weights, random = _copy_state(model), runtime.random_state()
+        weights, random = copy_weights(model), runtime.random_state()
         attributes = [(thing, dict(vars(thing))) for thing in (*model.modules(), *self.callbacks)]
         try:
             yield
@@ -406,7 +419,7 @@ class Learner:
                 module.eval()
 
     def _make_optimizer(
-        self, model: nn.Module, lr: float | Sequence[float], weight_decay: float
+        self, model: nn.Module, lr: Rates, weight_decay: float
     ) -> tuple[torch.optim.Optimizer, list[float]]:
         """Build (optimizer, rate of each of its groups); frozen parameters are left out."""
         inside = {id(parameter) for parameter in model.parameters()}
@@ -468,6 +481,8 @@ class Predictions:
     @property
     def losses(self) -> torch.Tensor:
         """Loss of every example, (N,)."""
+        if not hasattr(self.loss, "per_example"):
+            raise CourseError(f"{self.loss!r} gives no loss for each example; see ck.Loss.")
         return self.loss.per_example(self.scores, self.targets)
 
 
@@ -494,11 +509,12 @@ def _to(thing: Any, where: torch.device) -> Any:
         return None
     if isinstance(thing, (tuple, list)):
         return tuple(_to(part, where) for part in thing)
-    return torch.as_tensor(thing).to(where, non_blocking=True)
-
-
-def _copy_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    try:
+        return torch.as_tensor(thing).to(where, non_blocking=True)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CourseError(
+            f"A mini-batch holds {type(thing).__name__}; it has to be a pair (x, y) of tensors."
+        ) from error
 
 
 def _sequential(batches: Any, augment: Any) -> Iterable:

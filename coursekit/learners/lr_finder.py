@@ -14,27 +14,22 @@ from coursekit.learners.events import Callback, State
 
 SMOOTH = 0.9  # weight of the past in the running mean of the loss
 GIVE_UP = 4  # the sweep ends where the smoothed loss passes so many times its best
+NO_BATCH = (
+    "The training data gave no mini-batch. It has to be an iterable that can be gone through "
+    "again, such as a DataLoader, and not an iterator."
+)
 
 
 @dataclass
 class Sweep:
-    """What a sweep of the learning rate found.
+    """What a sweep of the learning rate found."""
 
-    Attributes:
-        rates: the learning rate of each mini-batch.
-        losses: the training loss of each mini-batch, before its step.
-        smoothed: running mean of the losses, corrected for its start.
-        suggestion: a rate to take, or None where the loss never fell.
-        reason: why that one, in a sentence.
-        stopped: why the sweep ended, in a sentence.
-    """
-
-    rates: list[float] = field(repr=False)
-    losses: list[float] = field(repr=False)
-    smoothed: list[float] = field(repr=False)
-    suggestion: float | None
-    reason: str
-    stopped: str
+    rates: list[float] = field(repr=False)  # of each mini-batch
+    losses: list[float] = field(repr=False)  # of each mini-batch, before its step
+    smoothed: list[float] = field(repr=False)  # running mean, corrected for its start
+    suggestion: float | None  # a rate to take; None where the loss never fell
+    reason: str  # why that one, in a sentence
+    stopped: str  # why the sweep ended, in a sentence
 
 
 class RateSweep(Callback):
@@ -102,10 +97,7 @@ def _endless(batches: Iterable) -> Iterator[Any]:
         for batch in batches:
             empty = False
             yield batch
-    raise CourseError(
-        "The training data gave no mini-batch. It has to be an iterable that can be gone through "
-        "again, such as a DataLoader, and not an iterator."
-    )
+    raise CourseError(NO_BATCH)
 
 
 def _smooth(losses: list[float]) -> list[float]:
