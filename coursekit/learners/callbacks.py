@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import torch
@@ -50,15 +51,11 @@ def _blend(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> t
     return second + weight.view(-1, *[1] * (first.dim() - 1)) * (first - second)
 
 
+@dataclass(eq=False)
 class LabelSmoothing(Callback):
-    """Mix the targets of cross-entropy with the uniform distribution (arXiv:1512.00567).
+    """Mix the targets of cross-entropy with the uniform distribution (arXiv:1512.00567)."""
 
-    Args:
-        epsilon: probability that is spread evenly over all classes.
-    """
-
-    def __init__(self, epsilon: float = 0.1) -> None:
-        self.epsilon = epsilon
+    epsilon: float = 0.1  # probability that is spread evenly over all classes
 
     def loss_ready(self, state: State) -> None:
         """Mix the loss with that against the uniform distribution."""
@@ -69,25 +66,24 @@ class LabelSmoothing(Callback):
 # Gradients ------------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
 class ClipGradients(Callback):
     """Shorten the gradient where its norm is above ``max_norm`` (arXiv:1211.5063)."""
 
-    def __init__(self, max_norm: float = 1.0) -> None:
-        self.max_norm = max_norm
+    max_norm: float = 1.0
 
     def grads_ready(self, state: State) -> None:
         """Scale all gradients down together, so that their direction stays."""
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), self.max_norm)
 
 
+@dataclass(eq=False)
 class GradientAccumulation(Callback):
     """Step once in ``batches`` mini-batches, as if they were one large batch."""
 
+    batches: int
+    _sizes: dict[int, int] = field(default_factory=dict, init=False, repr=False)
     transient = ("_sizes", "_expected")
-
-    def __init__(self, batches: int) -> None:
-        self.batches = batches
-        self._sizes: dict[int, int] = {}
 
     def batch_ready(self, state: State) -> None:
         """Hold the step back unless this batch ends a group, or the epoch."""
@@ -148,16 +144,11 @@ class KeepHiddenState(Callback):
 # The best epoch -------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
 class _Monitor(Callback):
-    """What watches a column of the epoch table.
-
-    Args:
-        monitor: name of the column.
-        higher_is_better: None takes the direction of the metric; a loss is better when lower.
-    """
-
-    def __init__(self, monitor: str = "valid_loss", *, higher_is_better: bool | None = None):
-        self.monitor, self.higher_is_better = monitor, higher_is_better
+    monitor: str = "valid_loss"  # a column of the epoch table
+    _: KW_ONLY
+    higher_is_better: bool | None = None  # None: as the metric says; a loss is better when lower
 
     def fit_start(self, state: State) -> None:
         """Refuse a column that is not there now, not after an epoch."""
@@ -179,18 +170,12 @@ class _Monitor(Callback):
         return min(known, key=values.__getitem__, default=0)
 
 
+@dataclass(eq=False)
 class EarlyStopping(_Monitor):
     """End the training where ``monitor`` has not become better for ``patience`` epochs."""
 
-    def __init__(
-        self,
-        monitor: str = "valid_loss",
-        *,
-        patience: int = 2,
-        higher_is_better: bool | None = None,
-    ) -> None:
-        super().__init__(monitor, higher_is_better=higher_is_better)
-        self.patience = patience
+    _: KW_ONLY
+    patience: int = 2
 
     def epoch_done(self, state: State) -> None:
         """Compare the last rows of the history with the best one."""
@@ -198,14 +183,12 @@ class EarlyStopping(_Monitor):
             state.stop = f"{self.monitor} has been no better for {self.patience} epochs"
 
 
+@dataclass(eq=False)
 class KeepBestWeights(_Monitor):
     """End with the weights of the epoch in which ``monitor`` was best."""
 
+    _best: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False)
     transient = ("_best",)
-
-    def __init__(self, monitor: str = "valid_loss", *, higher_is_better: bool | None = None):
-        super().__init__(monitor, higher_is_better=higher_is_better)
-        self._best: dict[str, torch.Tensor] = {}
 
     def fit_start(self, state: State) -> None:
         """Forget the weights of an earlier fit."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from coursekit.learners.events import State
 
 ROOMS = ("data", "models", "learners")
 # Attributes of a module that hold its weights, say what others do with it, or follow from them.
-NO_SETTINGS = {"training", "_parameters", "_buffers", "_modules", "_flat_weights"}
-NO_SETTINGS |= {"_flat_weight_refs"}  # of a recurrent layer
+NO_SETTINGS = {"training", "_parameters", "_buffers", "_modules"}
+NO_SETTINGS |= {"_flat_weights", "_flat_weight_refs"}  # of a recurrent layer
 
 
 def describe(state: State) -> dict[str, str]:
@@ -35,20 +36,28 @@ def describe(state: State) -> dict[str, str]:
         for group in state.optimizer.param_groups
     ]
     parts = {
-        "model": [_structure(module) for module in model.named_modules()],
+        "model": [(name, _structure(module)) for name, module in model.named_modules()],
         "weights": _weights(model),
         "data": (state.data.train, state.data.valid),
+        "learner": type(learner),
         "loss": learner.loss,
         "metrics": learner.metrics,
         "epochs": state.epochs,
         "schedule": state.schedule,
         "optimizer": (learner.optimizer, type(state.optimizer), groups),
-        "callbacks": [_callback(callback) for callback in state.callbacks],
+        "callbacks": [(type(c), _settings(c, c.transient)) for c in state.callbacks],
         "precision": (learner.precision.dtype, learner.precision.scaled),
         "seed": torch.initial_seed(),
         "course": _course(),
     }
-    return {name: _hash(name, part) for name, part in parts.items()}
+    found = {}
+    for name, part in parts.items():
+        try:
+            found[name] = digest(part)
+        except Exception as error:  # whatever an object raises that is asked for its content
+            why = f"its {name} cannot be compared between kernels ({reason(error)})"
+            raise TypeError(why) from error
+    return found
 
 
 def hash_weights(model: nn.Module) -> str:
@@ -56,42 +65,27 @@ def hash_weights(model: nn.Module) -> str:
     return digest(_weights(model))
 
 
-def _hash(name: str, part: Any) -> str:
-    try:
-        return digest(part)
-    except Exception as error:  # whatever an object raises that is asked for its content
-        raise TypeError(
-            f"its {name} cannot be compared between kernels ({reason(error)})"
-        ) from error
-
-
-def _structure(named: tuple[str, nn.Module]) -> tuple[Any, ...]:
+def _structure(module: nn.Module) -> tuple[Any, ...]:
     """Class and settings of a module; hooks without the numbers that torch gives them."""
-    name, module = named
-    settings = {
-        key: list(value.values()) if key.endswith("_hooks") and value else value
-        for key, value in vars(module).items()
-        if key not in NO_SETTINGS and "_hooks_" not in key
-    }
-    return name, type(module), sorted(settings.items())
+    settings = [
+        (key, list(value.values()) if key.endswith("_hooks") and value else value)
+        for key, value in _settings(module, NO_SETTINGS)
+        if "_hooks_" not in key
+    ]
+    return type(module), settings
+
+
+def _settings(thing: Any, others: Iterable[str]) -> list[tuple[str, Any]]:
+    kept = vars(thing).keys() - set(others)
+    return [(key, vars(thing)[key]) for key in sorted(kept)]
 
 
 def _weights(model: nn.Module) -> list[tuple[Any, ...]]:
     """Names and content of parameters and buffers, whether trained, and the first of its kind."""
-    first: dict[int, int] = {}
-    named = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    return [
-        (name, value, value.requires_grad, first.setdefault(id(value), number))
-        for number, (name, value) in enumerate(named)
-    ]
-
-
-def _callback(callback: Any) -> tuple[Any, ...]:
-    settings = {k: value for k, value in vars(callback).items() if k not in callback.transient}
-    return type(callback), sorted(settings.items())
+    first: dict[int, str] = {}
+    named = [*model.named_parameters(remove_duplicate=False)]
+    named += [*model.named_buffers(remove_duplicate=False)]  # type: ignore[list-item]
+    return [(name, t, t.requires_grad, first.setdefault(id(t), name)) for name, t in named]
 
 
 @functools.cache
