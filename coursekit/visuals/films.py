@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -11,6 +11,9 @@ from coursekit.console import CourseError, nearest
 from coursekit.visuals.embeddings import look_up
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, counted, digits, fit_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROWS = 5  # films that can be rated
 OFFERED = 400  # titles that a field completes; any other one can be typed
@@ -59,7 +62,7 @@ def recommend(
 
     usual = of({})
 
-    def draw(axes: numpy.ndarray, **settings: Any) -> str:
+    def draw(axes: Axes, **settings: Any) -> str:
         given, unknown = {}, ""
         for row in range(1, ROWS + 1):
             text, rating = settings[f"film{row}"], settings[f"stars{row}"]
@@ -97,7 +100,7 @@ def recommend(
         "recommend",
         draw,
         controls,
-        panels={"columns": 3, "size": (10.0, 0.9 + 0.34 * count), "widths": [8, 6, 12]},
+        panels={"size": (10.0, 0.9 + 0.34 * count)},
         rows=[(f"film{row}", f"stars{row}") for row in range(1, ROWS + 1)],
         buttons={"the opposite taste": _turn},
     )
@@ -116,20 +119,18 @@ def _turn(explorer: Explorer) -> None:
     explorer.set(**{key: 5.5 - value if value else 0.0 for key, value in old.items()})
 
 
-def _draw_films(axes: Any, names: Any, stars: Any, usual: Any, reasons: Any) -> None:
-    """Draw a bar of stars for each film, its name at the left, the reason for it at the right."""
-    left, bars, right = axes
+def _draw_films(axes: Axes, names: Any, stars: Any, usual: Any, reasons: Any) -> None:
+    """Draw a bar of stars for each film, with the reason for it behind."""
     rows = numpy.arange(len(names))[::-1]
-    bars.hlines(rows, 0, stars, COLORS["blue"], linewidth=17)
-    mark = {"color": COLORS["orange"], "marker": "|", "s": 180, "linewidths": 3}
-    bars.scatter(usual, rows, label="for the mean rater", **mark)
-    bars.set(xlim=(0, 5.5), ylim=(-0.6, len(names) - 0.4), xlabel="stars expected from you")
-    bars.set_yticks([])
-    bars.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.1)
-    text = {"va": "center", "size": 9}
-    for row, name, value, reason in zip(rows, names, stars, reasons, strict=True):
-        left.text(1, row, fit_text(name, 3.0, size=9, lines=1), ha="right", **text)
-        right.text(0, row, f"{value:.2f}  {fit_text(reason, 4.4, size=9, lines=1)}", **text)
-    for axis in (left, right):
-        axis.set(xlim=(0, 1), ylim=bars.get_ylim())
-        axis.axis("off")
+    axes.hlines(rows, 0, stars, COLORS["blue"], linewidth=17)
+    mark = {"color": COLORS["orange"], "marker": "|", "s": 180, "linewidths": 3, "zorder": 3}
+    axes.scatter(usual, rows, label="for the mean rater", **mark)
+    for row, value, reason in zip(rows, stars, reasons, strict=True):
+        text = f"{value:.2f}  {fit_text(reason, 4.4, size=9, lines=1)}"
+        axes.text(5.7, row, text, va="center", size=9)
+    axes.set_yticks(rows, [fit_text(name, 3.0, size=9, lines=1) for name in names], size=9)
+    axes.set(xlim=(0, 18), xticks=range(6), ylim=(-0.6, len(names) - 0.4))
+    axes.set_xlabel("stars expected from you", loc="left")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1)
+    axes.spines["bottom"].set_bounds(0, 5.5)
+    axes.grid(False, axis="y")

@@ -10,8 +10,8 @@ from tests.visuals.explorers.lesson_5 import NAMES, expected
 
 def rows(explorer):
     """Read the recommended names and the reasons off the figure."""
-    left, _, right = explorer.axes
-    return [[text.get_text() for text in axis.texts] for axis in (left, right)]
+    names = [label.get_text() for label in explorer.axes.get_yticklabels()]
+    return names, [text.get_text() for text in explorer.axes.texts]
 
 
 def test_the_ten_are_the_best_that_were_not_rated():

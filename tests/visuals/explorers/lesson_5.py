@@ -17,7 +17,7 @@ def _two_maps():
 
 def expected(rated, stars):
     """Expect stars of each film by ridge regression on two factors, around those of the mean."""
-    usual, factors = numpy.linspace(4.5, 2.5, len(NAMES)), _vectors(2)[:, :2] / 4
+    usual, factors = numpy.linspace(4.5, 2.5, len(NAMES)), _vectors(2)[:, :2] / 8
     known = factors[rated].reshape(-1, 2)
     rest = numpy.asarray(stars) - usual[rated]
     return usual + factors @ numpy.linalg.solve(
