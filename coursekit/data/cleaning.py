@@ -75,7 +75,7 @@ class Corrections:
     def __repr__(self) -> str:
         dropped = sum(label is None for label in self.changes.values())
         changed = len(self.changes) - dropped
-        return f"Corrections({changed} relabelled, {dropped} dropped, in {self.file.name})"
+        return f"Corrections({changed} relabeled, {dropped} dropped, in {self.file.name})"
 
 
 def read_corrections(file: str | Path) -> dict[str, str | None]:

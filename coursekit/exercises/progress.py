@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING
 from coursekit.exercises import record
 from coursekit.exercises.checking import LESSONS, exercises
 from coursekit.exercises.quiz import questions
-from coursekit.visuals.style import COLORS, counted, panels, use_style
+from coursekit.visuals.style import COLORS, counted, figure
 
 if TYPE_CHECKING:
-    from coursekit.visuals.style import Axes
+    from matplotlib.axes import Axes
 
 
-@use_style()
-def progress(*, axes: Axes | None = None) -> Axes:
-    """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it.
-
-    Args:
-        axes: the Axes to draw on; None for a new figure.
-    """
+@figure(size=(8.5, 0.45 * len(LESSONS) + 0.9))
+def progress(axes: Axes) -> str:
+    """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it."""
     kept = record.read()
-    axis = panels(size=(8.5, 0.45 * len(LESSONS) + 0.9), axes=axes)[0, 0]
     boxes = {
         (2 + place, row): number in kept["exercises"]
         for row, lesson in enumerate(LESSONS)
@@ -34,16 +29,15 @@ def progress(*, axes: Axes | None = None) -> Axes:
     }
     for marker, marks in (("s", boxes), ("o", dots)):
         colors = [COLORS["blue"] if done else "white" for done in marks.values()]
-        axis.scatter(*zip(*marks, strict=True), 120, colors, marker=marker, edgecolors="#666666")
-    axis.set(xlim=(1, 21.5), ylim=(len(LESSONS) - 0.5, -0.6))
-    axis.set_yticks(range(len(LESSONS)), [f"lesson {lesson}" for lesson in LESSONS])
-    axis.set_xticks([2, 11], ["exercises", "quiz"], ha="left")
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
-    print(
+        axes.scatter(*zip(*marks, strict=True), 120, colors, marker=marker, edgecolors="#666666")
+    axes.set(xlim=(1, 21.5), ylim=(len(LESSONS) - 0.5, -0.6))
+    axes.set_yticks(range(len(LESSONS)), [f"lesson {lesson}" for lesson in LESSONS])
+    axes.set_xticks([2, 11], ["exercises", "quiz"], ha="left")
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return (
         f"{sum(boxes.values())} of {counted(len(boxes), 'exercise')} and {sum(dots.values())} of "
         f"{counted(len(dots), 'question')} are done; filled marks are done ones."
     )
-    return axis

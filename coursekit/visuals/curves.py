@@ -38,7 +38,7 @@ def show_history(history: History) -> numpy.ndarray:
     losses = [key for key in LOSSES if key in frame]
     metrics = [key for key in frame if key not in NOT_METRICS]
     count = 1 + len(metrics)
-    axes = style.panels(1, count, size=(4.2 * count + 0.8, 3.4))[0]
+    axes = numpy.ravel(style.panels(columns=count, size=(4.2 * count + 0.8, 3.4)))
     _draw_runs(axes[0], {key: frame[key] for key in losses}, "loss")
     axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)  # above: it covers nothing
     for axis, key in zip(axes[1:], metrics, strict=True):

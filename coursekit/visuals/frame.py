@@ -22,7 +22,7 @@ import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
-from coursekit.visuals.style import Drawn, unpacked, use_style
+from coursekit.visuals.style import Drawn, use_style
 from coursekit.visuals.style import panels as make_panels
 
 
@@ -34,7 +34,7 @@ class Control:
         value: at the beginning.
         choices: (low, high) or (low, high, step) for a slider, of whole numbers where all are; a
             list or {text: value} for a dropdown; None where the value decides: a bool is a
-            checkbox, a str a field for text, a number a field with arrows, None or bytes an upload.
+            checkbox, a str a field for text, a float a field with arrows, None or bytes an upload.
         label: written beside it; None for the setting's name.
         log: True for a slider whose steps are factors.
         on_release: True draws when a slider is let go of, for what takes longer than 100 ms.
@@ -101,21 +101,21 @@ class Control:
 
         if self.is_upload:
             layout = {"width": "300px"}
-            options = {"accept": "image/*", "multiple": False, "layout": layout}
-            return ipywidgets.FileUpload(description=self.label, **options)
+            return ipywidgets.FileUpload(accept="image/*", layout=layout, description=self.label)
         if self.log:
-            low, high = map(math.log10, self.choices[:2])
+            low, high = map(math.log10, self.choices)
             made = ipywidgets.FloatLogSlider(min=low, max=high, step=self.step, value=value)
-        elif isinstance(self.choices, tuple):
-            made = ipywidgets.interactive.widget_from_abbrev((*self.choices[:2], self.step), value)
         elif self.names:  # a name is whole only when it is chosen, not while it is typed
             made = ipywidgets.Combobox(options=tuple(self.names), continuous_update=False)
         elif self.lines > 1:
             made = ipywidgets.Textarea(rows=self.lines)
-        elif self.choices is None and type(value) in (int, float):
+        elif type(value) is float and self.choices is None:
             made = ipywidgets.FloatText(step=0.5)
         else:
-            abbreviation = value if self.choices is None else self.choices
+            choices = (
+                (*self.choices[:2], self.step) if isinstance(self.choices, tuple) else self.choices
+            )
+            abbreviation = value if choices is None else choices
             made = ipywidgets.interactive.widget_from_abbrev(abbreviation, value)
         if isinstance(self.choices, tuple):
             made.continuous_update = not self.on_release
@@ -163,7 +163,7 @@ class Explorer:
         self.axes: Any = None
         self.view: Any = None  # widgets: root, picture, caption
         self.widgets: dict[str, Any] = {}
-        self.presses: dict[str, Any] = {}  # the widgets of the buttons, by their labels
+        self.presses: dict[str, Any] = {}  # widgets of the buttons
         self._draw, self._panels, self._rows = draw, panels, rows
         self._timer: asyncio.TimerHandle | None = None
         self._playing: Iterator | None = None
@@ -202,27 +202,24 @@ class Explorer:
         return changes
 
     def redraw(self) -> None:
-        """Draw the picture of the present settings."""
+        """Draw with the present settings."""
         import matplotlib.pyplot as plt
 
         with use_style():
             if self.axes is None:
-                self.axes = unpacked(make_panels(**self._panels))
-                plt.close(self._first.figure)  # or the notebook would show it a second time
-            for axes in numpy.ravel(self.axes):
+                self.axes = make_panels(**self._panels)
+                plt.close()  # or the notebook would show it a second time
+            panels = numpy.ravel(self.axes)
+            for axes in panels:
                 axes.clear()
             drawn = self._draw(self.axes, **self.settings)
             drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
-            self.png = _png(self._first.figure)
+            self.png = _png(panels[0].figure)
         self.caption, self.page = " ".join(drawn.caption.split()), drawn.page
-        self.markup = _html(self.png, self.caption, drawn, self._first)
+        self.markup = _html(self.png, self.caption, drawn, panels[0])
         if self.view is not None:
             self.view.picture.value = self.markup
             self._tell(self.caption)
-
-    @property
-    def _first(self) -> Any:
-        return numpy.ravel(self.axes)[0]
 
     def widget(self) -> Any:
         """Make, once, the ipywidget that holds controls, buttons, picture and caption."""
@@ -279,8 +276,7 @@ class Explorer:
         if self._quiet:
             return
         if self.controls[name].is_upload:  # a file that is no picture leaves the one before
-            self._guarded(lambda: self.set(**{name: uploaded(value)}))
-            return
+            return self._guarded(lambda: self.set(**{name: uploaded(value)}))
         changes = self.follow({name: value})
         self.settings = self.settings | changes
         if len(changes) > 1:

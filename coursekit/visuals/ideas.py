@@ -99,7 +99,7 @@ def show_descent(function: Function, paths: Any) -> numpy.ndarray:
     best = every[function(every).argmin()]
     reach = max(abs(points[0, 0] - best) for points in paths.values()) or 1.0
     reach *= 1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2
-    drawn = panels(1, len(paths), size=(max(5, 3.3 * len(paths)), 3.5))[0]
+    drawn = numpy.ravel(panels(columns=len(paths), size=(max(5, 3.3 * len(paths)), 3.5)))
     for axis, (label, points) in zip(drawn, paths.items(), strict=True):
         draw_descent(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
         axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")

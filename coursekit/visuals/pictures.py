@@ -19,7 +19,6 @@ from coursekit.visuals.style import (
     COLORS,
     WIDTH,
     counted,
-    digits,
     figure,
     fit_text,
     panels,
@@ -41,32 +40,18 @@ def bare(axes: Axes) -> None:
 
 
 def draw_picture(
-    axes: Axes,
-    picture: Any,
-    title: str = "",
-    *,
-    size: float = 10,
-    frame: str | None = None,
-    lines: int = 2,
+    axes: Axes, picture: Any, title: str = "", *, size: float = 10, wrong: bool = False
 ) -> None:
-    """Draw one picture without ticks, its title broken to the panel's width.
+    """Draw anything that ``read_picture`` takes, with a title of ``size`` points as wide at most.
 
-    Args:
-        axes: the Axes to draw on.
-        picture: anything that ``read_picture`` takes.
-        title: the text above it.
-        size: size of the title in points.
-        frame: color of a frame around it; None for none.
-        lines: the most lines that one line of the title may become.
+    ``wrong`` puts a red frame around it.
     """
     axes.set_axis_on()
     axes.imshow(numpy.asarray(read_picture(picture)))
     bare(axes)
-    if frame:
-        for spine in axes.spines.values():
-            spine.set(visible=True, color=frame, linewidth=3)
-    if title:
-        axes.set_title(fit_text(title, width_of(axes), size=size, lines=lines), fontsize=size)
+    if wrong:
+        axes.spines[:].set(visible=True, color=COLORS["red"], linewidth=3)
+    axes.set_title(fit_text(title, width_of(axes), size=size, lines=4), fontsize=size)
 
 
 def mosaic(tiles: numpy.ndarray, columns: int, gap: int = 1) -> numpy.ndarray:
@@ -92,9 +77,9 @@ def draw_grid(
     *,
     columns: int | None = None,
     height: float = 2.0,
-    frames: Sequence[str | None] | None = None,
+    wrong: Sequence[bool] | None = None,
 ) -> numpy.ndarray:
-    """Draw pictures in a grid, as ``show_pictures`` does, some with a frame of a color."""
+    """Draw pictures in a grid, as ``show_pictures`` does, and frame those that are ``wrong``."""
     count = len(pictures)
     titles = [""] * count if titles is None else list(titles)
     if not count or len(titles) != count:
@@ -109,13 +94,12 @@ def draw_grid(
     scale = min(1.0, WIDTH / (columns * width))
     lines = max(1 + title.count("\n") for title in titles) * any(titles)
     size = (columns * width * scale, rows * (height * scale + 0.22 * lines))
-    drawn = panels(rows, columns, size=size).reshape(-1)
+    drawn = numpy.ravel(panels(rows, columns, size=size))
     for axis in drawn[count:]:
         axis.axis("off")
-    for axis, picture, title, frame in zip(
-        drawn[:count], shown, titles, frames or [None] * count, strict=True
-    ):
-        draw_picture(axis, picture, title, frame=frame, lines=4)
+    marks = [False] * count if wrong is None else wrong
+    for axis, picture, title, mark in zip(drawn, shown, titles, marks, strict=False):
+        draw_picture(axis, picture, title, wrong=mark)
     return drawn[:count]
 
 
@@ -141,11 +125,10 @@ def show_pictures(
     shown = [read_picture(picture) for picture in pictures]
     drawn = draw_grid(shown, titles, columns=columns, height=height)
     wide, tall = (
-        f"{min(sides):,}" + (f" to {max(sides):,}" if min(sides) < max(sides) else "")
+        " to ".join(f"{side:,}" for side in sorted({min(sides), max(sides)}))
         for sides in zip(*(picture.size for picture in shown), strict=True)
     )
-    verb = "is" if len(shown) == 1 else "are"
-    print(f"{counted(len(shown), 'picture')}, {wide} pixels wide and {tall} high, {verb} shown.")
+    print(f"{counted(len(shown), 'picture')}, {wide} pixels wide and {tall} high.")
     return drawn
 
 
@@ -158,14 +141,10 @@ def show_planes(picture: Any) -> numpy.ndarray:
     """
     array = numpy.asarray(read_picture(picture))
     means = dict(zip(("red", "green", "blue"), array.reshape(-1, 3).mean(0), strict=True))
-    titles = ["picture", *(f"{name}, mean {mean:.0f}" for name, mean in means.items())]
     planes = [array, *numpy.moveaxis(array, 2, 0)]
-    drawn = draw_grid(planes, titles, columns=4, height=2.4)
-    most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    print(
-        f"The planes' means are red {means['red']:.0f}, green {means['green']:.0f} and blue "
-        f"{means['blue']:.0f} of 255: this picture holds most {most} and least {least}."
-    )
+    drawn = draw_grid(planes, ["picture", *means], columns=4, height=2.4)
+    told = ", ".join(f"{name} {mean:.0f}" for name, mean in means.items())
+    print(f"The means of the planes are {told} of 255.")
     return drawn
 
 
@@ -176,7 +155,6 @@ def show_corner(axes: Any, picture: Any, size: int = 4) -> str:
     Args:
         picture: anything that ``show_pictures`` takes.
         size: rows and columns of the corner, in pixels.
-        axes: two Axes to draw on; None for a new figure.
     """
     array = numpy.asarray(read_picture(picture))
     corner = array[:size, :size]
@@ -192,9 +170,8 @@ def show_corner(axes: Any, picture: Any, size: int = 4) -> str:
         write_on(near, column, row, "\n".join(map(str, cell)), cell / 255, size=min(11, 40 / size))
     red, green, blue = corner[0, 0]
     return (
-        f"The first pixel is red {red}, green {green}, blue {blue}; the {rows} x {columns} corner "
-        f"is {corner.size} numbers from {corner.min()} to {corner.max()}, the whole picture "
-        f"{array.size:,}."
+        f"The first pixel is red {red}, green {green}, blue {blue}; the corner is {corner.size} "
+        f"numbers, the whole picture {array.size:,}."
     )
 
 
@@ -231,7 +208,6 @@ def show_batch(batches: Iterable, classes: Sequence[str], count: int = 12) -> nu
 # Augmentation ---------------------------------------------------------------------------------
 
 COUNT, DRAWS = 6, 99
-ABOVE, SIDE = "from above", "from the side"
 SETTINGS: dict[str, tuple[Any, str]] = {  # of ck.Augment: the range of a slider, and its label
     "flip": (None, "mirror left and right"),
     "dihedral": (None, "eight symmetries instead"),
@@ -275,67 +251,32 @@ def show_augmentations(augment: Callable, picture: Any, count: int = 7) -> numpy
     titles = ["as it is", *(f"version {number}" for number in range(1, count + 1))]
     drawn = draw_grid([array, *versions], titles, columns=math.ceil((count + 1) / 2))
     moved = numpy.abs(versions.astype(float) - array).mean()
-    print(
-        f"One picture and {counted(count, 'augmented version')}: a pixel's colors differ from the "
-        f"original's by {moved:.0f} of 255 on average, and what it shows is the same."
-    )
+    told = counted(count, "augmented version")
+    print(f"{told}: a pixel differs from the original's by {moved:.0f} of 255 on average.")
     return drawn
 
 
-def _mix(augment: Any) -> str:
-    """Say what an augmentation does; empty where it does nothing."""
-    light = augment.brightness_contrast
-    parts = {
-        "one of the eight symmetries": augment.dihedral,
-        "mirrored or not": augment.flip and not augment.dihedral,
-        f"turned by up to {digits(augment.rotate)} degrees": augment.rotate > 0,
-        f"magnified up to {digits(augment.zoom)} times": augment.zoom > 1,
-        f"light changed by up to {digits(100 * light)} %": light > 0,
-    }
-    return ", ".join(words for words, true in parts.items() if true)
-
-
-def _doubts(augment: Any, taken: str) -> str:
-    """Say why nobody could have taken such pictures; empty where somebody could."""
-    side, rotate, light = taken == SIDE, augment.rotate, augment.brightness_contrast
-    reasons = {
-        "the symmetries put things on their head": side and augment.dihedral,
-        "no camera is held so askew": side and rotate > 30,
-        "the corners fill with mirrored parts of the picture": 20 < rotate <= (30 if side else 180),
-        "what the label names may lie outside the part that is left": side and augment.zoom > 1.5,
-        "a satellite keeps its height, so houses do not grow": not side and augment.zoom > 1.5,
-        "no lamp makes it so glaring or so dark": side and light > 0.4,
-        "so much light looks like haze, and haze is a label": not side and light > 0.2,
-    }
-    return "; ".join(reason for reason, true in reasons.items() if true)
-
-
-def augmentation(picture: Any, augment: Any, *, taken: str = ABOVE, draw: int = 1) -> Explorer:
+def augmentation(picture: Any, augment: Any, *, draw: int = 1) -> Explorer:
     """Mix an augmentation and look at six draws of it: which pictures could not occur?
 
     Args:
         picture: anything that ``ck.show_pictures`` takes; square where there are symmetries.
         augment: a ``ck.Augment`` to begin with; each of its settings can be moved.
-        taken: "from above" or "from the side".
         draw: number of the draw, 1 to 99.
     """
     array = numpy.asarray(read_picture(picture))
 
-    def drawing(axes: Any, taken: str, draw: int, **settings: Any) -> str:
-        mixed = dataclasses.replace(augment, **settings)
-        versions = augmented(mixed, array, COUNT, draw)
-        titles = ["as it is", *(f"draw {number}" for number in range(1, COUNT + 1))]
-        for axis, version, title in zip(axes, [array, *versions], titles, strict=True):
-            draw_picture(axis, version, title)
-        mix, doubts = _mix(mixed), _doubts(mixed, taken)
-        if not mix:
-            return "Nothing is changed: the network would see the very same picture in every epoch."
-        if doubts:
-            return f"Six draws: {mix}. Some of these pictures could not occur: {doubts}."
-        return f"Six draws: {mix}. Each of these could have been taken, so the label stays true."
+    def drawing(axes: Any, draw: int, **settings: Any) -> str:
+        versions = augmented(dataclasses.replace(augment, **settings), array, COUNT, draw)
+        for place, (axis, version) in enumerate(zip(axes, [array, *versions], strict=True)):
+            draw_picture(axis, version, f"version {place}" if place else "as it is")
+        moved = numpy.abs(versions.astype(float) - array).mean((1, 2, 3))
+        return (
+            f"Draw {draw}: a pixel differs from the original's by {moved.min():.0f} to "
+            f"{moved.max():.0f} of 255 on average."
+        )
 
-    settings = {name: Control(getattr(augment, name), *how) for name, how in SETTINGS.items()}
-    controls = {"taken": Control(taken, [ABOVE, SIDE])} | settings
+    controls = {name: Control(getattr(augment, name), *how) for name, how in SETTINGS.items()}
     controls |= {"draw": Control(draw, (1, DRAWS), "number of the draw")}
     another = {"another draw": lambda shown: shown.set(draw=shown.settings["draw"] % DRAWS + 1)}
     tall = 10.0 * array.shape[0] / array.shape[1] / (COUNT + 1) + 0.3

@@ -151,8 +151,8 @@ class Results:
         drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
             for axis, row in zip(axes, rows, strict=False):
-                frame = None if self.right[row] else COLORS["red"]
-                draw_picture(axis, self.picture(row), self._title(row), size=9, frame=frame)
+                wrong = not self.right[row]
+                draw_picture(axis, self.picture(row), self._title(row), size=9, wrong=wrong)
             if not len(rows):
                 axes[0].text(0.5, 0.5, "none", ha="center", va="center", size=11)
         right, unsure = int(self.right.sum()), int(self.most_uncertain(1)[0])
@@ -167,10 +167,9 @@ class Results:
         """Draw the n pictures with the highest loss."""
         rows = self.top_losses(n)
         titles = [f"{self._title(row)}\nloss {digits(self.losses[row])}" for row in rows]
-        frames = [None if self.right[row] else COLORS["red"] for row in rows]
         columns = min(5, max(1, round(len(rows) ** 0.5)))
         pictures = [self.picture(row) for row in rows]
-        drawn = draw_grid(pictures, titles, columns=columns, height=1.7, frames=frames)
+        drawn = draw_grid(pictures, titles, columns=columns, height=1.7, wrong=~self.right[rows])
         worst = rows[0]
         print(
             f"The highest loss is {digits(self.losses[worst])} (row {worst}: "
@@ -184,7 +183,7 @@ class Results:
         """Draw how often each true class (row) was taken for each class (column)."""
         counts, few = self.confusion(), len(self.classes) <= 4
         side = min(9.0, 2.6 + 0.9 * len(counts))
-        axis = panels(size=(side, side * 0.9))[0, 0]
+        axis = panels(size=(side, side * 0.9))
         rates = counts / counts.sum(1, keepdims=True).clip(1)  # classes differ in size
         image = axis.imshow(rates, cmap="Blues", vmin=0, vmax=1)
         large = 11 if len(counts) <= 10 else 8
@@ -346,7 +345,7 @@ class Cleaner(Explorer):
             )
         truth, chance = results.classes[results.targets[row]], results.probabilities[row]
         says = f"the network says {results.prediction(row)}, loss {digits(results.losses[row])}"
-        draw_picture(near, results.picture(row), f"the label says {truth}\n{says}", lines=1)
+        draw_picture(near, results.picture(row), f"the label says {truth}\n{says}")
         return sentence(
             f"picture {place + 1} of {len(self.rows)}, {self.names[row]}: the label says "
             f"{truth}, to which the network gives {chance[results.targets[row]]:.1%}",

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -57,10 +55,7 @@ DRAWING = threading.RLock()
 
 @contextlib.contextmanager
 def use_style() -> Iterator[None]:
-    """Draw in the course's style: matplotlib's default, black on white, with our settings on top.
-
-    A context manager, and a decorator of functions that draw.
-    """
+    """Draw in the course's style: matplotlib's default, black on white, our settings on top."""
     from cycler import cycler
     from matplotlib import style
 
@@ -76,7 +71,7 @@ class Drawn:
     Attributes:
         caption: says in words and numbers what is drawn.
         hover: (x, y, text) in the coordinates of the first Axes, shown where the mouse rests.
-        page: text below the picture.
+        page: text shown below the picture.
     """
 
     caption: str
@@ -85,28 +80,27 @@ class Drawn:
 
 
 def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
-    """Turn a drawing (axes, ...) -> caption into a figure: the Axes are made, the caption printed.
+    """Turn a drawing (axes, ...) -> caption into a figure: it makes the Axes, prints the caption.
 
-    The figure takes ``axes=`` to draw on others, and returns its Axes. An explorer calls the
-    drawing itself, ``show_x.draw``, on panels of the same shape, ``show_x.panels``.
+    An explorer calls the drawing itself, ``show_x.draw``, on panels of the same shape,
+    ``show_x.panels``.
 
     Args:
-        shape: rows, columns, size, widths and heights, as ``panels`` takes them.
+        shape: as ``panels`` takes it.
     """
 
     def decorate(draw: Callable[..., str | Drawn]) -> Any:
         @functools.wraps(draw)
-        def show(*args: Any, axes: Any = None, **settings: Any) -> Any:
+        def show(*args: Any, **settings: Any) -> Any:
             with use_style():
-                drawn_on = unpacked(panels(**shape, axes=axes))
-                drawn = draw(drawn_on, *args, **settings)
+                axes = panels(**shape)
+                drawn = draw(axes, *args, **settings)
             print(drawn.caption if isinstance(drawn, Drawn) else drawn, flush=True)
-            return drawn_on
+            return axes
 
         signature = inspect.signature(draw)
         _, *others = signature.parameters.values()
-        own = inspect.Parameter("axes", inspect.Parameter.KEYWORD_ONLY, default=None)
-        more = {"__signature__": signature.replace(parameters=[*others, own])}
+        more = {"__signature__": signature.replace(parameters=others)}
         vars(show).update(more, draw=draw, panels=shape)
         return show
 
@@ -142,26 +136,23 @@ def fit_text(text: str, inches: float, *, size: float = 10, lines: int = 2) -> s
         lines: the most lines that one line of ``text`` may become.
     """
 
-    def broken(line: str) -> list[str]:
+    broken = []
+    for line in str(text).split("\n"):
         # 0.62 em is the mean width of a Latin letter in matplotlib's own font; a kana fills its em.
         ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.62 for c in line)
         letters = max(4, int(inches * 72 / size * len(line) / max(ems, 1e-9)))
         parts = textwrap.wrap(line, letters)
         if len(parts) > lines:
             parts[lines - 1 :] = [parts[lines - 1][: letters - 1] + "…"]
-        return parts
-
-    return "\n".join(part for line in str(text).split("\n") for part in broken(line))
+        broken += parts
+    return "\n".join(broken)
 
 
 def width_of(axes: Axes) -> float:
     """Measure the inches that a title may fill without touching the panel beside it."""
-    figure: Any = axes.figure
-    place = axes.get_subplotspec()
-    if place is None or figure.get_layout_engine() is None:
-        return axes.get_position(original=True).width * figure.get_figwidth()
+    place: Any = axes.get_subplotspec()
     ratios = numpy.array(place.get_gridspec().get_width_ratios(), float)
-    return figure.get_figwidth() * ratios[place.colspan.start] / ratios.sum() - 0.1
+    return axes.figure.get_figwidth() * ratios[place.colspan.start] / ratios.sum() - 0.1
 
 
 def panels(
@@ -171,39 +162,18 @@ def panels(
     size: tuple[float, float] = (6.0, 3.6),
     widths: Sequence[float] | None = None,
     heights: Sequence[float] | None = None,
-    axes: Any = None,
-) -> numpy.ndarray:
-    """Make an array (rows, columns) of Axes on a new figure, or arrange the Axes given, emptied.
+) -> Any:
+    """Make a new figure: one Axes, an array of them, or for several rows and columns a 2-d array.
 
     Args:
         rows, columns: how many panels.
-        size: width and height of a new figure in inches, at most ``WIDTH`` wide.
+        size: width and height in inches, at most ``WIDTH`` wide.
         widths, heights: relative widths of the columns and heights of the rows.
-        axes: one Axes or several to draw on in place of a new figure.
-
-    Raises:
-        CourseError: the number of Axes given is not rows times columns.
     """
-    if axes is None:
-        import matplotlib.pyplot as plt
+    import matplotlib.pyplot as plt
 
-        new = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
-        ratios = {"width_ratios": widths, "height_ratios": heights}
-        return new.subplots(rows, columns, squeeze=False, **ratios)
-    given = numpy.array(axes, dtype=object).reshape(-1)
-    if len(given) != rows * columns:
-        raise CourseError(
-            f"This figure has {counted(rows * columns, 'panel')} and {len(given)} Axes were given; "
-            f"give {rows * columns}, or none for a new figure."
-        )
-    for axis in given:
-        axis.clear()
-    return given.reshape(rows, columns)
-
-
-def unpacked(axes: numpy.ndarray) -> Any:
-    """Reduce an array of Axes to its one Axes, or to its one row or column."""
-    return axes[0, 0] if axes.size == 1 else axes.squeeze()
+    new = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
+    return new.subplots(rows, columns, width_ratios=widths, height_ratios=heights)
 
 
 def labeled_rows(
@@ -227,6 +197,7 @@ def labeled_rows(
     size = (label + columns * cell[0] * scale, sum(heights) * cell[1] * scale)
     widths = [label] + [cell[0] * scale] * columns
     grid = panels(len(labels), columns + 1, size=size, widths=widths, heights=heights)
+    grid = grid.reshape(len(labels), columns + 1)
     for axis in grid.flat:
         axis.axis("off")
     for axis, text in zip(grid[:, 0], labels, strict=True):

@@ -482,8 +482,8 @@ ck.show_augmentations(ck.top_down, one[0]);
 # How far may one go? An augmentation is a promise to the network: such pictures occur, and the label
 # stays true. Mix your own, and look for the point at which the promise breaks. What would a much
 # stronger change of the light do to a label like *haze*? And which of these settings would be wrong
-# for the cats of lesson 1? The sentence below the tiles names what it doubts. (Without sliders, give
-# it another one, such as `ck.Augment(rotate=90.0)`; another draw is `draw=2`.)
+# for the cats of lesson 1? (Without sliders, give it another one, such as `ck.Augment(rotate=90.0)`;
+# another draw is `draw=2`.)
 
 # %%
 ck.explore.augmentation(one[0], ck.top_down)

@@ -45,7 +45,7 @@ def folder(tmp_path):
 # Corrections -----------------------------------------------------------------------------------
 
 
-def test_relabelled_and_dropped_pictures(folder, file):
+def test_relabeled_and_dropped_pictures(folder, file):
     """A correction would be written and never read, or the picture itself be deleted."""
     fixes = Corrections(file, classes=("cats", "dogs"))
     fixes.relabel("cats/cat.1.png", "dogs")
@@ -56,7 +56,7 @@ def test_relabelled_and_dropped_pictures(folder, file):
     del wanted["dogs/dog.2.png"]
     assert labels_of(after) == wanted
     assert (folder / "dogs" / "dog.2.png").exists()
-    assert "1 relabelled, 1 dropped" in repr(fixes)
+    assert "1 relabeled, 1 dropped" in repr(fixes)
     # A dropped picture must not shuffle training pictures into the validation part.
     dropped = {"dogs/dog.2.png"}
     assert set(after.valid.filenames) == set(before.valid.filenames) - dropped

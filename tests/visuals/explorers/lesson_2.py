@@ -36,7 +36,6 @@ EXPLORERS = {
         [
             {"dihedral": True},
             {"rotate": 90.0},
-            {"taken": "from the side"},
             {"brightness_contrast": 0.6},
             {"zoom": 2.0},
             {"flip": False, "dihedral": False},
