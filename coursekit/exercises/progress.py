@@ -10,7 +10,7 @@ from coursekit.exercises.quiz import questions
 from coursekit.visuals.style import COLORS, counted, figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from coursekit.visuals.style import Axes
 
 
 @figure(size=(8.5, 0.45 * len(LESSONS) + 0.9))
