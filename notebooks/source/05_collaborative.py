@@ -183,8 +183,8 @@ def means(train, valid, extra=5):
     ).to_numpy("float32")
 
 
-expected = means(train, valid)
-errors["means of rater and film"] = rmse(expected(valid))
+by_means = means(train, valid)
+errors["means of rater and film"] = rmse(by_means(valid))
 
 # %% [markdown]
 # For the third, take what is left over when the means are subtracted, one row a rater. Two raters are
@@ -194,14 +194,14 @@ errors["means of rater and film"] = rmse(expected(valid))
 # %%
 x, y = data.train.inputs, torch.tensor(train.rating.to_numpy(), dtype=torch.float32)
 rest, seen = (torch.zeros(len(data.users), len(data.items)) for _ in range(2))
-rest[x] = y - torch.tensor(expected(train))
+rest[x] = y - torch.tensor(by_means(train))
 seen[x] = 1
 unit = F.normalize(rest, dim=1)
 alike = (unit @ unit.T).fill_diagonal_(0)  # (raters, raters)
 fortieth = alike.topk(min(40, len(alike) - 1)).values[:, -1:]
 votes = torch.where(alike >= fortieth, alike, 0).clamp(min=0)
 neighbours = (votes @ rest) / (votes @ seen + 1)
-errors["nearest neighbours"] = rmse(torch.tensor(expected(valid)) + neighbours[data.valid.inputs])
+errors["nearest neighbours"] = rmse(torch.tensor(by_means(valid)) + neighbours[data.valid.inputs])
 
 # %% [markdown]
 # And the model, over three seeds. Each seed draws another validation part and other starting values,

@@ -86,12 +86,12 @@ def test_factors_are_the_tastes(world, learners, show):
 def test_model_beats_every_baseline(sample, learners, errors, show):
     """A network that is admired because nobody has computed a mean."""
     names = (
-        "films votes table train valid means expected x y rest seen unit alike fortieth neighbours"
+        "films votes table train valid means by_means x y rest seen unit alike fortieth neighbours"
     )
     for learner in learners:
         data = learner.data
         lesson = of_lesson(5, names, until="neighbours", PATH=sample, data=data)
-        truth, simple = lesson.valid.rating.to_numpy(), lesson.expected(lesson.valid)
+        truth, simple = lesson.valid.rating.to_numpy(), lesson.by_means(lesson.valid)
         near = root_mean_square(simple + lesson.neighbours[data.valid.inputs].numpy() - truth)
         flat = root_mean_square(lesson.train.rating.mean() - truth)
         simple = root_mean_square(simple - truth)
