@@ -50,7 +50,7 @@ class RateSweep(Callback):
 
     def epoch_start(self, state: State) -> None:
         """Go through the data again and again."""
-        state.stream = _endless(state.stream)
+        state.stream = _endless(state, state.stream)
 
     def batch_ready(self, state: State) -> None:
         """Set the rate of this step."""
@@ -90,10 +90,10 @@ class RateSweep(Callback):
         return Sweep(rates, losses, smoothed, *_suggest(rates, smoothed), self._stopped)
 
 
-def _endless(batches: Iterable) -> Iterator[Any]:
+def _endless(state: State, batches: Iterable) -> Iterator[Any]:
     empty = False
     while not empty:
-        empty = True
+        empty, state.batch = True, 0
         for batch in batches:
             empty = False
             yield batch

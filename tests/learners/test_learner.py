@@ -293,26 +293,6 @@ def test_a_model_that_was_moved_comes_back(use):
     assert not learn.model.away
 
 
-def test_history_is_a_table_in_plain_text():
-    """Guards against rows that hold tensors, miss a column, or print with the wrong head."""
-    history = learner(metrics=[ck.accuracy]).fit(2, LR)
-    assert [list(row) for row in history] == [
-        ["epoch", "train_loss", "valid_loss", "accuracy", "seconds"]
-    ] * 2
-    assert all(type(value) in (int, float) for row in history for value in row.values())
-    head, *rows = repr(history).splitlines()
-    assert head.split() == ["epoch", "train", "loss", "valid", "loss", "accuracy", "seconds"]
-    assert [row.split()[0] for row in rows] == ["1", "2"]
-    assert repr(ck.History()) == "History of no epoch"
-
-
-def test_the_table_is_printed_once(capsys):
-    """Guards against an epoch printed twice, or a head above every row."""
-    learner(metrics=[ck.accuracy]).fit(3, LR)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["epoch", "1", "2", "3"]
-
-
 # Freezing ---------------------------------------------------------------------------------------
 
 
@@ -518,6 +498,30 @@ def test_a_callback_can_stop_with_a_reason(capsys):
     assert "Note: stopped after epoch 2: it is enough." in capsys.readouterr().out
 
 
+def test_a_stop_within_an_epoch_ends_it_there(capsys):
+    """Guards against an epoch trained to its end after a callback asked to stop."""
+
+    class Enough(ck.Callback):
+        def step_done(self, state):
+            state.stop = "it is late" if state.step == 7 else None
+
+    learn, twin = learner(), learner()
+    fit(learn, 3, LR, schedule=ck.constant, callbacks=[Enough()])
+    assert len(learn.history) == 1
+    assert "Note: stopped after epoch 1: it is late." in capsys.readouterr().out
+    fit(twin, 1, LR, schedule=ck.constant)
+    assert not torch.equal(learn.model[0].weight, twin.model[0].weight), "two steps more"
+
+
+def test_gradients_of_an_earlier_cell_take_no_part():
+    """Guards against a first step along gradients that somebody else computed."""
+    learn, twin = learner(), learner()
+    F.cross_entropy(
+        learn.model.eval()(learn.data.train.inputs), learn.data.train.targets
+    ).backward()
+    assert_same(fit(learn, 1, LR), fit(twin, 1, LR))
+
+
 def test_fit_done_runs_after_an_interrupt():
     """Guards against hooks and bars left behind by the stop button of a notebook."""
     learn, notebook = learner(), Notebook()
@@ -562,6 +566,45 @@ def test_one_sentence_says_what_is_wrong(use, sentence):
         use()
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("use", "value"),
+    [
+        (lambda: learner(DataLoader([1])), "DataLoader"),
+        (lambda: learner(ck.Data([1], None)), "valid"),
+        (lambda: learner(ck.Data([{"x": 1, "y": 2}], [1])).fit(1, LR), "str"),
+        (lambda: learner(ck.Data(Once(), blobs().valid)).fit(2, LR), "no mini-batch"),
+        (lambda: learner(ck.Data(Once(), blobs().valid)).find_lr(), "no mini-batch"),
+        (lambda: ck.Learner(blobs(), net(), nn.CrossEntropyLoss), "CrossEntropyLoss"),
+        (lambda: other_loss(nn.CrossEntropyLoss(reduction="none")).fit(1, LR), r"\(16,\)"),
+        (lambda: other_loss(lambda p, y: 0.5).fit(1, LR), "0.5"),
+        (lambda: learner(blobs(17, shuffle=False)).fit(1, LR), "batch norm"),
+        (lambda: other_loss(lambda p, y: p.mean()).predict().losses, "each example"),
+    ],
+)
+def test_what_cannot_be_trained_is_said(use, value):
+    """Guards against torch's traceback for data or a loss of another kind."""
+    with pytest.raises(CourseError, match=value):
+        use()
+
+
+class Once:
+    """One batch, that can be gone through once."""
+
+    def __init__(self):
+        self.batches = iter([examples(8)])
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        return self.batches
+
+
+def other_loss(loss):
+    """Return a learner with another loss."""
+    return ck.Learner(blobs(), net(), loss)
 
 
 def test_all_layers_frozen_is_said():
@@ -620,14 +663,6 @@ def fit_history(learn, *callbacks):
     """Return the history of a fit long enough to learn something."""
     torch.manual_seed(1)
     return learn.fit(6, 0.05, callbacks=callbacks)
-
-
-def test_the_scaler_changes_nothing_where_it_is_not_needed():
-    """Guards against scaled gradients in full precision; what it does on a T4 needs a T4."""
-    learn = learner()
-    assert not learn._scaler.is_enabled()
-    assert learn._scaler.state_dict() == {}
-    assert learn._scaler.scale(torch.ones(1)).item() == 1
 
 
 def test_float32_never_enters_autocast():

@@ -75,6 +75,34 @@ def test_an_interrupted_sweep_leaves_no_trace():
     assert torch.equal(state, torch.get_rng_state())
 
 
+def test_it_leaves_no_trace_in_modules_and_callbacks():
+    """Guards against what a model or callback noted in the sweep, or gradients, left behind."""
+
+    class Note(nn.Linear):
+        seen = None
+
+        def forward(self, x):
+            self.seen = x
+            return super().forward(x)
+
+    learn = ck.Learner(data(), Note(6, 2), ck.cross_entropy)
+    learn.callbacks = [ck.GradientAccumulation(2), ck.ClipGradients(0.1)]
+    learn.find_lr(steps=12)
+    assert learn.model.seen is None
+    assert learn.callbacks[0]._sizes == {}
+    assert all(parameter.grad is None for parameter in learn.model.parameters())
+    assert learn.history == []
+
+
+def test_callbacks_take_part():
+    """Guards against a rate chosen without the clipping that the training has."""
+    plain, clipped = learner(), learner()
+    clipped.callbacks = [ck.ClipGradients(1e-3)]
+    clipped.optimizer = plain.optimizer = "sgd"
+    highest = {"lowest": 0.1, "highest": 100, "steps": 40}
+    assert len(plain.find_lr(**highest).losses) < len(clipped.find_lr(**highest).losses)
+
+
 def test_the_losses_are_those_of_a_loop_by_hand():
     """Guards against losses after the step, rates one batch late, or smoothing without a start."""
     learn, twin = learner(), learner()
