@@ -22,12 +22,16 @@ Arrays = Any  # an array or tensor with one row an example, or a tuple of them
 HASHED_AT_ONCE = 2**26  # bytes
 
 
-def _parts(thing: Any) -> tuple:
-    return thing if isinstance(thing, tuple) else (thing,)
+def _each(function: Callable[[Any], Any], arrays: Any) -> Any:
+    """Apply a function to an array or to each one of a tuple; None stays None."""
+    if isinstance(arrays, tuple):
+        return tuple(function(part) for part in arrays)
+    return None if arrays is None else function(arrays)
 
 
-def _rejoin(parts: Sequence, like: Any) -> Any:
-    return tuple(parts) if isinstance(like, tuple) else parts[0]
+def _flat(*arrays: Any) -> list:
+    parts = (part for one in arrays for part in (one if isinstance(one, tuple) else (one,)))
+    return [part for part in parts if part is not None]
 
 
 def _as_tensor(array: Any) -> Tensor:
@@ -36,6 +40,12 @@ def _as_tensor(array: Any) -> Tensor:
     with warnings.catch_warnings():  # of arrays that may not be written: here they are only read
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise a CourseError where the argument ``name`` is no whole number above 0."""
+    if not isinstance(value, int) or value < 1:
+        raise CourseError(f"{name}={value!r} is not a whole number above 0.")
 
 
 class Rows:
@@ -78,6 +88,9 @@ class Batches:
         CourseError: inputs and targets differ in length, or ``batch_size`` is no whole number > 0.
     """
 
+    _unit = "examples"
+    _joins_single = False  # a last single example to the batch before it, even when in order
+
     def __init__(
         self,
         inputs: Arrays,
@@ -90,25 +103,19 @@ class Batches:
         filenames: Sequence[str] | None = None,
         cache_key: str | None = None,
     ):
-        self._inputs = tuple(_as_tensor(part) for part in _parts(inputs))
-        self._one_input = not isinstance(inputs, tuple)
-        self._targets = targets
-        if targets is not None:
-            self._targets = _rejoin([_as_tensor(part) for part in _parts(targets)], targets)
-        arrays = [part for part in (*self._inputs, *_parts(self._targets)) if part is not None]
-        lengths = {len(part) for part in arrays}
+        self._inputs, self._targets = _each(_as_tensor, inputs), _each(_as_tensor, targets)
+        lengths = {len(part) for part in _flat(self._inputs, self._targets)}
         if len(lengths) > 1:
             raise CourseError(
                 f"Inputs and targets differ in length ({sorted(lengths)}); give one row an example."
             )
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise CourseError(f"batch_size={batch_size!r} is not a whole number above 0.")
+        check_count("batch_size", batch_size)
         self.batch_size, self.shuffle = batch_size, shuffle
         self.transform, self.augment = transform, augment
         self._filenames, self._cache_key = filenames, cache_key
         self._rows = torch.arange(lengths.pop())
         self._whole = True
-        self._on_device: dict[str, tuple[tuple, ...]] = {}  # shared by all subsets
+        self._on_device: dict[str, tuple[Arrays, Arrays]] = {}  # shared by all subsets
 
     # What an example is -----------------------------------------------------------------------
 
@@ -120,15 +127,12 @@ class Batches:
     @property
     def inputs(self) -> Any:
         """Inputs of all examples before ``transform``, in order; a subset copies rows on demand."""
-        parts = [part if self._whole else Rows(part, self._rows) for part in self._inputs]
-        return parts[0] if self._one_input else tuple(parts)
+        return _each(lambda part: part if self._whole else Rows(part, self._rows), self._inputs)
 
     @property
     def targets(self) -> Any:
         """Targets of all examples, in order, or None."""
-        if self._targets is None or self._whole:
-            return self._targets
-        return _rejoin([part[self._rows] for part in _parts(self._targets)], self._targets)
+        return _each(lambda part: part if self._whole else part[self._rows], self._targets)
 
     @property
     def filenames(self) -> Sequence[str] | None:
@@ -139,10 +143,8 @@ class Batches:
 
     def __repr__(self) -> str:
         kind = "shuffled" if self.shuffle else "in order"
-        sizes = f"{self.num_examples:,} examples, {len(self)} batches of {self.batch_size}"
-        return f"Batches({sizes}, {kind})"
-
-    # Views: nothing is copied -----------------------------------------------------------------
+        sizes = f"{self.num_examples:,} {self._unit}, {len(self)} batches of {self.batch_size}"
+        return f"{type(self).__name__}({sizes}, {kind})"
 
     def subset(self, rows: Any) -> Self:
         """Select the examples ``rows`` (whole numbers), in that order, over the same arrays."""
@@ -165,11 +167,9 @@ class Batches:
         Raises:
             TypeError: ``transform`` or ``augment`` has no content to compare.
         """
-        arrays = [*(() if self._cache_key else self._inputs), *_parts(self._targets)]
-        content = [self._cache_key, self._rows if self._cache_key else None]
-        for part in arrays:
-            if part is None:
-                continue
+        keyed = self._cache_key is not None
+        content = [self._cache_key, self._rows if keyed else None]
+        for part in _flat(None if keyed else self._inputs, self._targets):
             step = max(1, HASHED_AT_ONCE * len(part) // max(1, part.nbytes))
             for rows in self._rows.to(part.device).split(step):
                 content.append(digest(part.index_select(0, rows)))
@@ -179,55 +179,52 @@ class Batches:
 
     def __len__(self) -> int:
         full, rest = divmod(self.num_examples, self.batch_size)
-        joined = self.shuffle and rest == 1 and full > 0
+        joined = rest == 1 and full > 0 and (self.shuffle or self._joins_single)
         return full + (rest > 0 and not joined)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         """Pass over all examples once, a mini-batch ``(x, y)`` at a time."""
         where = runtime.device()
         inputs, targets = self._arrays_on(where)
-        rows = self._rows
-        if self.shuffle:
-            rows = rows[torch.randperm(len(rows))]
-        rows = rows.to(inputs[0].device)
-        count = len(self)
-        for number in range(count):
-            end = None if number == count - 1 else (number + 1) * self.batch_size
-            index = rows[number * self.batch_size : end]
-            parts = [self._move(part.index_select(0, index), where) for part in inputs]
-            x = parts[0] if self._one_input else tuple(parts)
+        rows = self._rows[torch.randperm(len(self._rows))] if self.shuffle else self._rows
+        for index in self._cut(rows.to(_flat(inputs)[0].device)):
+            x, y = _take(inputs, index, where), _take(targets, index, where)
             x = x if self.transform is None else self.transform(x)
-            x = x if self.augment is None else self.augment(x)
-            y = [part if part is None else part.index_select(0, index) for part in targets]
-            y = [part if part is None else self._move(part, where) for part in y]
-            yield x, _rejoin(y, self._targets)
+            yield x if self.augment is None else self.augment(x), y
 
     def one_batch(self) -> tuple[Any, Any]:
         """First mini-batch ``(x, y)`` of an epoch."""
         return next(iter(self))
 
-    @staticmethod
-    def _move(part: Tensor, where: torch.device) -> Tensor:
+    def _cut(self, rows: Tensor) -> list[Tensor]:
+        ends = [number * self.batch_size for number in range(1, len(self))]
+        return list(rows.tensor_split(ends))[: len(self)]
+
+    def _arrays_on(self, where: torch.device) -> tuple[Arrays, Arrays]:
+        """Inputs and targets, moved to the device once where they fit with room to spare."""
+        arrays = self._inputs, self._targets
+        if where.type == "cpu":
+            return arrays
+        if where.type not in self._on_device:
+            total = sum(part.nbytes for part in _flat(*arrays))
+            free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 4 * 2**30
+            if total < free / 3:
+                arrays = _each(lambda part: _each(lambda one: one.to(where), part), arrays)
+            self._on_device[where.type] = arrays
+        return self._on_device[where.type]
+
+
+def _take(arrays: Arrays | None, rows: Tensor, where: torch.device) -> Any:
+    """Look up rows and bring them to the device."""
+
+    def take(array: Tensor) -> Tensor:
+        part = array.index_select(0, rows)
         if part.device.type == where.type:
             return part
         part = part.pin_memory() if where.type == "cuda" else part
         return part.to(where, non_blocking=True)
 
-    def _arrays_on(self, where: torch.device) -> tuple[tuple, ...]:
-        """Inputs and targets, moved to the device once where they fit with room to spare."""
-        arrays: tuple[tuple, ...] = self._inputs, _parts(self._targets)
-        if where.type == "cpu":
-            return arrays
-        if where.type not in self._on_device:
-            total = sum(part.nbytes for parts in arrays for part in parts if part is not None)
-            free = torch.cuda.mem_get_info(where)[0] if where.type == "cuda" else 4 * 2**30
-            if total < free / 3:
-                arrays = tuple(
-                    tuple(part if part is None else part.to(where) for part in parts)
-                    for parts in arrays
-                )
-            self._on_device[where.type] = arrays
-        return self._on_device[where.type]
+    return _each(take, arrays)
 
 
 MADE_BY = {  # fields of the kinds of Data that recipes need -> what makes them

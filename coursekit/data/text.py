@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 import os
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, reason
-from coursekit.data.batches import Data
+from coursekit.data.batches import Batches, Data, check_count
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
 from coursekit.data.split import fewer, split
 
@@ -239,26 +238,21 @@ def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
 class LanguageModelBatches:
     """One long text in parallel streams: a row of a batch goes on where it ended in the one before.
 
-    A batch is (x, y), both (B, T) int64 on the device, y being x one token later: views of one
-    array. There is no padding; the last batch is shorter, and fewer than B tokens are left out.
+    A batch is (x, y), both (B, T) int64 on the device, y being x one token later. There is no
+    padding; the last batch is shorter, and fewer than B tokens are left out.
 
     Args:
         ids: 1-D array of numbers, may be memory-mapped.
         batch_size: B, how many streams; fewer where they would be shorter than ``seq_len``.
         seq_len: T, tokens in a row.
-
-    Raises:
-        CourseError: there are fewer than two tokens.
     """
 
     transform = augment = None
 
     def __init__(self, ids: numpy.ndarray, *, batch_size: int = 64, seq_len: int = 70):
-        batch_size = min(batch_size, max(1, (len(ids) - 1) // seq_len))
-        self.ids, self.batch_size, self.seq_len = ids, batch_size, seq_len
-        self.steps = (len(ids) - 1) // batch_size
-        if self.steps < 1:
-            raise CourseError(f"A text of {len(ids)} tokens is too short; give a longer one.")
+        self.ids, self.seq_len = ids, seq_len
+        self.batch_size = min(batch_size, max(1, (len(ids) - 1) // seq_len))
+        self.steps = (len(ids) - 1) // self.batch_size
         self._on_device: Tensor | None = None
 
     @property
@@ -271,11 +265,10 @@ class LanguageModelBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Pass through the text once; a model that carries its state starts from none."""
-        where = runtime.device()
+        where, used = runtime.device(), self.num_examples
         if self._on_device is None or self._on_device.device.type != where.type:
             ids = torch.from_numpy(self.ids)
             self._on_device = ids if where.type == "cpu" else ids.to(torch.int32).to(where)
-        used = self.batch_size * self.steps
         x, y = (self._on_device[i : i + used].view(self.batch_size, self.steps) for i in (0, 1))
         for start in range(0, self.steps, self.seq_len):
             window = slice(start, start + self.seq_len)
@@ -298,95 +291,60 @@ class LanguageModelBatches:
         return f"LanguageModelBatches({sizes})"
 
 
-class TextBatches:
+class TextBatches(Batches):
     """Labelled texts in mini-batches ``((ids, lengths), y)`` of texts about equally long.
 
     ids is (B, T) int64, T the longest text of the batch, the others padded after their end; lengths
-    and y are (B,) int64. Texts are kept sorted by length, so that there is little to pad.
+    and y are (B,) int64. Texts are kept sorted by length, so that there is little to pad; shuffling
+    draws other batches, in another order, for every epoch.
 
     Args:
         ids: 1-D array with the numbers of all texts, one after another.
-        places: (N, 2) where each text starts in ``ids``, and its tokens.
+        places: (N, 2) int64, where each text starts in ``ids``, and its tokens.
         targets: (N,) numbers of the classes.
-        batch_size: texts in a batch.
-        shuffle: True draws other batches, in another order, for every epoch.
-        filenames: the file, or other name, of each text.
         padding: the number that fills up.
+        options: as for ``Batches``.
     """
 
-    transform = augment = None
+    _unit = "texts"
+    _joins_single = True
 
     def __init__(
         self,
         ids: numpy.ndarray,
-        places: Any,
-        targets: Any,
+        places: numpy.ndarray,
+        targets: Tensor,
         *,
-        batch_size: int = 64,
-        shuffle: bool = False,
-        filenames: Sequence[str] | None = None,
         padding: int = 1,
+        **options: Any,
     ):
-        self.ids, self.batch_size, self.shuffle, self.padding = ids, batch_size, shuffle, padding
-        self.places, self.targets = torch.as_tensor(places), torch.as_tensor(targets)
-        self.filenames = filenames
-
-    @property
-    def num_examples(self) -> int:
-        """Number of texts."""
-        return len(self.targets)
+        super().__init__(places, targets, **options)
+        self.ids, self.padding = ids, padding
 
     @property
     def inputs(self) -> list[numpy.ndarray]:
         """Numbers of each text, in order."""
-        return [self.ids[start : start + length] for start, length in self.places.tolist()]
-
-    def __len__(self) -> int:
-        full, rest = divmod(self.num_examples, self.batch_size)
-        return full + (rest > 0) - (rest == 1 and full > 0)  # a batch statistic needs two texts
-
-    def __iter__(self) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor]]:
-        """Pass over all texts once, a mini-batch at a time."""
-        where, ids, count = runtime.device(), torch.from_numpy(self.ids), len(self)
-        rows, order = torch.arange(self.num_examples), range(count)
-        if self.shuffle:  # texts of nearly the same length find new companions each time
-            rows = (self.places[:, 1] * (0.9 + 0.2 * torch.rand(len(rows)))).argsort()
-            order = torch.randperm(count).tolist()
-        for number in order:
-            end = None if number == count - 1 else (number + 1) * self.batch_size
-            index = rows[number * self.batch_size : end]
-            starts, lengths = self.places[index].T
-            steps = torch.arange(int(lengths.max()))
-            inside = steps < lengths[:, None]  # (B, T)
-            x = ids[(starts[:, None] + steps).clamp(max=len(ids) - 1)].long()
-            x = x.masked_fill(~inside, self.padding)
-            yield (x.to(where), lengths.to(where)), self.targets[index].to(where)
-
-    def one_batch(self) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """First mini-batch ``((ids, lengths), y)``."""
-        return next(iter(self))
-
-    def subset(self, rows: Any) -> Self:
-        """Select the texts ``rows`` (whole numbers), in that order, over the same array."""
-        rows, other = torch.as_tensor(rows, dtype=torch.long), copy.copy(self)
-        other.places, other.targets = self.places[rows], self.targets[rows]
-        other.filenames = self.filenames and [self.filenames[row] for row in rows.tolist()]
-        return other
-
-    def sequential(self, *, augment: Any = None) -> Self:
-        """View the same texts unshuffled."""
-        other = copy.copy(self)
-        other.shuffle = False
-        return other
+        places = self._inputs[self._rows].tolist()
+        return [self.ids[start : start + length] for start, length in places]
 
     def fingerprint(self) -> str:
         """Hash of content and order, as that of ``Batches``."""
-        arrays = self.ids, self.places, self.targets
-        return digest(*arrays, self.batch_size, self.shuffle, self.padding)
+        return digest(super().fingerprint(), self.ids, self.padding)
 
-    def __repr__(self) -> str:
-        sizes = f"{self.num_examples:,} texts, {len(self)} batches of {self.batch_size}"
-        return f"TextBatches({sizes})"
+    def __iter__(self) -> Iterator[tuple[tuple[Tensor, Tensor], Tensor]]:
+        """Pass over all texts once, a mini-batch at a time."""
+        where, ids = runtime.device(), torch.from_numpy(self.ids)
+        rows, count = self._rows, len(self)
+        if self.shuffle:  # texts of nearly the same length find new companions each time
+            rows = rows[(self._inputs[rows, 1] * (0.9 + 0.2 * torch.rand(len(rows)))).argsort()]
+        batches = self._cut(rows)
+        for number in torch.randperm(count).tolist() if self.shuffle else range(count):
+            rows = batches[number]
+            starts, lengths = self._inputs[rows].T
+            steps = torch.arange(int(lengths.max()))
+            x = ids[(starts[:, None] + steps).clamp(max=len(ids) - 1)].long()  # (B, T)
+            x = x.masked_fill(steps >= lengths[:, None], self.padding)
+            yield (x.to(where), lengths.to(where)), self._targets[rows].to(where)
 
 
 # Data -----------------------------------------------------------------------------------------
@@ -445,9 +403,8 @@ def language(
         CourseError: there is no text, it is too short, or an argument is out of range.
     """
     _check_fraction(valid)
-    for name, number in (("batch_size", batch_size), ("seq_len", seq_len)):
-        if not isinstance(number, int) or number < 1:
-            raise CourseError(f"{name}={number!r} is not a whole number above 0.")
+    check_count("batch_size", batch_size)
+    check_count("seq_len", seq_len)
     texts, path = _texts(source, seed)
     if len(texts) == 1:
         parts = _halves(texts[0], valid, whole_words=tokens != "characters")
@@ -526,7 +483,7 @@ def text(
         made[name] = TextBatches(
             ids,
             numpy.stack([starts[part], kept[part]], 1)[order],
-            [classes.index(rows[row][0]) for row in order],
+            torch.tensor([classes.index(rows[row][0]) for row in order]),
             batch_size=batch_size,
             shuffle=name == "train",
             filenames=[rows[row][1] for row in order],
