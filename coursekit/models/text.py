@@ -101,7 +101,7 @@ class AWDLSTM(nn.Module):
         factor = self.dropout if self.training else 0
         x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
         states = []
-        begin: Sequence[LSTMState | None] = state or [None] * len(self.layers)
+        begin: Sequence[LSTMState | None] = state if state else [None] * len(self.layers)
         for layer, before in zip(self.layers, begin, strict=True):
             raw, after = layer(x, before, weight_drop=0.2 * factor)  # (B, T, size of the layer)
             states.append(after)
