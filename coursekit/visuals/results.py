@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from coursekit.console import CourseError, nearest
-from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import bare, draw_grid, draw_picture, mosaic, write_on
+from coursekit.visuals.pictures import draw_grid, draw_picture, write_on
 from coursekit.visuals.style import (
-    COLORS,
     WIDTH,
     counted,
     digits,
@@ -45,7 +43,7 @@ def results(learn: Any, batches: Any = None) -> Results:
 
 
 class Results:
-    """Predictions beside their targets, asked for rows and drawn.
+    """Predictions beside their targets; methods find rows of them, or draw them.
 
     Args:
         predictions: object with probabilities (N, C), targets (N,) and losses (N,).
@@ -86,20 +84,20 @@ class Results:
         return len(self.targets)
 
     def random_right(self, n: int = 4) -> numpy.ndarray:
-        """Draw n random rows that were classified rightly, or as many as there are."""
+        """Draw n random rows that were classified rightly, fewer where there are not so many."""
         return self._rng.permutation(numpy.flatnonzero(self.right))[:n]
 
     def random_wrong(self, n: int = 4) -> numpy.ndarray:
-        """Draw n random rows that were classified wrongly, or as many as there are."""
+        """Draw n random rows that were classified wrongly, fewer where there are not so many."""
         return self._rng.permutation(numpy.flatnonzero(~self.right))[:n]
 
     def most_right(self, label: str | int, n: int = 4) -> numpy.ndarray:
         """Find n rows of a class that were recognized with the highest probability of it."""
-        return self._of_class(label, self.right, best_first=True)[:n]
+        return self._of_class(label, self.right)[:n]
 
     def most_wrong(self, label: str | int, n: int = 4) -> numpy.ndarray:
         """Find n rows of a class that was missed, those with the lowest probability of it."""
-        return self._of_class(label, ~self.right, best_first=False)[:n]
+        return self._of_class(label, ~self.right)[::-1][:n]
 
     def most_uncertain(self, n: int = 4) -> numpy.ndarray:
         """Find n rows whose two highest probabilities are nearest to each other."""
@@ -133,9 +131,6 @@ class Results:
 
         Each title gives the predicted class with its probability, and the truth; wrong ones are
         framed. With more than four classes, the four most often mistaken are drawn.
-
-        Args:
-            count: pictures in a row.
         """
         mistakes = numpy.bincount(self.targets[~self.right], minlength=len(self.classes))
         shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
@@ -155,11 +150,8 @@ class Results:
                 draw_picture(axis, self.picture(row), self._title(row), size=9, wrong=wrong)
             if not len(rows):
                 axes[0].text(0.5, 0.5, "none", ha="center", va="center", size=11)
-        right, unsure = int(self.right.sum()), int(self.most_uncertain(1)[0])
-        print(
-            f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right or 'none'} "
-            f"wrong; the least certain is row {unsure} ({self.prediction(unsure)})."
-        )
+        right = int(self.right.sum())
+        print(f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right:,} wrong.")
         return drawn
 
     @use_style()
@@ -167,15 +159,11 @@ class Results:
         """Draw the n pictures with the highest loss."""
         rows = self.top_losses(n)
         titles = [f"{self._title(row)}\nloss {digits(self.losses[row])}" for row in rows]
-        columns = min(5, max(1, round(len(rows) ** 0.5)))
         pictures = [self.picture(row) for row in rows]
+        columns = min(5, max(1, round(len(rows) ** 0.5)))
         drawn = draw_grid(pictures, titles, columns=columns, height=1.7, wrong=~self.right[rows])
-        worst = rows[0]
-        print(
-            f"The highest loss is {digits(self.losses[worst])} (row {worst}: "
-            f"{self.prediction(worst)}, truly {self.classes[self.targets[worst]]}); "
-            f"the median is {digits(numpy.median(self.losses))}."
-        )
+        worst, median = map(digits, (self.losses[rows[0]], numpy.median(self.losses)))
+        print(f"The highest loss is {worst}, of row {rows[0]}; the median is {median}.")
         return drawn
 
     @use_style()
@@ -202,8 +190,7 @@ class Results:
         if pairs:
             truth, predicted, count = pairs[0]
             worst = f"most often {truth} was taken for {predicted}, {counted(count, 'time')}"
-        share = f"{right:,} of {len(self):,} right ({right / len(self):.1%})"
-        print(sentence(share, worst))
+        print(sentence(f"{right:,} of {len(self):,} right ({right / len(self):.1%})", worst))
         return axis
 
     def _title(self, row: int) -> str:
@@ -224,27 +211,21 @@ class Results:
             return self.files[row]
         raise CourseError("There are no pictures to draw; give Results files or pictures.")
 
-    def _of_class(
-        self, label: str | int, among: numpy.ndarray, *, best_first: bool
-    ) -> numpy.ndarray:
-        """Order the rows of a class, given by name or number, by the probability of that class."""
-        known = label in self.classes or (
-            isinstance(label, int | numpy.integer) and 0 <= label < len(self.classes)
-        )
-        if not known:
+    def _of_class(self, label: str | int, among: numpy.ndarray) -> numpy.ndarray:
+        """Order the rows of a class, given by name or number, by falling probability of it."""
+        numbers: dict[Any, int] = {name: number for number, name in enumerate(self.classes)}
+        numbers |= {number: number for number in range(len(self.classes))}
+        if label not in numbers:
             raise CourseError(
                 f"There is no class {label!r}; the classes are {', '.join(self.classes)}."
                 + nearest(label, self.classes)
             )
-        number = self.classes.index(label) if label in self.classes else int(label)
+        number = numbers[label]
         rows = numpy.flatnonzero(among & (self.targets == number))
-        chances = self.probabilities[rows, number]
-        return rows[numpy.argsort(-chances if best_first else chances, kind="stable")]
+        return rows[numpy.argsort(-self.probabilities[rows, number], kind="stable")]
 
 
 # Cleaning -------------------------------------------------------------------------------------
-
-TILE, GAP = 72, 8  # pixels of a picture in the queue, and between two
 
 
 class Cleaner(Explorer):
@@ -258,11 +239,7 @@ class Cleaner(Explorer):
             )
         self.results, self.corrections, self.names = results, corrections, results.names
         self.rows = results.top_losses(count).tolist()
-        self.decided: list[str] = []  # "kept", "dropped" or a class, for each picture behind
-        small = [read_picture(results.picture(row)).resize((TILE, TILE)) for row in self.rows]
-        columns = max(1, round((1.5 * len(small)) ** 0.5))
-        self._columns = columns
-        self._queue = mosaic(numpy.stack([numpy.asarray(one) / 255 for one in small]), columns, GAP)
+        self.decided: list[str] = []  # "kept", "dropped" or "relabeled", for each picture behind
         controls = {"label": Control(self._proposed(), results.classes, "new label")}
         buttons = {
             "Keep it as it is": Cleaner.keep,
@@ -270,7 +247,7 @@ class Cleaner(Explorer):
             "Drop it": Cleaner.drop,
             "Undo": Cleaner.undo,
         }
-        shape = {"columns": 2, "size": (9.5, 3.7), "widths": [2, 3]}
+        shape = {"size": (5.0, 3.9)}
         super().__init__("cleaner", self._drawing, controls, panels=shape, buttons=buttons)
 
     @property
@@ -279,7 +256,7 @@ class Cleaner(Explorer):
         return self.rows[len(self.decided)] if len(self.decided) < len(self.rows) else None
 
     def _proposed(self) -> str:
-        """Return the class that the network gives the picture, or the one after its label."""
+        """Class that the network gives the picture, or where that is its label, the next one."""
         classes, row = self.results.classes, self.rows[-1] if self.row is None else self.row
         target, predicted = self.results.targets[row], self.results.predicted[row]
         return classes[predicted if predicted != target else (target + 1) % len(classes)]
@@ -295,7 +272,7 @@ class Cleaner(Explorer):
     def relabel(self, label: str | None = None) -> None:
         """Give the picture another label: the one chosen, or ``label``."""
         chosen = label or self.settings["label"]
-        self._decide(chosen, lambda name: self.corrections.relabel(name, chosen))
+        self._decide("relabeled", lambda name: self.corrections.relabel(name, chosen))
 
     def undo(self) -> None:
         """Go back to the picture before, and take what was decided about it back."""
@@ -316,39 +293,23 @@ class Cleaner(Explorer):
         for label, button in self.presses.items():
             button.disabled = not self.decided if label == "Undo" else self.row is None
 
-    def _drawing(self, axes: Any, label: str) -> str:
-        near, queue = axes
-        results, row, place = self.results, self.row, len(self.decided)
-        for number, decision in enumerate([*self.decided, ""][: len(self.rows)]):
-            top, left = (TILE + GAP) * numpy.array(divmod(number, self._columns)) - 0.5
-            if number == place:
-                outline = TILE * numpy.array([[0, 1, 1, 0, 0], [0, 0, 1, 1, 0]])
-                x, y = outline + numpy.array([[left], [top]])
-                queue.plot(x, y, color=COLORS["blue"], linewidth=4)
-            else:
-                word = fit_text(decision, 0.75, size=9, lines=1)
-                ground = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-                middle = {"ha": "center", "va": "center", "size": 9, "bbox": ground}
-                queue.text(left + TILE / 2, top + TILE - 10, word, **middle)
-        queue.imshow(self._queue)
-        bare(queue)
-        queue.set_title(f"{place} of {len(self.rows)} decided")
-        kinds = [decision if decision in ("dropped", "kept") else "" for decision in self.decided]
-        done = ", ".join(f"{kinds.count(k)} {k or 'relabeled'}" for k in ("", "dropped", "kept"))
+    def _drawing(self, axes: Axes, label: str) -> str:
+        results, row = self.results, self.row
+        kinds = ("relabeled", "dropped", "kept")
+        done = ", ".join(f"{self.decided.count(kind)} {kind}" for kind in kinds)
         if row is None:
-            near.text(0.5, 0.5, "all looked at", ha="center", va="center", fontsize=14)
-            near.axis("off")
+            axes.text(0.5, 0.5, "all looked at", ha="center", va="center", fontsize=14)
+            axes.axis("off")
             return (
                 f"All {counted(len(self.rows), 'picture')} looked at: {done}; written to "
                 f"{self.corrections.file.name}, and ck.images(..., corrections=corrections.file) "
                 "makes the data that heeds it."
             )
-        truth, chance = results.classes[results.targets[row]], results.probabilities[row]
+        truth = results.classes[results.targets[row]]
         says = f"the network says {results.prediction(row)}, loss {digits(results.losses[row])}"
-        draw_picture(near, results.picture(row), f"the label says {truth}\n{says}")
+        draw_picture(axes, results.picture(row), f"the label says {truth}\n{says}")
         return sentence(
-            f"picture {place + 1} of {len(self.rows)}, {self.names[row]}: the label says "
-            f"{truth}, to which the network gives {chance[results.targets[row]]:.1%}",
+            f"picture {len(self.decided) + 1} of {len(self.rows)}, {self.names[row]}",
             f"the new label would be {label}",
             f"so far {done}",
         )

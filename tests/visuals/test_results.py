@@ -117,18 +117,18 @@ def test_titles_give_the_probability_of_the_prediction_and_the_truth(capsys):
     right, wrong = "cats 0.97\ntruly cats", "cats 0.60\ntruly dogs"
     titles = [axis.get_title() for axis in found.show_groups(1)[:, 0]]
     assert titles == [right, wrong, right, "", "", wrong, wrong]
-    assert "1 of 2 pictures right, 1 wrong; the least certain is row 1" in capsys.readouterr().out
+    assert "1 of 2 pictures right, 1 wrong." in capsys.readouterr().out
     found.show_confusion()
     assert "most often dogs was taken for cats, 1 time." in capsys.readouterr().out
     found.show_top_losses()
-    assert "The highest loss is 0.92 (row 1: cats 0.60, truly dogs)" in capsys.readouterr().out
+    assert "The highest loss is 0.92, of row 1; the median is 0.475" in capsys.readouterr().out
 
 
 def test_no_mistake_and_single_class_predictions_are_told(capsys):
     """An error, or silence, where there is nothing wrong to show."""
     perfect = some_results(sharp=50.0)
     perfect.show_groups()
-    assert "30 of 30 pictures right, none wrong" in capsys.readouterr().out
+    assert "30 of 30 pictures right, 0 wrong" in capsys.readouterr().out
     perfect.show_confusion()
     assert "no class was taken for another" in capsys.readouterr().out
     assert perfect.most_confused() == []
