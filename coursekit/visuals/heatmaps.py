@@ -96,20 +96,19 @@ def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
     return torch.nn.functional.interpolate(maps[:, None].float(), size, **how)[:, 0]
 
 
-def overlay(picture: Any, heat: Any, *, strength: float = 0.75) -> numpy.ndarray:
+def overlay(picture: Any, heat: Any) -> numpy.ndarray:
     """Lay a heat map over a picture made grey: (H, W, 3) bytes.
 
     Args:
         picture: anything that ``ck.show_pictures`` takes.
         heat: (h, w) numbers from 0; scaled so that the hottest place is 1.
-        strength: how much of the hottest place is color, 0 to 1.
     """
     from matplotlib import colormaps
 
     array = numpy.asarray(read_picture(picture)) / 255
     heat = enlarge(torch.as_tensor(heat)[None].clamp(min=0), array.shape[:2])[0].cpu().numpy()
     heat = (heat / max(heat.max(), 1e-12))[:, :, None]
-    opacity, color = strength * heat**0.5, colormaps["inferno"](heat[:, :, 0])[:, :, :3]
+    opacity, color = 0.75 * heat**0.5, colormaps["inferno"](heat[:, :, 0])[:, :, :3]
     mixed = array.mean(2, keepdims=True) * (1 - opacity) + color * opacity
     return (mixed * 255).round().astype(numpy.uint8)
 
@@ -123,14 +122,10 @@ def show_heat(
     columns: int = 6,
     height: float = 1.65,
 ) -> numpy.ndarray:
-    """Draw pictures with their heat maps laid over them.
+    """Draw pictures with their heat maps laid over them; arguments as for ``ck.show_pictures``.
 
     Args:
-        pictures: list of anything that ``ck.show_pictures`` takes.
         maps: one heat map (h, w) for each picture.
-        titles: one short text for each picture, or None.
-        columns: pictures in a row.
-        height: of a picture, in inches.
 
     Raises:
         CourseError: pictures, maps and titles differ in number.
@@ -181,10 +176,7 @@ def show_heat_grid(
             title = "" if number else "{}\n{} x {}".format(layer, *heat[layer].shape[1:])
             draw_picture(axis, overlay(picture, heat[layer][0]), title, size=9)
     best = chances.argmax()
-    print(
-        f"The network says {classes[best]} ({chances[best]:.1%}); a row shows what raises the "
-        "score of one class, early layers left, late ones right."
-    )
+    print(f"The network says {classes[best]} ({chances[best]:.1%}).")
     return drawn
 
 
@@ -200,9 +192,6 @@ def _draw_looking(
     classes: Sequence[str],
     number: int,
     heat: torch.Tensor | None,
-    *,
-    layer: str = "",
-    strength: float = 0.75,
 ) -> str:
     """Draw a picture, the heat map of class ``number`` over it, and the probabilities as bars."""
     left, middle, right = axes
@@ -210,8 +199,8 @@ def _draw_looking(
     if heat is None:
         draw_picture(middle, picture, "this network has no maps")
     else:
-        title = f"heat map for {classes[number]}" + f"\n{layer}, {len(heat)} x {heat.shape[1]}"
-        draw_picture(middle, overlay(picture, heat, strength=strength), title)
+        title = f"heat map for {classes[number]}, {len(heat)} x {heat.shape[1]}"
+        draw_picture(middle, overlay(picture, heat), title)
     order = numpy.argsort(-chances, kind="stable")[:BARS]
     order = order if number in order else numpy.append(order[:-1], number)
     colors = [COLORS["orange" if row == number else "blue"] for row in order]
@@ -223,14 +212,10 @@ def _draw_looking(
     right.set_xticks([0, 0.5, 1])
     right.grid(False)
     told = [f"the network says {classes[order[0]]} ({chances[order[0]]:.1%})"]
-    if heat is not None and heat.max() > 0:
+    if heat is not None:
         row, column = divmod(int(heat.argmax()), heat.shape[1])
-        down = ("upper", "middle", "lower")[3 * row // heat.shape[0]]
-        along = ("left", "middle", "right")[3 * column // heat.shape[1]]
-        where = "middle" if down == along else f"{down} {along}"
-        told.append(f"the heat map for {classes[number]} in {layer} is hottest in the {where}")
-    elif heat is not None:
-        told.append(f"nothing in {layer} raises the score of {classes[number]}")
+        where = f"is hottest at row {row}, column {column}" if heat.max() > 0 else "is cold"
+        told.append(f"the heat map for {classes[number]} {where}")
     return sentence(*told)
 
 
@@ -246,21 +231,17 @@ def grad_cam(
     layer: str | None = None,
     target: str | None = None,
     pooled: bool = False,
-    strength: float = 0.75,
 ) -> Explorer:
     """Lay the heat map of a class over a picture, or one of your own: choose layer and class.
 
     Args:
-        model: a network that gives scores (B, classes) for pictures (B, 3, H, W) in 0..1.
+        model, layers, pooled: as for ``ck.heat_map``, with several layers to choose from.
         classes: names of the classes, in the order of the scores.
         picture: anything that ``ck.show_pictures`` takes, as large as the network wants it
             (``ck.read_picture(file, size=...)``); an uploaded one is cut to a square as high or as
             wide, whichever is less.
-        layers: names of layers that give maps, as in ``model.named_modules()``.
         layer: the one to begin with; None for the last.
         target: name of the class to begin with; None for the most probable one.
-        pooled: True weights each channel (Grad-CAM), False each place (HiResCAM).
-        strength: of the colors over the picture, 0 to 1.
 
     Raises:
         CourseError: there is no such layer or class.
@@ -285,14 +266,10 @@ def grad_cam(
     def heat(file: bytes | None, number: int, pooled: bool) -> dict[str, torch.Tensor]:
         return look(file)[1].heat(number, pooled=pooled)
 
-    def draw(
-        axes: Any, file: bytes | None, layer: str, target: str, pooled: bool, strength: float
-    ) -> str:
+    def draw(axes: Any, file: bytes | None, layer: str, target: str, pooled: bool) -> str:
         (pixels, gradients), number = look(file), classes.index(target)
         found = heat(file, number, pooled)[layer][0].cpu()
-        how: Any = {"layer": layer, "strength": strength}
-        chances = gradients.probabilities[0]
-        return _draw_looking(axes, pixels, chances, classes, number, found, **how)
+        return _draw_looking(axes, pixels, gradients.probabilities[0], classes, number, found)
 
     if target is None:
         target = classes[look(None)[1].probabilities[0].argmax()]
@@ -303,7 +280,6 @@ def grad_cam(
         "pooled": Control(
             pooled, {"one for each place": False, "one for each channel": True}, "weights"
         ),
-        "strength": Control(strength, (0.0, 1.0, 0.05), "strength of the colors"),
     }
     return Explorer("grad_cam", draw, controls, panels=LOOKING)
 
@@ -346,7 +322,7 @@ def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explore
             heat = heat_map(classifier.model, x, number, layer=layer)[0].cpu()
         except CourseError:  # a transformer on a list of patches has no maps
             heat = None
-        return _draw_looking(axes, x[0], chances, classes, number, heat, layer=layer)
+        return _draw_looking(axes, x[0], chances, classes, number, heat)
 
     controls = {
         "file": Control(None, label="your picture"),

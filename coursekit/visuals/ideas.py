@@ -59,10 +59,8 @@ def draw_descent(axes: Axes, height: Function, points: numpy.ndarray, left: floa
     """Draw the loss over one weight, or over two from above, and a descent (steps + 1, D) on it."""
     weight = numpy.linspace(left, right, 120)
     if points.shape[1] == 1:
-        loss = height(weight[:, None])
-        room = 0.1 * numpy.ptp(loss)
-        axes.plot(weight, loss, color=COLORS["grey"], linewidth=1.5)
-        axes.set(ylim=(loss.min() - room, loss.max() + room), xlabel="weight", ylabel="loss")
+        axes.plot(weight, height(weight[:, None]), color=COLORS["grey"], linewidth=1.5)
+        axes.set(ylim=axes.get_ylim(), xlabel="weight", ylabel="loss")  # of the curve alone
         path = numpy.stack([points[:, 0], height(points)])
     else:
         grid = numpy.stack(numpy.meshgrid(weight, weight[::2] * 2 / 3), -1)
@@ -78,10 +76,9 @@ def draw_descent(axes: Axes, height: Function, points: numpy.ndarray, left: floa
 
 def course(losses: numpy.ndarray) -> str:
     """Say where the loss of a descent went."""
-    first, last, lowest = map(digits, (losses[0], losses[-1], losses.min()))
     verb = "climbs" if losses[-1] > losses[0] else "falls"
-    words = f"the loss {verb} from {first} to {last} in {counted(len(losses) - 1, 'step')}"
-    return words if lowest in (first, last) else f"{words}, its lowest is {lowest}"
+    steps = counted(len(losses) - 1, "step")
+    return f"the loss {verb} from {digits(losses[0])} to {digits(losses[-1])} in {steps}"
 
 
 @use_style()
@@ -123,9 +120,7 @@ def descent(
         descend: function (gradient, start, rate, steps, momentum) that returns steps + 1 points,
             the start first; a point is an array of one or two weights.
         landscape: "a curve", "two valleys" or "a long bowl".
-        rate: the learning rate, 0.01 to 1.5.
-        momentum: 0 to 0.95.
-        start: where to begin, -2.2 to 2.2.
+        rate, momentum, start: 0.01 to 1.5, 0 to 0.95, and -2.2 to 2.2.
     """
 
     def draw(axes: Any, landscape: str, rate: float, momentum: float, start: float) -> str:
@@ -140,21 +135,18 @@ def descent(
             )
         far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
         points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
-        loss, top, (left, right) = height(points), height(numpy.full(dimensions, reach)), axes
+        loss, (left, right) = height(points), axes
         draw_descent(left, height, points, -reach, reach)
-        left.set_title(f"{landscape}, rate {digits(rate)}; the red square is the start")
+        left.set_title(f"{landscape}; the red square is the start")
         right.plot(loss, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
-        flies = bool(len(far) or loss[-1] > max(loss[0], top))
-        low, high = min(0.0, loss.min()), max(loss[0], 0.3 * top) * (3 if flies else 1)
-        room = 0.1 * (high - low)
-        right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), ylim=(low - room, high + room))
-        end = "it flies away" if flies else f"{digits(loss[-1])} in the end"
-        right.set_title(f"loss: {end}", color=COLORS["red"] if flies else "black")
-        right.set_ylabel(" ")  # room for longer numbers
+        low, usual = min(0.0, loss.min()), max(loss[0], 0.3 * height(numpy.full(dimensions, reach)))
+        high = 3 * usual if len(far) else max(usual, loss.max())
+        right.set(xlabel="step", xlim=(-0.5, STEPS + 0.5), title="loss")
+        right.set(ylim=(low - 0.1 * high, 1.1 * high), ylabel=" ")  # room for longer numbers
         for axis in axes:
             axis.locator_params(nbins=5)
         setting = f"rate {digits(rate)}, momentum {digits(momentum)}"
-        return sentence(setting, course(loss) + ", it flies away" * flies)
+        return sentence(setting, course(loss) + ", it flies away" * bool(len(far)))
 
     controls = {
         "landscape": Control(landscape, list(LANDSCAPES)),
@@ -176,20 +168,14 @@ KERNELS: dict[str, list[list[float]]] = {
     "leave as it is": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
 }
 SIDE = 64  # pixels of an uploaded picture
-CELLS = [[f"{row}{column}" for column in "123"] for row in "abc"]
+CELLS = [f"{row}{column}" for row in "abc" for column in "123"]
 
 
-def as_grey(picture: Any, *, largest: int | None = None) -> numpy.ndarray:
-    """Turn a picture, shrunk to at most ``largest`` pixels a side, into grey numbers (H, W) 0..255.
-
-    Numbers (H, W) stay as they are.
-    """
+def as_grey(picture: Any) -> numpy.ndarray:
+    """Turn a picture into grey numbers (H, W) 0..255; numbers (H, W) stay as they are."""
     if getattr(picture, "ndim", 3) == 2:
         return numpy.asarray(picture)
-    read = read_picture(picture)
-    if largest:
-        read.thumbnail((largest, largest))
-    return numpy.asarray(read).mean(2).round()
+    return numpy.asarray(read_picture(picture)).mean(2).round()
 
 
 @figure(columns=3, size=(10.0, 3.7))
@@ -200,7 +186,6 @@ def show_kernel(axes: Any, picture: Any, kernel: ArrayLike, result: ArrayLike) -
         picture: array (H, W), or anything that ``show_pictures`` takes, made grey.
         kernel: array (k, k).
         result: array (H - k + 1, W - k + 1), their convolution.
-        axes: three Axes to draw on; None for a new figure.
     """
     grey, kernel, result = as_grey(picture), numpy.asarray(kernel), numpy.asarray(result)
     axes[0].imshow(grey)
@@ -208,13 +193,13 @@ def show_kernel(axes: Any, picture: Any, kernel: ArrayLike, result: ArrayLike) -
     # Where results may be negative, zero is the middle grey, so that both signs can be seen.
     reach = numpy.percentile(numpy.abs(result), 99) or 1
     axes[2].imshow(result, vmin=-reach if result.min() < 0 else 0, vmax=reach)
-    span = f"{digits(result.min())} to {digits(result.max())}"
-    _entitle(axes, ["picture", "kernel", f"result, {span}"])
-    row, column = numpy.unravel_index(numpy.abs(result).argmax(), result.shape)
+    for axis, title in zip(axes, ("picture", "kernel", "result"), strict=True):
+        bare(axis)
+        axis.set_title(title)
     return (
         f"A {kernel.shape[0]} x {kernel.shape[1]} kernel turns {grey.shape[0]} x {grey.shape[1]} "
-        f"pixels into {result.shape[0]} x {result.shape[1]} numbers from {span}; it answers most "
-        f"strongly at row {row}, column {column}."
+        f"pixels into {result.shape[0]} x {result.shape[1]} numbers from {digits(result.min())} to "
+        f"{digits(result.max())}."
     )
 
 
@@ -230,12 +215,6 @@ def _numbers(axis: Axes, values: ArrayLike, *, grey: tuple[float, float] | None 
         write_on(axis, column, row, digits(float(values[row, column])), color, size=size)
 
 
-def _entitle(axes: Sequence[Axes], titles: Sequence[str]) -> None:
-    for axis, title in zip(axes, titles, strict=True):
-        bare(axis)
-        axis.set_title(title)
-
-
 @figure(columns=4, size=(10.0, 3.1))
 def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, column: int) -> str:
     """Draw one step of a convolution: the window, the kernel, their products and the sum.
@@ -244,7 +223,6 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
         picture: array (H, W), or anything that ``show_pictures`` takes, made grey.
         kernel: array (k, k).
         row, column: the window's upper left pixel.
-        axes: four Axes to draw on; None for a new figure.
 
     Raises:
         CourseError: the window leaves the picture.
@@ -266,9 +244,11 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
     _numbers(axes[1], window, grey=(grey.min(), grey.max()))
     _numbers(axes[2], kernel)
     _numbers(axes[3], products)
-    total, place = digits(products.sum()), f"row {row}, column {column}"
-    _entitle(axes, [place, "window  ×", "kernel  =", f"products, sum {total}"])
-    return f"At {place} the {products.size} products add up to {total}."
+    for axis, title in zip(axes, ("picture", "window  ×", "kernel  =", "products"), strict=True):
+        bare(axis)
+        axis.set_title(title)
+    total = digits(products.sum())
+    return f"At row {row}, column {column} the {products.size} products add up to {total}."
 
 
 def kernel(
@@ -286,28 +266,28 @@ def kernel(
         values: the 3x3 numbers to begin with.
     """
     given = as_grey(picture)
-    names = [name for row in CELLS for name in row]
 
-    def numbers(square: ArrayLike) -> dict[str, float]:
-        return dict(
-            zip(names, numpy.array(square, float).round(3).reshape(9).tolist(), strict=True)
-        )
+    def cells(square: ArrayLike) -> dict[str, float]:
+        numbers = numpy.array(square, float).round(3).ravel().tolist()
+        return dict(zip(CELLS, numbers, strict=True))
 
-    def draw(axes: Any, file: bytes | None, **cells: float) -> str:
-        square = numpy.array([cells[name] for name in names]).reshape(3, 3)
+    def draw(axes: Any, file: bytes | None, **numbers: float) -> str:
+        square = numpy.array(list(numbers.values())).reshape(3, 3)
         grey = given
         if file is not None:
-            grey = as_grey(file, largest=SIDE) / (255 if given.max() <= 1 else 1)
+            read = read_picture(file)
+            read.thumbnail((SIDE, SIDE))
+            grey = as_grey(read) / (255 if given.max() <= 1 else 1)
         return show_kernel.draw(axes, grey, square, convolve(grey, square))
 
-    cells = {name: Control(value, width="112px") for name, value in numbers(values).items()}
-    controls = {"file": Control(None, label="a picture of yours")} | cells
+    controls = {"file": Control(None, label="a picture of yours")}
+    controls |= {name: Control(value, width="112px") for name, value in cells(values).items()}
     buttons = {
-        label: lambda shown, square=square: shown.set(**numbers(square))
+        label: lambda shown, square=square: shown.set(**cells(square))
         for label, square in KERNELS.items()
     }
-    shape = show_kernel.panels
-    return Explorer("kernel", draw, controls, panels=shape, rows=CELLS, buttons=buttons)
+    rows, shape = [CELLS[:3], CELLS[3:6], CELLS[6:]], show_kernel.panels
+    return Explorer("kernel", draw, controls, panels=shape, rows=rows, buttons=buttons)
 
 
 # Sums of ReLUs --------------------------------------------------------------------------------
@@ -331,25 +311,24 @@ def show_relus(
         pieces: array (K, N), one weighted ReLU in each row.
         total: array (N,), the sum, with a constant where there is one.
         target: array (N,), the curve to follow, or None.
-        axes: the Axes to draw on; None for a new figure.
     """
     x, pieces, total = (numpy.asarray(values, float) for values in (x, pieces, total))
     for place, piece in enumerate(pieces):
         label = counted(len(pieces), "ReLU") if place == 0 else None
         axes.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)
-    shown, span = total, f"{digits(total.min())} to {digits(total.max())}"
-    told = [f"the sum of {counted(len(pieces), 'ReLU')} runs from {span}"]
+    shown, told = total, f"the sum of {counted(len(pieces), 'ReLU')} is drawn"
     if target is not None:
         axes.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
         shown, off = numpy.append(total, target), numpy.abs(total - numpy.asarray(target))
-        told.append(
-            f"it is off the curve by {digits(off.mean())} on average, {digits(off.max())} at most"
+        told = (
+            f"the sum of {counted(len(pieces), 'ReLU')} is off the curve by {digits(off.mean())} "
+            f"on average, {digits(off.max())} at most"
         )
     axes.plot(x, total, color=COLORS["blue"], label="their sum")
     room = 0.5 * (numpy.ptp(shown) or 1)
     axes.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))
     legend_beside(axes)
-    return sentence(*told)
+    return sentence(told)
 
 
 def relus(

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from coursekit.console import CourseError, nearest, progress
 from coursekit.data.picture import read_picture
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import bare, mosaic
+from coursekit.visuals.pictures import bare
 from coursekit.visuals.style import (
     COLORS,
     DASHES,
@@ -195,6 +195,17 @@ def _peaks(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, in
     """Find the strongest response of each channel, where it is, and the size of the maps."""
     values, places = out.float().flatten(2).max(2)
     return values.cpu(), places.cpu(), tuple(out.shape[-2:])
+
+
+def mosaic(tiles: numpy.ndarray, columns: int, gap: int) -> numpy.ndarray:
+    """Lay tiles (K, h, w, 3) in 0..1 side by side as one picture with white gaps."""
+    count, tall, wide = tiles.shape[:3]
+    rows = -(-count // columns)
+    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
+    for place, tile in enumerate(tiles):
+        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
+        sheet[top : top + tall, left : left + wide] = tile
+    return sheet
 
 
 def draw_channel(

@@ -54,17 +54,6 @@ def draw_picture(
     axes.set_title(fit_text(title, width_of(axes), size=size, lines=4), fontsize=size)
 
 
-def mosaic(tiles: numpy.ndarray, columns: int, gap: int = 1) -> numpy.ndarray:
-    """Lay tiles (K, h, w, 3) in 0..1 side by side as one picture with white gaps."""
-    count, tall, wide = tiles.shape[:3]
-    rows = -(-count // columns)
-    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
-    for place, tile in enumerate(tiles):
-        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
-        sheet[top : top + tall, left : left + wide] = tile
-    return sheet
-
-
 def write_on(axes: Axes, x: float, y: float, text: str, color: Any, *, size: float = 10) -> None:
     """Write text on a cell of ``color`` (3 numbers in 0..1), in black or white as can be read."""
     bright = numpy.dot(color, (0.299, 0.587, 0.114)) > 0.5

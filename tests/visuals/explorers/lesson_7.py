@@ -59,7 +59,7 @@ def field(layers):
 EXPLORERS = {
     "grad_cam": (
         _heat,
-        [{"layer": "0"}, {"target": "dogs"}, {"pooled": True}, {"strength": 0.3}],
+        [{"layer": "0"}, {"target": "dogs"}, {"pooled": True}],
     ),
     "receptive_field": (
         lambda: explore.receptive_field(field, _picture().repeat(2, 0).repeat(2, 1)),
