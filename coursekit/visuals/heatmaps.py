@@ -262,13 +262,9 @@ def grad_cam(
             )
         return pixels, gradients
 
-    @functools.lru_cache(maxsize=64)
-    def heat(file: bytes | None, number: int, pooled: bool) -> dict[str, torch.Tensor]:
-        return look(file)[1].heat(number, pooled=pooled)
-
     def draw(axes: Any, file: bytes | None, layer: str, target: str, pooled: bool) -> str:
         (pixels, gradients), number = look(file), classes.index(target)
-        found = heat(file, number, pooled)[layer][0].cpu()
+        found = gradients.heat(number, pooled=pooled)[layer][0].cpu()
         return _draw_looking(axes, pixels, gradients.probabilities[0], classes, number, found)
 
     if target is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.pictures import draw_grid, draw_picture, write_on
 from coursekit.visuals.style import (
@@ -83,26 +83,23 @@ class Results:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def random_right(self, n: int = 4) -> numpy.ndarray:
-        """Draw n random rows that were classified rightly, fewer where there are not so many."""
-        return self._rng.permutation(numpy.flatnonzero(self.right))[:n]
-
-    def random_wrong(self, n: int = 4) -> numpy.ndarray:
-        """Draw n random rows that were classified wrongly, fewer where there are not so many."""
-        return self._rng.permutation(numpy.flatnonzero(~self.right))[:n]
-
-    def most_right(self, label: str | int, n: int = 4) -> numpy.ndarray:
-        """Find n rows of a class that were recognized with the highest probability of it."""
-        return self._of_class(label, self.right)[:n]
-
-    def most_wrong(self, label: str | int, n: int = 4) -> numpy.ndarray:
-        """Find n rows of a class that was missed, those with the lowest probability of it."""
-        return self._of_class(label, ~self.right)[::-1][:n]
-
-    def most_uncertain(self, n: int = 4) -> numpy.ndarray:
-        """Find n rows whose two highest probabilities are nearest to each other."""
+    def groups(self, count: int = 4) -> dict[str, numpy.ndarray]:
+        """Find {group: at most ``count`` rows}, as ``show_groups`` draws them."""
+        mistakes = numpy.bincount(self.targets[~self.right], minlength=len(self.classes))
+        shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
         second, first = numpy.sort(self.probabilities, 1)[:, -2:].T
-        return numpy.argsort(first - second, kind="stable")[:n]
+        right, wrong = numpy.flatnonzero(self.right), numpy.flatnonzero(~self.right)
+        groups = {
+            "random right": self._rng.permutation(right),
+            "random wrong": self._rng.permutation(wrong),
+        }
+        for kind, rows, sign in (("most right", right, -1), ("most wrong", wrong, 1)):
+            for number in shown:
+                of_class = rows[self.targets[rows] == number]
+                order = numpy.argsort(sign * self.probabilities[of_class, number], kind="stable")
+                groups[f"{kind}\n{self.classes[number]}"] = of_class[order]
+        groups["most uncertain"] = numpy.argsort(first - second, kind="stable")
+        return {name: rows[:count] for name, rows in groups.items()}
 
     def top_losses(self, n: int = 9) -> numpy.ndarray:
         """Find the n rows with the highest loss, NaN first."""
@@ -132,16 +129,7 @@ class Results:
         Each title gives the predicted class with its probability, and the truth; wrong ones are
         framed. With more than four classes, the four most often mistaken are drawn.
         """
-        mistakes = numpy.bincount(self.targets[~self.right], minlength=len(self.classes))
-        shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
-        names = [self.classes[number] for number in shown]
-        groups = {
-            "random right": self.random_right(count),
-            "random wrong": self.random_wrong(count),
-            **{f"most right\n{name}": self.most_right(name, count) for name in names},
-            **{f"most wrong\n{name}": self.most_wrong(name, count) for name in names},
-            "most uncertain": self.most_uncertain(count),
-        }
+        groups = self.groups(count)
         heights = [1.0 if len(rows) else 0.3 for rows in groups.values()]
         drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
         for axes, rows in zip(drawn, groups.values(), strict=True):
@@ -210,19 +198,6 @@ class Results:
         if self.files is not None:
             return self.files[row]
         raise CourseError("There are no pictures to draw; give Results files or pictures.")
-
-    def _of_class(self, label: str | int, among: numpy.ndarray) -> numpy.ndarray:
-        """Order the rows of a class, given by name or number, by falling probability of it."""
-        numbers: dict[Any, int] = {name: number for number, name in enumerate(self.classes)}
-        numbers |= {number: number for number in range(len(self.classes))}
-        if label not in numbers:
-            raise CourseError(
-                f"There is no class {label!r}; the classes are {', '.join(self.classes)}."
-                + nearest(label, self.classes)
-            )
-        number = numbers[label]
-        rows = numpy.flatnonzero(among & (self.targets == number))
-        return rows[numpy.argsort(-self.probabilities[rows, number], kind="stable")]
 
 
 # Cleaning -------------------------------------------------------------------------------------

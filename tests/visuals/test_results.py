@@ -72,19 +72,22 @@ def test_groups_hold_exactly_the_right_rows(classes):
     ]
     right = [row for row, _, target, predicted in rows if target == predicted]
     wrong = [row for row, _, target, predicted in rows if target != predicted]
-    assert sorted(found.random_right(1000)) == right
-    assert sorted(found.random_wrong(1000)) == wrong
-    assert set(found.random_right(7)) < set(right)
-    assert len(set(found.random_right(7))) == 7
-    for label, name in enumerate(names):
+    groups, few = found.groups(1000), found.groups(5)
+    assert sorted(groups["random right"]) == right
+    assert sorted(groups["random wrong"]) == wrong
+    assert set(few["random right"]) < set(right)
+    assert len(set(few["random right"])) == 5
+    mistakes = [sum(rows[row][2] == label for row in wrong) for label in range(classes)]
+    shown = sorted(range(classes), key=lambda label: -mistakes[label])[:4]
+    assert len(groups) == 3 + 2 * len(shown)
+    for label in shown:
         of_class = [(chances[label], row) for row, chances, target, _ in rows if target == label]
         best = [row for _, row in sorted(of_class, reverse=True) if row in right]
         worst = [row for _, row in sorted(of_class) if row in wrong]
-        assert list(found.most_right(name, 5)) == best[:5]
-        assert list(found.most_right(label, 999)) == best
-        assert list(found.most_wrong(name, 5)) == worst[:5]
+        assert list(groups[f"most right\n{names[label]}"]) == best
+        assert list(few[f"most wrong\n{names[label]}"]) == worst[:5]
     gaps = [sorted(chances)[-1] - sorted(chances)[-2] for _, chances, _, _ in rows]
-    assert list(found.most_uncertain(9)) == sorted(range(200), key=gaps.__getitem__)[:9]
+    assert list(few["most uncertain"]) == sorted(range(200), key=gaps.__getitem__)[:5]
     losses = made.losses.tolist()
     assert list(found.top_losses(9)) == sorted(range(200), key=lambda row: -losses[row])[:9]
 
@@ -136,19 +139,15 @@ def test_no_mistake_and_single_class_predictions_are_told(capsys):
     one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
     one.losses[3] = math.nan
     found = Results(one, ["cats", "dogs"], pictures=[noise()] * 20)
-    assert len(found.most_right("dogs")) == 0
+    assert len(found.groups()["most right\ndogs"]) == 0
     assert found.top_losses(1)[0] == 3
     found.show_groups()
     assert found.confusion()[:, 1].sum() == 0
 
 
 def test_results_refuse_what_they_cannot_show():
-    """Obscure errors for a test set, several labels, a typo, missing pictures."""
+    """Obscure errors for a test set, several labels, missing pictures."""
     found = Results(predictions(5, 2), ["cats", "dogs"])
-    with pytest.raises(ck.CourseError, match="Did you mean 'cats'"):
-        found.most_right("cat")
-    with pytest.raises(ck.CourseError, match="no class 2"):
-        found.most_wrong(2)
     with pytest.raises(ck.CourseError, match="no pictures"):
         found.show_top_losses()
     for targets in (None, torch.zeros(5, 2), torch.zeros(0)):
