@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -101,8 +100,8 @@ class AWDLSTM(nn.Module):
         factor = self.dropout if self.training else 0
         x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
         states = []
-        begin: Sequence[LSTMState | None] = state if state else [None] * len(self.layers)
-        for layer, before in zip(self.layers, begin, strict=True):
+        for number, layer in enumerate(self.layers):
+            before = state[number] if state else None
             raw, after = layer(x, before, weight_drop=0.2 * factor)  # (B, T, size of the layer)
             states.append(after)
             x = variational_dropout(raw, (0.1 if layer is self.layers[-1] else 0.15) * factor)

@@ -53,6 +53,8 @@ def test_several_labels_get_a_probability_each(picture_folder, tmp_path):
     labels = {f"train/blue/{2 * n}.png": ("a b", "b", "a")[n % 3] for n in range(12)}
     data = ck.images(picture_folder, labels=labels, multi_label=True, size=32)
     learn = ck.image_learner(data, "drawings")
+    assert learn.loss is ck.binary_cross_entropy
+    assert "f2" in learn.evaluate()
     with torch.no_grad():
         learn.model.head[-1].bias += 5
     file = picture_folder / "valid" / "red" / "1.png"
