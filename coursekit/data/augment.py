@@ -36,18 +36,14 @@ class Augment:
     brightness_contrast: float = 0.1
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Change (B, C, H, W) floats in 0..1, each picture by a draw of its own.
-
-        Raises:
-            CourseError: ``dihedral`` is asked of pictures that are not square.
-        """
+        """Change a batch; raises CourseError where ``dihedral`` meets pictures not square."""
         if self.dihedral:
             _check_square(x)
+        if self.dihedral or self.flip:
             x = torch.where(self._draw(x) < 0.5, x.flip(-1), x)
+        if self.dihedral:
             x = torch.where(self._draw(x) < 0.5, x.flip(-2), x)
             x = torch.where(self._draw(x) < 0.5, x.transpose(-1, -2), x)
-        elif self.flip:
-            x = torch.where(self._draw(x) < 0.5, x.flip(-1), x)
         if self.rotate or self.zoom != 1:
             x = self._warp(x)
         if self.brightness_contrast:

@@ -61,26 +61,6 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
         out.write(content.encode() if isinstance(content, str) else content)
 
 
-@contextlib.contextmanager
-def in_memory_if_unwritable(folder: Path, things: str) -> Iterator[None]:
-    """Turn an OSError of the block into one note that ``things`` ("The pictures") stay in memory.
-
-    The same note is printed once in a session.
-    """
-    try:
-        yield
-    except OSError as error:
-        _note_once(
-            f"{things} stay in memory, since {folder} cannot be written ({reason(error)}); "
-            "make room there, or set COURSEKIT_HOME."
-        )
-
-
-@functools.cache
-def _note_once(sentence: str) -> None:
-    note(sentence)
-
-
 # Arrays on disk -------------------------------------------------------------------------------
 
 
@@ -106,23 +86,34 @@ def keep_array(
 ) -> numpy.ndarray:
     """Write the rows of an array one after another and map the file into memory.
 
-    Where the file cannot be written the rows are made again, in memory, and a note says so. The
-    array is found again by ``load_array`` once ``keep_facts`` has written what belongs to it.
+    Where the file cannot be written the rows are made again, in memory, and a note says so, once a
+    session, of ``things`` ("The pictures"). The array is found again by ``load_array`` once
+    ``keep_facts`` has written what belongs to it.
     """
     dtype = numpy.dtype(dtype)
-    with in_memory_if_unwritable(file.parent, things):
+    try:
         with writing(file) as out:
             header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
             numpy.lib.format.write_array_header_1_0(out, header)
             for row in make_rows():
                 out.write(numpy.ascontiguousarray(row, dtype).data)
         return numpy.load(file, mmap_mode="c", allow_pickle=False)
+    except OSError as error:
+        _note_once(
+            f"{things} stay in memory, since {file.parent} cannot be written ({reason(error)}); "
+            "make room there, or set COURSEKIT_HOME."
+        )
     array = numpy.empty(shape, dtype)
     flat, end = array.reshape(-1), 0
     for row in make_rows():
         start, end = end, end + row.size
         flat[start:end] = row.reshape(-1)
     return array
+
+
+@functools.cache
+def _note_once(sentence: str) -> None:
+    note(sentence)
 
 
 def keep_facts(file: Path, facts: Any) -> None:
@@ -136,14 +127,12 @@ def keep_facts(file: Path, facts: Any) -> None:
 
 
 def digest(*parts: object) -> str:
-    """Hash ``parts`` by content: equal in every process, and another where content or code differs.
+    """Hash ``parts`` by content, equal in every process, other where content or code differs.
 
+    The hash has 32 hexadecimal digits.
     Numbers, text, arrays, tensors and containers count by value; functions and classes of the
     learner by their code and the global values it uses, those of installed packages by name; every
     other object by its class and what ``copy`` would carry over.
-
-    Returns:
-        str: 32 hexadecimal digits.
 
     Raises:
         TypeError: an object has no content to compare, such as a generator or an open file, or has

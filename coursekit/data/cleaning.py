@@ -51,26 +51,24 @@ class Corrections:
         """Take the last change back and return the name of its picture; None where none is left."""
         if not self._history:
             return None
-        name, self.changes = self._history.pop()
-        self._write()
+        name, changes = self._history.pop()
+        self._write(changes)
         return name
 
     def _change(self, name: str, changes: dict[str, str | None]) -> None:
         self._history.append((name, self.changes))
-        self.changes = changes
-        self._write()
+        self._write(changes)
 
-    def _write(self) -> None:
+    def _write(self, changes: dict[str, str | None]) -> None:
+        self.changes = changes
         lines = io.StringIO()
         rows = [(name, label or "") for name, label in self.changes.items()]
         csv.writer(lines).writerows([("file", "label"), *rows])
         try:
             write_whole(self.file, lines.getvalue())
         except OSError as error:
-            raise CourseError(
-                f"The corrections cannot be written to {self.file} ({reason(error)}); "
-                "make room, or give another file."
-            ) from error
+            why = reason(error)
+            raise CourseError(f"{self.file} cannot be written ({why}); make room.") from error
 
     def __repr__(self) -> str:
         dropped = sum(label is None for label in self.changes.values())

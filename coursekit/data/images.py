@@ -153,25 +153,15 @@ def to_floats(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def decode(
-    files: Sequence[Path],
-    *,
-    size: int,
-    resize: str = "crop",
-    errors: str = "skip",
-    root: Path | None = None,
+    files: Sequence[Path], *, size: int, resize: str, errors: str, root: Path
 ) -> tuple[numpy.ndarray, list[int]]:
-    """Decode ``files`` into one (N, size, size, 3) uint8 array, kept on disk for the next time.
-
-    Where the cache cannot be written (full disk, read-only folder) the array stays in memory and a
-    note says so.
-
-    Returns:
-        (array, rows that could be read).
+    """Decode ``files`` into (one (N, size, size, 3) uint8 array kept on disk, readable rows).
 
     Raises:
         CourseError: a file cannot be read and ``errors`` is "raise", or none can be read.
     """
-    stamps = json.dumps([(str(file), *_stamp(file)) for file in files])
+    facts = [(str(file), file.stat()) for file in files]
+    stamps = json.dumps([(name, fact.st_size, fact.st_mtime_ns) for name, fact in facts])
     cache = cache_file("pictures", digest(stamps, size, resize))
     array, broken = load_array(cache) or _decode_all(files, size, resize, cache)
     if broken:
@@ -184,14 +174,6 @@ def decode(
         note(f"left out {len(told)} of {len(files)} files that cannot be read: {first}.")
     unreadable = {row for row, _ in broken}
     return array, [row for row in range(len(files)) if row not in unreadable]
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        facts = file.stat()
-    except OSError as error:
-        raise CourseError(f"The picture {file} cannot be found; check its name.") from error
-    return facts.st_size, facts.st_mtime_ns
 
 
 def _decode_all(files: Sequence[Path], size: int, resize: str, cache: Path) -> tuple[Any, list]:
@@ -210,27 +192,22 @@ def _decode_all(files: Sequence[Path], size: int, resize: str, cache: Path) -> t
             return numpy.zeros((size, size, 3), numpy.uint8)
 
     def rows() -> Iterator[numpy.ndarray]:
-        return _in_parallel(one, len(files))
+        with (
+            warnings.catch_warnings(),
+            ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool,
+            progress(total=len(files), label="reading pictures", unit=" pictures") as bar,
+        ):
+            warnings.simplefilter("ignore")  # PIL warns of odd EXIF; the pixels are good enough
+            for start in range(0, len(files), 256):  # an interrupt waits for that many
+                for picture in pool.map(one, range(len(files))[start : start + 256]):
+                    bar.update()
+                    yield picture
 
     array = keep_array(cache, rows, (len(files), size, size, 3), "uint8", "The pictures")
     facts = [[row, broken[row]] for row in sorted(broken)]
     if not passing:
         keep_facts(cache, facts)
     return array, facts
-
-
-def _in_parallel(one: Callable[[int], numpy.ndarray], count: int) -> Iterator[numpy.ndarray]:
-    """Yield ``one(row)`` of all rows in order, some at a time: an interrupt is not kept waiting."""
-    with (
-        warnings.catch_warnings(),
-        ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool,
-        progress(total=count, label="reading pictures", unit=" pictures") as bar,
-    ):
-        warnings.simplefilter("ignore")  # PIL warns of odd EXIF; what it can read is good enough
-        for start in range(0, count, 256):
-            for picture in pool.map(one, range(start, min(start + 256, count))):
-                bar.update()
-                yield picture
 
 
 # Labels from folders --------------------------------------------------------------------------
@@ -275,13 +252,9 @@ def _from_folders(path: Path, valid: float | str | None, test: str | None) -> tu
         folder = _existing(path / (valid or "valid"))
         held_out = _class_folders(folder)
         if valid and not held_out:
-            raise CourseError(
-                f"{folder} holds no pictures in class folders like those of training."
-            )
+            raise CourseError(f"{folder} holds no pictures in folders like those of training.")
     if not train:
-        raise CourseError(
-            f"{root} holds no pictures in class folders; make folders such as cats/ and dogs/."
-        )
+        raise CourseError(f"{root} holds no pictures in folders of classes; make cats/ and dogs/.")
     known = {label for _, label in train}
     if unknown := sorted({label for _, label in held_out} - known):
         hint = nearest(unknown[0], known)
@@ -338,14 +311,11 @@ def _read_table(path: Path, labels: Any) -> pandas.DataFrame:
         try:
             labels = pandas.read_csv(file, dtype=str, keep_default_na=False)  # 007 and NA: words
         except (OSError, ValueError) as error:
-            raise CourseError(
-                f"{file} cannot be read ({reason(error)}); save it as CSV."
-            ) from error
+            why = reason(error)
+            raise CourseError(f"{file} cannot be read ({why}); save it as CSV.") from error
         labels = labels.mask(labels == "")
     if not isinstance(labels, pandas.DataFrame) or labels.shape[1] < 2:
-        raise CourseError(
-            "labels= needs 'folders', a dict, or a table of two columns: file, label."
-        )
+        raise CourseError("labels= is 'folders', a dict, or a table of two columns: file, label.")
     labels = labels.iloc[:, :2].set_axis(["name", "label"], axis=1).reset_index(drop=True)
     empty = labels.isna().any(axis=1)
     if empty.any():
@@ -385,5 +355,5 @@ def _targets(labels: list, classes: Sequence[str], multi_label: bool) -> torch.T
     return targets
 
 
-def _relative(file: Path, root: Path | None) -> str:
-    return file.relative_to(root).as_posix() if root and file.is_relative_to(root) else str(file)
+def _relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix()

@@ -49,13 +49,10 @@ def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop")
         return ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
     except CourseError:
         raise
-    except FileNotFoundError as error:
-        raise CourseError(f"There is no picture {picture}; check the path.") from error
     except Exception as error:  # decoders raise many kinds
         name = picture if isinstance(picture, (str, Path)) else "This file"
-        raise CourseError(
-            f"{name} cannot be read as a picture: {why_unreadable(error)}. Give a JPEG or PNG file."
-        ) from error
+        why = why_unreadable(error)
+        raise CourseError(f"{name} cannot be read ({why}); give a JPEG or PNG file.") from error
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -98,10 +95,7 @@ def _from_array(array: Any) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))) or not array.size:
-        raise CourseError(
-            f"A picture has the shape (height, width, 3), not {array.shape}. Give one picture at a "
-            "time."
-        )
+        raise CourseError(f"Give one picture, of shape (height, width, 3), not {array.shape}.")
     if array.dtype.kind in "fb":
         array = (numpy.nan_to_num(array).clip(0, 1) * 255).round()
     if array.dtype != numpy.uint16:  # which has 16 bits of grey, as a file may have

@@ -35,18 +35,11 @@ class RatingsData(Data):
     rows: dict[str, numpy.ndarray] = field(default_factory=dict)
 
     def code(self, item: str) -> int:
-        """Code of an item by its name.
-
-        Raises:
-            CourseError: the training part has no item of this name.
-        """
-        try:
+        """Code of an item by its name; raises CourseError where the training part has none."""
+        if item in self.items:
             return self.items.index(item)
-        except ValueError:
-            raise CourseError(
-                f"The training part has no item {item!r}; take one of data.items."
-                + nearest(item, self.items[1:])
-            ) from None
+        hint = nearest(item, self.items[1:])
+        raise CourseError(f"The training part has no item {item!r}; see data.items.{hint}")
 
     def _details(self) -> str:
         users, items = len(self.users) - 1, len(self.items) - 1

@@ -29,25 +29,17 @@ def split(n: int, valid: Any, seed: int = 0) -> tuple[numpy.ndarray, numpy.ndarr
     chosen = numpy.asarray(valid)
     if chosen.ndim == 0:
         if chosen.dtype.kind not in "if" or not 0 < chosen < 1:
-            raise CourseError(
-                f"valid={valid!r} is not a fraction between 0 and 1, such as 0.2, nor a mask, nor "
-                "numbers of rows."
-            )
+            raise CourseError(f"valid={valid!r} is not a fraction between 0 and 1, such as 0.2.")
         count = min(max(1, round(float(chosen) * n)), n - 1)
         chosen = numpy.random.default_rng(seed).permutation(n)[: max(0, count)]
     elif chosen.dtype == bool and len(chosen) == n:
         chosen = numpy.flatnonzero(chosen)
     elif chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < n)).all():
-        raise CourseError(
-            f"valid= has to be a mask of {n:,} times True or False, or numbers of rows from 0 to "
-            f"{n - 1:,}."
-        )
+        raise CourseError(f"valid= is neither a mask of {n:,} rows nor row numbers below {n:,}.")
     held_out[chosen] = True
     if not 0 < held_out.sum() < n:
-        raise CourseError(
-            f"Of {n:,} rows {held_out.sum():,} would be held out. Hold out a part of them, such as "
-            "a fifth."
-        )
+        count = held_out.sum()
+        raise CourseError(f"Of {n:,} rows {count:,} would be held out; hold out a fifth, say.")
     return numpy.flatnonzero(~held_out), numpy.flatnonzero(held_out)
 
 

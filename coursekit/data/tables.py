@@ -53,9 +53,7 @@ class Columns:
             values = _as_numbers(frame, name)
             gaps = numpy.isnan(values)
             if gaps.all():
-                raise CourseError(
-                    f"The column {name!r} is empty in the training rows; leave it out."
-                )
+                raise CourseError(f"The column {name!r} is empty in the training rows.")
             learned.medians[name] = float(numpy.median(values[~gaps]))
             parts = {name: numpy.where(gaps, learned.medians[name], values)}
             if gaps.any():
@@ -136,7 +134,7 @@ def table(
     that the training rows do not have gets code 0.
 
     Args:
-        frame: a pandas DataFrame with one row an example.
+        frame: a DataFrame with one row an example.
         target: the column to predict, a number.
         valid: which rows are held out: a mask (one True or False a row), the numbers of the rows
             counted from 0, or a fraction such as 0.2, drawn at random.
@@ -152,12 +150,18 @@ def table(
         CourseError: a column is missing or unfit, the target has gaps or cannot be logged, or a
             part is empty.
     """
-    y = _target(frame, target, log_target)
+    y = _as_numbers(frame, target)
+    if gaps := int(numpy.isnan(y).sum()):
+        raise CourseError(f"{gaps:,} rows have no {target}; drop them by frame.dropna, say.")
+    if log_target and (low := int((y <= 0).sum())):
+        raise CourseError(
+            f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them."
+        )
+    y = (numpy.log(y) if log_target else y).astype("float32")
     categories, continuous = _choose(frame, target, categories, continuous)
-    train, held_out = (
-        fewer(rows, QUICK * len(rows) // len(frame), seed)
-        for rows in split(len(frame), valid, seed)
-    )
+    n = len(frame)
+    parts = (fewer(rows, QUICK * len(rows) // n, seed) for rows in split(n, valid, seed))
+    train, held_out = parts
     columns = Columns.fit(frame.iloc[train], categories, continuous)
     options: dict[str, Any] = {"batch_size": batch_size, "transform": codes_to_int64}
     whole = Batches(columns.arrays(frame), y, shuffle=True, **options)
@@ -231,18 +235,6 @@ def _as_numbers(frame: pandas.DataFrame, column: str) -> numpy.ndarray:
     return values
 
 
-def _target(frame: pandas.DataFrame, target: str, log_target: bool) -> numpy.ndarray:
-    """Read the target (N,) float32, or its logarithm."""
-    y = _as_numbers(frame, target)
-    if gaps := int(numpy.isnan(y).sum()):
-        raise CourseError(f"{gaps:,} rows have no {target}; drop them by frame.dropna, say.")
-    if log_target and (low := int((y <= 0).sum())):
-        raise CourseError(
-            f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them."
-        )
-    return (numpy.log(y) if log_target else y).astype("float32")
-
-
 def _choose(
     frame: pandas.DataFrame, target: str, categories: Any, continuous: Any
 ) -> tuple[list[str], list[str]]:
@@ -290,9 +282,8 @@ def date_parts(dates: Any) -> pandas.DataFrame:
     try:
         when = pandas.to_datetime(series)
     except (ValueError, TypeError) as error:
-        raise CourseError(
-            f"{series.name or 'The column'} holds something that is no date."
-        ) from error
+        name = series.name or "The column"
+        raise CourseError(f"{name} holds something that is no date.") from error
     if when.isna().any():
         raise CourseError(f"{int(when.isna().sum()):,} dates are missing; drop these rows first.")
     parts = when.dt
@@ -338,19 +329,15 @@ def elapsed(
     days, groups = days[order], groups[order]
     found = {}
     for event in [events] if isinstance(events, str) else events:
-        happened = _happened(_column(frame, event))[order]
+        column = _column(frame, event)
+        none = column.isna() | column.astype(object).isin([0, "0"])  # 0 == 0.0 == False
+        happened = ~none.to_numpy(bool)[order]
         after = _since(days, groups, happened)
         before = _since(-days[::-1], groups[::-1], happened[::-1])[::-1]
         for name, values in ((f"After{event}", after), (f"Before{event}", before)):
             found[name] = numpy.empty(len(frame), "float32")
             found[name][order] = values if cap is None else numpy.minimum(values, cap)
     return pandas.DataFrame(found, index=frame.index)
-
-
-def _happened(column: pandas.Series) -> numpy.ndarray:
-    """Mask (N,) of where a column, of whatever type, is not 0, "0", False or a gap."""
-    none = column.astype(object).isin([0, "0"])  # to Python, False and 0.0 are equal to 0
-    return (column.notna() & ~none).to_numpy(dtype=bool)
 
 
 def _since(days: numpy.ndarray, groups: numpy.ndarray, happened: numpy.ndarray) -> numpy.ndarray:

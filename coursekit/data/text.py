@@ -34,7 +34,6 @@ SIZES = {"words": 20_000, "subwords": 8_000, "characters": 65_000}  # of vocabul
 QUICK_TEXTS, QUICK_CHARACTERS, QUICK_LONG = 200, 500, 60_000  # of one in many texts, of a long one
 
 _PIECE = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
-_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
 
 
 # Words ----------------------------------------------------------------------------------------
@@ -46,19 +45,15 @@ def word_rules(piece: str) -> list[str]:
     A capital letter becomes a mark before the small word, as do three or more of the same letter
     or two of the same sign; "n't", "'s" and the like become words of their own.
     """
-    if not (piece[0].isalnum() or piece[0] == "_"):
-        runs = ((sign, sum(1 for _ in run)) for sign, run in itertools.groupby(piece))
-        return [token for sign, n in runs for token in ([REPEATED, sign] if n > 1 else [sign])]
-    short = _DRAWN_OUT.sub(r"\1", piece)
+    if not re.match(r"\w", piece):
+        runs = re.findall(r"((.)\2*)", piece)
+        return [t for run, sign in runs for t in ([REPEATED, sign] if len(run) > 1 else [sign])]
+    short = re.sub(r"([^\W\d_])\1{2,}", r"\1", piece)  # sooooo -> so
     marks = [REPEATED] if short != piece else []
     if len(short) > 1 and short[0].isupper():
         marks.append(CAPITALS if short.isupper() else CAPITAL)
     short = short.lower().replace("’", "'")
-    at = short.find("'")
-    if at < 0:
-        return [*marks, short]
-    at -= short[at - 1 : at + 2] == "n't" and at > 1  # isn't -> is n't, it's -> it 's
-    return [*marks, short[:at], short[at:]]
+    return marks + re.sub(r"(.)(n't.*|'.*)$", r"\1 \2", short).split()  # isn't -> is n't
 
 
 def _pieces(text: str) -> list[str]:
@@ -93,16 +88,12 @@ class Vocabulary:
         max_size: int | None = None,
         min_freq: int = 2,
     ) -> Vocabulary:
-        """Learn the vocabulary of ``texts``.
+        """Learn the vocabulary of ``texts``: the ``max_size`` most frequent tokens at most.
 
-        Args:
-            texts: list of str.
-            tokens: "words", "subwords" or "characters".
-            max_size: tokens in the list, at most; the most frequent ones are kept.
-            min_freq: how often a word must occur to be kept.
+        A word has to occur ``min_freq`` times to be kept.
 
         Raises:
-            CourseError: ``tokens`` is not known.
+            CourseError: ``tokens`` is not "words", "subwords" or "characters".
         """
         if tokens not in SIZES:
             known = " or ".join(map(repr, SIZES))
@@ -166,12 +157,7 @@ class Vocabulary:
     def padded_batch(
         self, texts: Sequence[str], *, backward: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Encode new texts as a batch of ``ck.text``: (ids (B, T), lengths (B,)) on the device.
-
-        Args:
-            texts: list of str.
-            backward: as in ``ck.text``.
-        """
+        """Encode new texts as a batch of ``ck.text``: (ids (B, T), lengths (B,)) on the device."""
         start = [self.stoi[START]] if START in self.stoi else []
         found = [torch.tensor(start + self.encode(text) or [self.unknown]) for text in texts]
         found = [one.flip(0) for one in found] if backward else found
@@ -402,30 +388,31 @@ def language(
     Raises:
         CourseError: there is no text, it is too short, or an argument is out of range.
     """
-    _check_fraction(valid)
+    if not isinstance(valid, (int, float)) or not 0 < valid < 1:
+        raise CourseError(f"valid={valid!r} is not a fraction between 0 and 1, such as 0.1.")
     check_count("batch_size", batch_size)
     check_count("seq_len", seq_len)
     texts, path = _texts(source, seed)
     if len(texts) == 1:
-        parts = _halves(texts[0], valid, whole_words=tokens != "characters")
+        (whole,), cut = texts, round(len(texts[0]) * (1 - valid))
+        while tokens != "characters" and 0 < cut < len(whole) and not whole[cut - 1].isspace():
+            cut += 1  # between two words
+        parts = [whole[:cut]], [whole[cut:]]
     else:
         held_out = max(1, round(valid * len(texts)))
         parts = texts[:-held_out], texts[-held_out:]
     ids, lengths, vocabulary = _encode(parts, tokens, vocabulary, mark=len(texts) > 1)
-    cut = int(lengths[: len(parts[0])].sum())
-    arrays = {"training": ids[:cut], "validation": ids[cut:]}
-    for part, array in arrays.items():
-        if len(array) < (batch_size + 1 if part == "training" else 2):
-            raise CourseError(
-                f"The {part} part has only {len(array)} tokens for batch_size={batch_size}; give "
-                "more text."
-            )
     made: list[Any] = []
-    for array in arrays.values():
+    both = numpy.split(ids, [lengths[: len(parts[0])].sum()])
+    for array, least in zip(both, (batch_size + 1, 2), strict=True):
+        if len(array) < least:
+            raise CourseError(
+                f"A part of the text has only {len(array)} tokens for batch_size={batch_size}; "
+                "give more text."
+            )
         array = numpy.ascontiguousarray(array[::-1]) if backward else array
         made.append(LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len))
-    train, held = made
-    return LanguageData(train, held, path=path, vocabulary=vocabulary, backward=backward)
+    return LanguageData(*made, path=path, vocabulary=vocabulary, backward=backward)
 
 
 def text(
@@ -446,28 +433,25 @@ def text(
         source: a folder with ``train/<class>/*.txt``, and ``valid`` and ``test`` alike where there
             are any; or a list of texts.
         labels: "folders", or a list with the label of each text.
-        tokens: "words", "subwords" or "characters".
-        batch_size: texts in a mini-batch.
         valid: fraction of the training texts that is held out where there is no ``valid``.
-        vocabulary: as for ``ck.language``; to use an encoder, that of the data it was trained on.
+        vocabulary: to use an encoder, that of the data it was trained on.
         max_length: keep the last so many tokens of a text; by default all.
-        backward: True turns every text round, last token first.
         seed: of the texts that are held out.
+        tokens, batch_size, vocabulary, backward: as for ``ck.language``.
 
     Raises:
         CourseError: there are no texts of two classes, or an argument is out of range.
     """
-    _check_fraction(valid)
     from_folders = isinstance(labels, str) and labels == "folders"
     parts = _from_folders(Path(source)) if from_folders else {"train": _from_list(source, labels)}
     if "valid" not in parts:
         rows = parts["train"]
         train, held_out = ([rows[row] for row in part] for part in split(len(rows), valid, seed))
         parts |= {"train": train, "valid": held_out}
-    parts = {name: parts[name] for name in ("train", "valid", "test") if name in parts}
     classes = sorted({label for label, _, _ in parts["train"]})
     if len(classes) < 2:
         raise CourseError(f"There is one class only ({', '.join(classes)}); give texts of two.")
+    parts = {name: parts[name] for name in ("train", "valid", "test") if name in parts}
     texts = [[text for _, _, text in rows] for rows in parts.values()]
     ids, lengths, vocabulary = _encode(texts, tokens, vocabulary, mark=True)
     starts = numpy.cumsum(lengths) - lengths
@@ -489,10 +473,9 @@ def text(
             filenames=[rows[row][1] for row in order],
             padding=vocabulary.stoi.get(PAD, 0),
         )
+    how: dict[str, Any] = {"vocabulary": vocabulary, "backward": backward}
     path = Path(source) if from_folders else None
-    return TextData(
-        **made, classes=tuple(classes), path=path, vocabulary=vocabulary, backward=backward
-    )
+    return TextData(**made, classes=tuple(classes), path=path, **how)
 
 
 # Reading --------------------------------------------------------------------------------------
@@ -504,10 +487,8 @@ def _from_folders(path: Path) -> dict[str, Rows]:
     """Read {part: rows} of path/<part>/<class>/*.txt."""
     parts = {}
     for part in ("train", "valid", "test"):
-        files = sorted(
-            file for file in (path / part).glob("*/*.txt") if file.parent.name not in UNLABELLED
-        )
-        files = fewer(files, QUICK_TEXTS)
+        files = (path / part).glob("*/*.txt")
+        files = fewer(sorted(f for f in files if f.parent.name not in UNLABELLED), QUICK_TEXTS)
         rows = [(file.parent.name, str(file.relative_to(path)), _read(file)) for file in files]
         empty = [name for _, name, text in rows if not text.strip()]
         if empty:
@@ -528,11 +509,6 @@ def _from_list(texts: Any, labels: Any) -> Rows:
     pairs = enumerate(zip(labels, texts, strict=True))
     rows = [(str(label), str(row), str(text)) for row, (label, text) in pairs if text.strip()]
     return fewer(rows, QUICK_TEXTS)
-
-
-def _check_fraction(valid: Any) -> None:
-    if not isinstance(valid, (int, float)) or not 0 < valid < 1:
-        raise CourseError(f"valid={valid!r} is not a fraction between 0 and 1, such as 0.1.")
 
 
 def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
@@ -566,14 +542,6 @@ def _read(file: str | Path) -> str:
         return Path(file).read_text("utf-8", errors="replace")
     except OSError as error:
         raise CourseError(f"{file} cannot be read ({reason(error)}); check the file.") from error
-
-
-def _halves(text: str, valid: float, *, whole_words: bool) -> tuple[list[str], list[str]]:
-    """Cut a text into ([training text], [validation text]), between two words where asked."""
-    cut = round(len(text) * (1 - valid))
-    while whole_words and 0 < cut < len(text) and not text[cut - 1].isspace():
-        cut += 1
-    return [text[:cut]], [text[cut:]]
 
 
 def _encode(
