@@ -52,7 +52,8 @@ def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop")
     except Exception as error:  # decoders raise many kinds
         name = picture if isinstance(picture, (str, Path)) else "This file"
         why = why_unreadable(error)
-        raise CourseError(f"{name} cannot be read ({why}); give a JPEG or PNG file.") from error
+        message = f"{name} cannot be read as a picture ({why}); give a JPEG or PNG file."
+        raise CourseError(message) from error
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """Files that are whole or not there, arrays kept on disk, hashes that follow content and code."""
 
+import errno
 import functools
 import os
 import subprocess
@@ -49,15 +50,27 @@ def test_arrays_are_kept_and_found_again(monkeypatch, tmp_path):
     assert cache.load_array(file) is None
 
 
-def test_without_a_disk_the_array_stays_in_memory(tmp_path, capsys):
-    """Guards against a read-only home that ends a lesson, or that is told of again and again."""
-    (tmp_path / "file").write_text("no folder")
-    file = tmp_path / "file" / "key.npy"
+@pytest.mark.parametrize("trouble", ["no folder", "full"])
+def test_without_a_disk_the_array_stays_in_memory(tmp_path, capsys, trouble):
+    """A read-only home or a full disk that ends a lesson, or that is told of again and again."""
+    home, calls = tmp_path / trouble, []
+    if trouble == "no folder":
+        home.write_text("a file")
+
+    def filling():
+        for number, row in enumerate(rows()):
+            if trouble == "full" and number == 1 and not calls.count("again"):
+                calls.append("again")
+                raise OSError(errno.ENOSPC, "No space left on device")
+            yield row
+
     for _ in range(2):
-        made = cache.keep_array(file, rows, (3, 2, 2), "uint8", "The pictures")
+        calls.clear()
+        made = cache.keep_array(home / "key.npy", filling, (3, 2, 2), "uint8", "The pictures")
         numpy.testing.assert_array_equal(made, numpy.arange(12).reshape(3, 2, 2))
-        cache.keep_facts(file, {})
-    assert capsys.readouterr().out.count(str(tmp_path / "file")) == 1
+        cache.keep_facts(home / "key.npy", {})
+    assert capsys.readouterr().out.count(str(home)) == 1
+    assert not home.is_dir() or not os.listdir(home)
 
 
 class Scale:

@@ -1,7 +1,6 @@
 """Corrections, which must never be lost, and near-duplicates."""
 
 import io
-from pathlib import Path
 
 import numpy
 import pytest
@@ -201,29 +200,3 @@ def test_limit_and_threshold():
     many = numpy.random.default_rng(0).integers(0, 256, (3000, 8, 8, 3), numpy.uint8)
     many[2999] = many[2500]
     assert [pair[:2] for pair in near_duplicates(many)] == [(2500, 2999)]
-
-
-def test_it_reads_what_data_hands_out(folder):
-    """The rows of a subset are looked up when they are asked for."""
-    drawn(seed=0).save(folder / "dogs" / "copy.png")
-    data = images(folder, size=32, valid=0.1, seed=2)
-    found = near_duplicates(data.train.inputs)
-    assert [{data.train.filenames[row] for row in pair[:2]} for pair in found] == [
-        {"cats/cat.0.png", "dogs/copy.png"}
-    ]
-
-
-@pytest.mark.real
-def test_on_real_photographs(real_data):
-    """A threshold tuned on noise would miss real copies, or drown them in look-alikes."""
-    files = sorted(Path(real_data, "dogscats", "train").rglob("*.jpg"))[::4]
-    originals = [Image.open(file).convert("RGB") for file in files]
-    plain = squares(originals, 96)
-    assert near_duplicates(plain) == []
-    for kind in ("brighter", "encoded", "cut"):
-        copies = squares([copies_of(one)[kind] for one in originals[:100]], 96)
-        found = near_duplicates(numpy.concatenate([plain, copies]), limit=1000)
-        right = {(row, len(plain) + row) for row in range(100)}
-        pairs = {pair[:2] for pair in found}
-        assert len(pairs & right) >= 90, kind
-        assert pairs <= right, kind

@@ -106,17 +106,10 @@ def test_repr_and_code_say_what_is_there():
         ({"valid": "date"}, "'date'"),
         ({"valid": [10_000]}, "valid="),
         ({"valid": "time", "time": "when"}, "'when'"),
+        ({"item": "gap"}, "1 rows have no gap"),
     ],
 )
 def test_bad_tables_are_refused(options, word):
     """Forty lines of pandas where a column is misspelt."""
     with pytest.raises(CourseError, match=word):
-        ck.ratings(a_table(), **options)
-
-
-def test_gaps_are_named():
-    """A rating of nan that turns the loss into nan an epoch later."""
-    table = a_table()
-    table.loc[3, "rating"] = numpy.nan
-    with pytest.raises(CourseError, match="1 rows have no rating"):
-        ck.ratings(table)
+        ck.ratings(a_table().assign(gap=[None, *range(96)]), **options)

@@ -15,10 +15,6 @@ def test_a_fraction_is_drawn_by_the_seed(n, fraction):
     assert sorted([*train, *valid]) == list(range(n))
     assert (numpy.diff(train) > 0).all()
     assert split(n, fraction, seed=3)[1].tolist() == valid.tolist()
-
-
-def test_another_seed_holds_out_other_rows():
-    """A seed that is not used."""
     assert split(50, 0.2, seed=1)[1].tolist() != split(50, 0.2, seed=2)[1].tolist()
 
 

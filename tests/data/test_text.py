@@ -132,14 +132,10 @@ def test_validation_is_the_last_share():
     joined = numpy.concatenate([words.train.ids, words.valid.ids])
     known = words.vocabulary
     assert joined.tolist() == known.encode(BOOK)
-
-
-def test_vocabulary_knows_the_training_part_only():
-    """Words that only the validation part has, and that the model was told of beforehand."""
     text = "one two three four " * 200 + "zebra zebra zebra zebra " * 20
     known = ck.language(text, batch_size=4, seq_len=5, valid=0.12).vocabulary
     assert "one" in known.stoi
-    assert "zebra" not in known.stoi
+    assert "zebra" not in known.stoi, "words that only the validation part has"
 
 
 def test_folder_of_texts(tmp_path):
@@ -175,15 +171,6 @@ def test_numbers_are_kept_on_disk(tmp_path, monkeypatch):
     kept.write_bytes(b"rubbish")
     third = ck.language(BOOK, batch_size=4, seq_len=10)
     assert third.train.ids.tolist() == first.train.ids.tolist()
-
-
-def test_a_home_that_cannot_be_written(tmp_path, monkeypatch, capsys):
-    """A full disk that ends the lesson although the numbers would fit into memory."""
-    blocked = tmp_path / "file"
-    blocked.write_text("no folder")
-    monkeypatch.setenv("COURSEKIT_HOME", str(blocked))
-    assert ck.language(BOOK, batch_size=4, seq_len=10).train.num_examples
-    assert "stay in memory" in capsys.readouterr().out
 
 
 def test_backward_is_the_text_turned_round():
