@@ -318,9 +318,9 @@ def test_no_path_of_one_machine():
             assert not (found := own.search(file.read_bytes())), f"{name}: {found[0]}"
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=["check", "format"])
-def test_code_is_tidy(arguments):
-    """Untidy code that is found a month later, in somebody else's change."""
-    command = [sys.executable, "-m", "ruff", *arguments]
+@pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy"])
+def test_code_is_tidy_and_well_typed(command):
+    """Untidy code, or an annotation that is not so, found a month later in another's change."""
+    command = [sys.executable, "-m", *command.split()]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -412,7 +412,8 @@ def language(
             )
         array = numpy.ascontiguousarray(array[::-1]) if backward else array
         made.append(LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len))
-    return LanguageData(*made, path=path, vocabulary=vocabulary, backward=backward)
+    train, held = made
+    return LanguageData(train, held, path=path, vocabulary=vocabulary, backward=backward)
 
 
 def text(
@@ -459,7 +460,8 @@ def text(
     starts += lengths - kept
     if backward:
         ids, starts = numpy.ascontiguousarray(ids[::-1]), len(ids) - starts - kept
-    made, end = {}, 0
+    made: dict[str, Any] = {}
+    end = 0
     for name, rows in parts.items():
         part = slice(end, end + len(rows))
         end = part.stop
