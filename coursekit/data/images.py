@@ -96,9 +96,9 @@ def images(
     by_folder = isinstance(labels, str) and labels == "folders"
     if by_folder and multi_label:
         raise CourseError("multi_label=True needs a table: a folder gives each picture one label.")
-    train, held_out = _from_folders(path, valid, test) if by_folder else ([], [])
-    if not by_folder:
-        train = _from_table(path, labels, valid)
+    train, held_out = (
+        _from_folders(path, valid, test) if by_folder else (_from_table(path, labels, valid), [])
+    )
     if corrections is not None:
         changes, known = read_corrections(corrections), _words(train + held_out, multi_label)
         train, held_out = (  # a dropped picture keeps its row, with the label None
@@ -113,11 +113,10 @@ def images(
         rows = split(len(train), 0.2 if valid is None else valid, seed)
         train, held_out = ([train[row] for row in part] for part in rows)
     train, held_out = fewer(train, QUICK_TRAIN, seed), fewer(held_out, QUICK_VALID, seed)
-    pixels: dict[str, Any] = {"size": size, "resize": resize, "errors": errors, "root": path}
 
     def read(items: Items, **options: Any) -> tuple[Batches, list[int]]:
         files = [file for file, _ in items]
-        array, good = decode(files, **pixels)
+        array, good = decode(files, size=size, resize=resize, errors=errors, root=path)
         targets = _targets([label for _, label in items], classes, multi_label)
         names = [_relative(file, path) for file in files]
         options |= {"batch_size": batch_size, "transform": to_floats, "filenames": names}
@@ -279,8 +278,7 @@ def _from_table(path: Path, labels: Any, valid: Any) -> Items:
     # What is the whole path of a picture means no other one.
     names = names[(names["name"] == names["path"]) | ~names["name"].isin(paths)]
     found = table.reset_index().merge(names, on="name", how="left")
-    missing = found["name"][found["path"].isna()].tolist()
-    if missing:
+    if missing := found["name"][found["path"].isna()].tolist():
         raise CourseError(
             f"{len(missing)} of {len(table)} labels have no picture in {path}, the first is "
             f"{missing[0]!r}.{nearest(missing[0], names['name'].head(2000))}"
@@ -289,8 +287,7 @@ def _from_table(path: Path, labels: Any, valid: Any) -> Items:
     if len(vague):
         both = " and ".join(vague["path"])
         raise CourseError(f"{vague['name'].iloc[0]!r} in the table may be {both}; write its path.")
-    twice = found["path"][found["path"].duplicated()].tolist()
-    if twice:
+    if twice := found["path"][found["path"].duplicated()].tolist():
         raise CourseError(f"The picture {twice[0]} stands in several rows of the table; leave one.")
     if without := len(files) - len(found):
         note(f"{without} of {len(files)} pictures in {path.name} have no label: left out.")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, reason
@@ -142,13 +143,8 @@ class Vocabulary:
         elif self.tokens == "characters":
             found = [[number(letter, 0) for letter in text] for text in texts]
         else:
-
-            @functools.cache
-            def numbers(piece: str) -> list[int]:
-                return [number(token, 0) for token in word_rules(piece)]
-
-            chain = itertools.chain.from_iterable
-            found = [list(chain(map(numbers, _pieces(text)))) for text in texts]
+            known = functools.cache(lambda piece: [number(t, 0) for t in word_rules(piece)])
+            found = [[n for piece in _pieces(text) for n in known(piece)] for text in texts]
         lengths = numpy.array([len(one) for one in found], numpy.int64)
         kind = numpy.uint16 if len(self) <= 2**16 else numpy.int32
         flat = itertools.chain.from_iterable(found)
@@ -162,8 +158,7 @@ class Vocabulary:
         found = [torch.tensor(start + self.encode(text) or [self.unknown]) for text in texts]
         found = [one.flip(0) for one in found] if backward else found
         lengths = torch.tensor([len(one) for one in found])
-        padding = self.stoi.get(PAD, 0)
-        ids = torch.nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=padding)
+        ids = pad_sequence(found, batch_first=True, padding_value=self.stoi.get(PAD, 0))
         return ids.to(runtime.device()), lengths.to(runtime.device())
 
     def decode(self, numbers: Iterable[int] | Tensor) -> str:
@@ -460,7 +455,7 @@ def text(
     starts += lengths - kept
     if backward:
         ids, starts = numpy.ascontiguousarray(ids[::-1]), len(ids) - starts - kept
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {"vocabulary": vocabulary, "backward": backward}
     end = 0
     for name, rows in parts.items():
         part = slice(end, end + len(rows))
@@ -475,9 +470,8 @@ def text(
             filenames=[rows[row][1] for row in order],
             padding=vocabulary.stoi.get(PAD, 0),
         )
-    how: dict[str, Any] = {"vocabulary": vocabulary, "backward": backward}
     path = Path(source) if from_folders else None
-    return TextData(**made, classes=tuple(classes), path=path, **how)
+    return TextData(**made, classes=tuple(classes), path=path)
 
 
 # Reading --------------------------------------------------------------------------------------
@@ -492,8 +486,7 @@ def _from_folders(path: Path) -> dict[str, Rows]:
         files = (path / part).glob("*/*.txt")
         files = fewer(sorted(f for f in files if f.parent.name not in UNLABELLED), QUICK_TEXTS)
         rows = [(file.parent.name, str(file.relative_to(path)), _read(file)) for file in files]
-        empty = [name for _, name, text in rows if not text.strip()]
-        if empty:
+        if empty := [name for _, name, text in rows if not text.strip()]:
             note(f"left out {len(empty)} texts without a word, such as {empty[0]}.")
         if rows:
             parts[part] = [row for row in rows if row[2].strip()]
@@ -516,9 +509,9 @@ def _from_list(texts: Any, labels: Any) -> Rows:
 def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
     """Read (list of texts, folder or None) of a folder, a file, a list of texts, or a text."""
     limit = QUICK_LONG if runtime.quick() else None
-    where, path = source, None
+    path = None
     if isinstance(source, (list, tuple)):
-        where, texts = "the list", [str(text) for text in source]
+        texts = [str(text) for text in source]
         random.Random(seed).shuffle(texts)
         texts = fewer(texts, QUICK_TEXTS)
     elif isinstance(source, str) and (len(source) > 1000 or not os.path.exists(source)):
@@ -535,6 +528,7 @@ def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
     else:
         raise CourseError(f"There is no file or folder {source}; check its name.")
     if not any(text.strip() for text in texts):
+        where = source if path else "the list"
         raise CourseError(f"There is no text in {where}; give .txt files with words in them.")
     return texts, path
 

@@ -186,6 +186,18 @@ def test_backward_is_the_text_turned_round():
 # Labelled texts -----------------------------------------------------------------------------------
 
 
+def test_quick_keeps_few_and_odd_bytes_are_read(tmp_path, monkeypatch):
+    """A trial run as long as the lesson, or one file in Latin-1 that ends the reading of 25,000."""
+    folder_of(tmp_path)
+    (tmp_path / "train" / "pos" / "0_7.txt").write_bytes(b"A fine caf\xe9 scene.")
+    assert ck.text(tmp_path).train.num_examples == 43
+    monkeypatch.setenv("COURSEKIT_QUICK", "1")
+    monkeypatch.setattr(module, "QUICK_TEXTS", 10)
+    data = ck.text(tmp_path)
+    assert data.train.num_examples + data.valid.num_examples == 10
+    assert set(data.train.targets.tolist()) == {0, 1}
+
+
 def test_batches_of_texts(tmp_path):
     """Texts, lengths and labels that part company when they are sorted, cut or padded."""
     data = ck.text(folder_of(tmp_path), batch_size=5, valid=0.25)
@@ -265,15 +277,10 @@ def test_parts_of_a_folder(tmp_path):
     assert [part.num_examples for part in (data.train, data.valid, data.test)] == [48, 5, 5]
     assert isinstance(data.test, TextBatches)
     assert "test 5" in repr(data)
-
-
-def test_quick_keeps_few(tmp_path, monkeypatch):
-    """A trial run that takes as long as the lesson."""
-    monkeypatch.setenv("COURSEKIT_QUICK", "1")
-    monkeypatch.setattr(module, "QUICK_TEXTS", 10)
-    data = ck.text(folder_of(tmp_path))
-    assert data.train.num_examples + data.valid.num_examples == 10
-    assert set(data.train.targets.tolist()) == {0, 1}
+    (tmp_path / "test" / "mixed").mkdir()
+    (tmp_path / "test" / "mixed" / "0_5.txt").write_text("So so, all in all.")
+    with pytest.raises(CourseError, match="no training texts of mixed"):
+        ck.text(tmp_path)
 
 
 # Bad input ----------------------------------------------------------------------------------------
@@ -303,19 +310,3 @@ def test_bad_input_is_refused(call, says, tmp_path):
     """A traceback from the middle of a library, where one sentence would help."""
     with pytest.raises(CourseError, match=says):
         call(tmp_path)
-
-
-def test_kinds_without_training_texts(tmp_path):
-    """A class of the test part that has no number."""
-    folder_of(tmp_path)
-    (tmp_path / "test" / "mixed").mkdir(parents=True)
-    (tmp_path / "test" / "mixed" / "0_5.txt").write_text("So so, all in all.")
-    with pytest.raises(CourseError, match="no training texts of mixed"):
-        ck.text(tmp_path)
-
-
-def test_odd_bytes_are_read(tmp_path):
-    """One file in Latin-1 that ends the reading of 25,000."""
-    folder_of(tmp_path)
-    (tmp_path / "train" / "pos" / "0_7.txt").write_bytes(b"A fine caf\xe9 scene.")
-    assert ck.text(tmp_path).train.num_examples
