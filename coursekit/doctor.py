@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import platform
 import re
@@ -49,9 +50,19 @@ class Report(list[Finding]):
         for what, found, remedy in self:
             lines.append(f"{'!' if remedy else ' '} {what:<{width}}  {found}")
             lines += [f"  {'':<{width}}  -> {remedy}"] if remedy else []
+        return "\n".join([*lines, self._verdict])
+
+    def _repr_html_(self) -> str:
+        rows = [["!" if one.remedy else "", *one] for one in self]
+        cells = (
+            "".join(f"<td align=left>{html.escape(cell)}</td>" for cell in row) for row in rows
+        )
+        return f"<table><tr>{'</tr><tr>'.join(cells)}</tr></table>{self._verdict}"
+
+    @property
+    def _verdict(self) -> str:
         count = len(self.problems)
-        lines.append(f"{count} to look at, marked by !" if count else "All is well.")
-        return "\n".join(lines)
+        return f"{count} to look at, marked by !" if count else "All is well."
 
 
 def doctor() -> Report:

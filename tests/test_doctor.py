@@ -1,6 +1,7 @@
 """Tests of the doctor: every trouble is found, and gets one remedy in one line."""
 
 import errno
+import subprocess
 import sys
 from collections import namedtuple
 from types import SimpleNamespace
@@ -259,3 +260,14 @@ def test_it_prints_no_path_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
     assert str(tmp_path) not in repr(doctor())
     assert "kept in ~" in repr(doctor())
+
+
+def test_the_report_is_a_table_in_a_notebook_and_a_text_in_a_terminal():
+    """A path with a < in it breaks the table; the command in the README is gone."""
+    shown = Report([Finding("folder", "<b>", "make room")])._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "1 to look at" in shown
+    command = [sys.executable, "-m", "coursekit"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "torch" in ran.stdout
+    assert not ran.stderr

@@ -32,6 +32,7 @@ TOP = ("console", "runtime")
 ARROWS = {
     "console": (),
     "runtime": ("console",),
+    "__main__": ("doctor",),
     "doctor": TOP,
     "extension": TOP,
     "drive": (*TOP, "data.cache", "data.unpack"),
