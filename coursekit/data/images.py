@@ -353,4 +353,5 @@ def _targets(labels: list, classes: Sequence[str], multi_label: bool) -> torch.T
 
 
 def _relative(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()
+    """Name of a picture below ``root``, or its path where it lies elsewhere, as test= may."""
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)

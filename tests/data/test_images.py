@@ -113,6 +113,9 @@ def test_named_folders(folder):
     x, y = data.test.one_batch()
     assert x.shape == (3, 3, 16, 16)
     assert y is None
+    beside = two_classes(folder.parent / "beside", 4)  # as planet's test-jpg lies beside train-jpg
+    elsewhere = small(beside, test=folder / "test1").test
+    assert elsewhere.filenames == [str(folder / "test1" / f"{number}.png") for number in range(3)]
 
 
 def test_hidden_files_and_folders_are_left_alone(folder):
