@@ -246,7 +246,7 @@ def test_failures_are_one_sentence_and_the_next_run_heals(small, course, tmp_pat
 @needs_linux
 def test_an_old_torch_is_refused_and_a_changed_package_is_noticed(small, course):
     """A lesson that dies in its tenth cell, for a torch that is old or that pip has replaced."""
-    small.lose("tqdm")
+    small.lose("requests")
     tqdm = small.pretend("tqdm", "4.67.0")
     older = f"sed -i s/4.67.0/4.66.0/ '{tqdm}/METADATA'; exit 0"
     python = _python(small, "'-m pip install'*", older)
