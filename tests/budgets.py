@@ -16,15 +16,15 @@ BUDGET = {
     "exercises": 1_500,
 }
 TESTS = 12_000
-# While the rooms are rebuilt, with new beside old: ends as an empty dict.
+# What a room has at most until it is within its budget. To be lowered as it shrinks, never raised.
 CEILING = {
-    "top": 850,
-    "data": 3_200,
-    "models": 850,
-    "learners": 2_600,
-    "visuals": 4_050,
-    "exercises": 1_620,
-    "tests": 17_450,
+    "top": 800,
+    "data": 2_990,
+    "models": 820,
+    "learners": 2_580,
+    "visuals": 3_850,
+    "exercises": 1_610,
+    "tests": 17_050,
 }
 
 
