@@ -1,21 +1,23 @@
 """Learning-rate schedules: pure functions from progress in [0, 1] to a factor of the rate."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 
 
-def _blend(start, end, share):
-    """Move from ``start`` to ``end`` along half a cosine as ``share`` goes from 0 to 1."""
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _blend(start: float, end: float, fraction: float) -> float:
+    """Move from ``start`` to ``end`` along half a cosine as ``fraction`` goes from 0 to 1."""
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-def constant(progress):
-    """Return 1: the rate stays what it is."""
+def constant(progress: float) -> float:
+    """Keep the rate as it is: the factor is 1 throughout."""
     return 1.0
 
 
-def cosine(progress):
-    """Return a factor that falls from 1 to 0 along half a cosine (arXiv:1608.03983)."""
+def cosine(progress: float) -> float:
+    """Lower the factor from 1 to 0 along half a cosine (arXiv:1608.03983)."""
     return _blend(1.0, 0.0, progress)
 
 
@@ -24,7 +26,7 @@ class OneCycle:
     """Warm up to the full rate, then come down far below the start (arXiv:1708.07120).
 
     Attributes:
-        pct_start: share of the training in which the rate rises.
+        pct_start: fraction of the training in which the rate rises.
         start: factor at the beginning.
         end: factor at the end.
     """
@@ -33,8 +35,8 @@ class OneCycle:
     start: float = 1 / 25
     end: float = 1 / 250_000
 
-    def __call__(self, progress):
-        """Return the factor of the rate at ``progress`` in [0, 1]."""
+    def __call__(self, progress: float) -> float:
+        """Factor of the rate at ``progress`` in [0, 1]."""
         if progress < self.pct_start:
             return _blend(self.start, 1.0, progress / self.pct_start)
         return _blend(1.0, self.end, (progress - self.pct_start) / (1 - self.pct_start))
@@ -52,8 +54,8 @@ class CosineRestarts:
     cycles: int = 3
     t_mult: float = 1
 
-    def __call__(self, progress):
-        """Return the factor of the rate at ``progress`` in [0, 1]."""
+    def __call__(self, progress: float) -> float:
+        """Factor of the rate at ``progress`` in [0, 1]."""
         lengths = [self.t_mult**number for number in range(self.cycles)]
         position = progress * sum(lengths)
         for length in lengths[:-1]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy
 import torch
 from torch import nn
+from tqdm import tqdm
 
 import coursekit as ck
 from coursekit.learners import checkpoints
@@ -123,6 +124,7 @@ def cut(folder, moments):
 def main(folder, seconds, moments):
     """Print, as JSON, what the uncut run and every cut one came to."""
     torch.set_num_threads(1)
+    tqdm.monitor_interval = 0  # its thread may hold a lock at the moment of a fork, for good
     checkpoints.SECONDS_BETWEEN = float(seconds)
     folder, draw = Path(folder), random.Random(11)
     fit(folder / "log")  # what torch imports and builds on first use is in all children then
