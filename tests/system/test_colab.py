@@ -5,7 +5,6 @@ for Colab (its Python and its versions) run under ``make test ONLY=colab``.
 """
 
 import contextlib
-import itertools
 import json
 import os
 import random
@@ -685,8 +684,14 @@ class Noted(ck.Callback):
         self.name = name.replace(" ", "-")
 
     def epoch_start(self, state):
-        with open(os.environ["LOG"], "a") as log:
-            log.write(f"{time.time()} {self.name} {state.epoch}\\n")
+        self._note(os.environ["LOG"], state.epoch)
+
+    def epoch_done(self, state):
+        self._note(os.environ["LOG"] + "-done", state.epoch - 1)
+
+    def _note(self, file, epoch):
+        with open(file, "a") as log:
+            log.write(f"{time.time()} {self.name} {epoch}\\n")
 
 def fit(self, *rest, name=None, callbacks=(), run=ck.Learner.fit, **options):
     noted = [Noted(name)] if name else []
@@ -722,11 +727,10 @@ class Lesson1:
         return [line.split(" ", 1) for line in self.log.read_text().splitlines()]
 
     def longest(self):
-        """Return which epoch took longest until the next one of the same fit."""
-        began = [(float(second), *which.split()) for second, which in self.trained()]
-        pairs = [(a, b) for a, b in itertools.pairwise(began) if a[1] == b[1]]
-        (_, fit, epoch), _ = max(pairs, key=lambda pair: pair[1][0] - pair[0][0])
-        return f"{fit} {epoch}"
+        """Return which epoch took longest, in a run that came to its end."""
+        done = self.log.with_name(f"{self.log.name}-done").read_text().splitlines()
+        ends = {which: float(second) for second, which in (line.split(" ", 1) for line in done)}
+        return max(self.trained(), key=lambda begun: ends[begun[1]] - float(begun[0]))[1]
 
     def run_into(self, epoch):
         """Run it and kill it where it has just begun this epoch."""
