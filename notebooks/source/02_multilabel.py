@@ -448,9 +448,10 @@ print(f"trained with softmax: {np.mean(softs):.4f} ± {np.std(softs):.4f}")
 print(f"trained with sigmoid: {np.mean(runs):.4f} ± {np.std(runs):.4f}")
 
 # %% [markdown]
-# Compare the difference with the spread. The threshold rescues much of it. What it cannot rescue: a
-# share of 0.3 means one thing on a tile with three labels and another on a tile with seven, and
-# nothing says how many labels there are. A sigmoid means the same on every tile.
+# Compare the difference with the spread: the threshold rescues the score, and over several seeds F2
+# can hardly tell the two apart. What it cannot rescue: a share of 0.3 means one thing on a tile with
+# three labels and another on a tile with seven, and nothing says how many labels there are. A sigmoid
+# means the same on every tile.
 
 # %% [markdown]
 # ## 6 · Turned tiles
@@ -781,7 +782,7 @@ print(f"loss of always saying one half: {np.log(2):.3f}")
 
 # %% [markdown]
 # The too low rate has hardly left the start: its loss is near that of saying one half to everything,
-# and its F2 near that of the same labels for every tile.
+# and its F2 no better than that of the same labels for every tile.
 #
 # The too high rate is the stranger one. Its loss is the worst of all, far worse than that of saying
 # one half, and yet its F2 is not so bad. How can that be? F2 asks only which labels lie above the
@@ -802,8 +803,8 @@ ck.show_history(overfitted.history);
 
 # %% [markdown]
 # The training loss goes on falling while the validation loss has turned: overfitting, as in lesson 1.
-# F2 hardly notices, for the reason that we just met: the network does not make many more mistakes, but
-# grows surer of those that it makes.
+# F2 does not fall with it and may even rise, for the reason that we just met: the network does not
+# make more mistakes, but grows surer of those that it makes.
 #
 # **A leak.** A strip of pictures from space may be cut into tiles that *overlap*. Split at random, and
 # most of a validation tile lies in the training part too, a few dots further along. We imitate that

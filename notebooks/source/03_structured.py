@@ -426,8 +426,8 @@ for name, mask in splits.items():
 # %% [markdown]
 # On the sample, read the last column. Both splits by time claim several percent more than what is
 # possible, as a model must that had to learn its effects from noisy sales. The random rows claim
-# what is possible to within a percent, now and then less: no model gets there without peeping. The
-# plain numbers would not have told: weeks differ in how hard they are. On the full edition nobody
+# about what is possible, now and then less: no model gets there without peeping. The plain
+# numbers would not have told: weeks differ in how hard they are. On the full edition nobody
 # knows what is possible, so nobody would notice.
 #
 # From here on we hold out the same dates a year earlier: the season is that of the test weeks, and
@@ -705,8 +705,8 @@ if has_truth:
         print(f"seed {seed}: correlation {abs(np.corrcoef(first, summer)[0, 1]):.2f}")
 
 # %% [markdown]
-# It has found the summer business by itself, from sales alone, and with each seed again. (Left or right
-# is arbitrary, so the sign of the correlation says nothing and is left out.)
+# It has found the summer business by itself, from sales alone, and with each seed again, if not always
+# as clearly. (Left or right is arbitrary, so the sign of the correlation says nothing and is left out.)
 #
 # A map shows who is near whom, not why. For *why*, change one thing and look.
 #

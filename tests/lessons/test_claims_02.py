@@ -93,8 +93,10 @@ def tuned(sample, report):
             steps[name] = report(learn.predict().probabilities)
         learn.set_data(tiles(sample, 48, augment=ck.top_down))
         learn.fit(2, lr=BOLD, schedule=ck.CosineRestarts(2), callbacks=[snapshots])
-        steps["larger"] = report(learn.predict().probabilities)
-        steps["symmetries"] = report(learn.predict(tta=7).probabilities)
+        single, eight = learn.predict(), learn.predict(tta=7)
+        steps["larger"] = report(single.probabilities)
+        steps["symmetries"] = report(eight.probabilities)
+        steps["loss saved"] = (single.losses.mean() - eight.losses.mean()).item()
         scores = []
         for weights in snapshots.kept:
             learn.model.load_state_dict(weights)
@@ -172,69 +174,75 @@ def test_f1_wants_a_higher_threshold_than_f2(heads, wanted, show):
         ]
         best[beta] = GRID[::3][np.argmax(scores, 1)].numpy()
     show(f1=best[1], f2=best[2])
-    assert (best[1] > best[2] + 0.05).all()
+    assert (best[1] > best[2]).all()
+    assert best[1].mean() > best[2].mean() + 0.05
 
 
-def test_softmax_can_be_rescued_but_not_wholly(features, heads, wanted, report, show):
-    """A sigmoid that is praised for nothing, or a softmax that is blamed for more than is true."""
+def test_the_threshold_rescues_the_score_of_softmax_and_not_its_count(
+    features, heads, wanted, report, show
+):
+    """A sigmoid that is praised for a better F2, which it has not, or a count that softmax has."""
     soft = [train_head(features, seed, loss=lesson.shared_out).predict() for seed in SEEDS]
     softmax = [report(said.scores.softmax(1)) for said in soft]
     sigmoid = [report(head.predict().probabilities) for head in heads]
-    show(softmax=softmax, sigmoid=sigmoid)
-    assert np.mean(sigmoid) > np.mean(softmax)
-    assert min(softmax) > np.mean(sigmoid) - 0.03
-    many = soft[0].scores.sigmoid().sum(1)  # a sigmoid's own way to say how many labels there are
-    assert (many - wanted.sum(1)).abs().mean() > 1
+    show(softmax=softmax, sigmoid=sigmoid)  # over eight seeds 0.853 ± 0.002 and 0.854 ± 0.004
+    assert abs(np.mean(sigmoid) - np.mean(softmax)) < 0.01
+
+    def off(said):  # how many labels: the sum of the sigmoids, as the lesson says
+        return (said.scores.sigmoid().sum(1) - wanted.sum(1)).abs().mean().item()
+
+    assert max(off(head.predict()) for head in heads) < 1  # over ten seeds 0.74 ± 0.01
+    assert min(off(said) for said in soft) > 2  # 3.60 ± 0.12
 
 
 def test_rates_too_high_and_too_low(features, heads, baselines, report, show):
     """A section on what goes wrong in which it does not, or F2 and loss tell the same."""
-    one_half = np.log(2)
-    for rate, seed in ((1.0, 0), (1.0, 1), (1e-4, 0), (1e-4, 1)):
-        head = train_head(features, seed, lr=rate)
-        loss = head.history[-1]["valid_loss"]
-        score = report(head.predict().probabilities)
-        show(**{f"rate {rate:g}: loss": loss, "F2": score})
-        if rate == 1:
-            assert loss > 3 * one_half
-            assert score > baselines["always"] + 0.1
-        else:
-            assert 0.8 * one_half < loss < one_half
-            assert abs(score - baselines["always"]) < 0.06
+    one_half, losses, gains = np.log(2), {}, {}
+    for rate in (1.0, 1e-4):
+        tried = [train_head(features, seed, lr=rate) for seed in SEEDS]
+        losses[rate] = np.array([head.history[-1]["valid_loss"] for head in tried]) / one_half
+        scores = [report(head.predict().probabilities) for head in tried]
+        gains[rate] = np.array(scores) - baselines["always"]
+        show(**{f"rate {rate:g}: loss over one half's": losses[rate], "F2 gained": gains[rate]})
+    assert losses[1.0].min() > 2  # over ten seeds 5.7 ± 1.1
+    assert gains[1.0].min() > 0.1  # 0.18 ± 0.01
+    assert 0.8 < losses[1e-4].min() < losses[1e-4].max() < 1  # 0.89 ± 0.01
+    assert gains[1e-4].mean() < 0.02  # -0.04 ± 0.03
     assert max(head.history[-1]["valid_loss"] for head in heads) < 0.3 * one_half
 
 
 def test_sixty_epochs_on_a_hundred_tiles_overfit(features, show):
-    """A validation loss that has not turned where the text says so."""
+    """A validation loss that has not turned where the text says so, or an F2 that turns with it."""
     rows = np.random.default_rng(1).permutation(features.train.num_examples)[:100]
-    few = ck.Data(features.train.subset(rows), features.valid)
-    for seed in (0, 1):
+    few, gained = ck.Data(features.train.subset(rows), features.valid), []
+    for seed in SEEDS:
         rounds = train_head(features, seed, few, epochs=60, lr=0.01).history
         valid = np.array([row["valid_loss"] for row in rounds])
         best = valid.argmin()
-        show(lowest=valid[best], epoch=best + 1, last=valid[-1])
         assert 5 < best < 30
-        assert valid[-1] > valid[best] + 0.03
+        assert valid[-1] > valid[best] + 0.02  # over ten seeds 0.063 ± 0.011
         assert rounds[-1]["train_loss"] < rounds[best]["train_loss"] / 2
-        assert abs(rounds[-1]["f2"] - rounds[best]["f2"]) < 0.02
+        gained.append(rounds[-1]["f2"] - rounds[best]["f2"])
+    show(**{"F2 gained where the loss rises": gained})  # 0.04 ± 0.03
+    assert np.mean(gained) > -0.02
 
 
 def test_bold_rates_suit_pictures_unlike_those_of_the_body(tuned, show):
     """Advice on rates that the sample does not bear out."""
     show(**{name: tuned[name] for name in ("careful", "bold", "larger")})
-    assert (tuned["bold"] > tuned["careful"] + 0.01).all()
-    assert (tuned["larger"] > tuned["bold"]).all()
+    assert (tuned["bold"] > tuned["careful"]).all()  # over eight seeds by 0.034 ± 0.009
+    assert tuned["bold"].mean() > tuned["careful"].mean() + 0.01
+    assert tuned["larger"].mean() > tuned["bold"].mean()  # by 0.022 ± 0.009
 
 
 def test_the_eight_symmetries_and_snapshots_help(tuned, show):
     """Averages of which nobody knows whether they are worth their time."""
     last, first = tuned["larger"], tuned["first snapshot"]  # the last snapshot is the whole fit
-    gains = tuned["symmetries"] - last
-    averaged = tuned["snapshots"]
+    gains, averaged = tuned["symmetries"] - last, tuned["snapshots"]
     show(last=last, first=first, eight=gains, snapshots=averaged - last)
-    assert gains.mean() > 0
-    assert gains.min() > -0.005
-    assert (averaged > np.minimum(first, last)).all()
+    assert gains.mean() > -0.003  # over eight seeds 0.0045 ± 0.0034: hardly more than nothing
+    assert (tuned["loss saved"] > 0).all()
+    assert averaged.mean() > np.minimum(first, last).mean()  # by 0.019 ± 0.009
 
 
 def test_five_folds_vote(features, report, show):
@@ -254,7 +262,7 @@ def test_five_folds_vote(features, report, show):
         gains.append(report(torch.stack(votes).mean(0).sigmoid()) - alone)
         spreads.append(np.std(scored))
     show(gain=gains, spread=spreads)
-    assert min(gains) > 0
+    assert np.mean(gains) > 0  # over eight seeds 0.0037 ± 0.0020
     assert max(spreads) < 0.05
 
 
