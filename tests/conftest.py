@@ -27,7 +27,7 @@ EXTRA = {
     "real": "published data and weights, in the folder that COURSEKIT_REAL names",
 }
 # Files that take longest begin first, so that nothing is waited for alone at the end.
-FIRST = ("test_colab", "test_editions", "test_browser", "test_notebooks", "test_claims")
+FIRST = ("test_editions", "test_colab", "test_browser", "test_notebooks", "test_claims")
 
 
 def pytest_configure(config):
@@ -36,17 +36,20 @@ def pytest_configure(config):
         config.addinivalue_line("markers", f"{kind}: {what}; asked for by COURSEKIT_TESTS={kind}")
 
 
+def asked(config):
+    """Return the kinds of tests that are asked for."""
+    words = re.findall(r"\w+", f"{os.environ.get('COURSEKIT_TESTS', '')} {config.option.markexpr}")
+    return list(EXTRA) if "all" in words else words
+
+
 def pytest_collection_modifyitems(config, items):
     """Skip the kinds that are not asked for, and put what takes longest first.
 
     A test that has the marks of two kinds is of the kind that stands nearest to it.
     """
-    asked = re.findall(r"\w+", f"{os.environ.get('COURSEKIT_TESTS', '')} {config.option.markexpr}")
-    if "all" in asked:
-        asked = list(EXTRA)
     for item in items:
         kind = next((mark.name for mark in item.iter_markers() if mark.name in EXTRA), None)
-        if kind and kind not in asked:
+        if kind and kind not in asked(config):
             reason = f"{EXTRA[kind]}: only with COURSEKIT_TESTS={kind}"
             item.add_marker(pytest.mark.skip(reason=reason))
     items.sort(key=lambda item: [not item.path.stem.startswith(first) for first in FIRST])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.editions
 
 def _nbval(notebook, environment):
     """Run a notebook under nbval; return (whether it passed, what was printed)."""
-    options = "--nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider"
+    options = "--nbval-lax --nbval-current-env --nbval-cell-timeout=1800 -p no:cacheprovider"
     env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options.split(), str(notebook)],
@@ -25,7 +25,6 @@ def _nbval(notebook, environment):
         cwd=build.ROOT,
         capture_output=True,
         text=True,
-        timeout=1500,
         check=False,
     )
     return ran.returncode == 0, ran.stdout + ran.stderr
@@ -51,16 +50,14 @@ def test_lesson_runs_on_real_data(source, learner, real_home, say):
     say(f"{source.stem}, full edition, quick: {time.monotonic() - began:.0f} s")
 
 
-@pytest.mark.parametrize(
-    ("source", "stored", "expected"),
-    [("print(1 + 1)", "2\n", True), ("print(1 + 1)", "3\n", False), ("1 / 0", "", False)],
-    ids=["right", "wrong output", "raises"],
-)
-def test_nbval_can_fail(source, stored, expected, learner, tmp_path):
+def test_nbval_can_fail(learner, tmp_path):
     """A run of all lessons that passes whatever happens in them."""
-    output = [nbformat.v4.new_output("stream", text=stored)] if stored else []
-    compared = {"tags": ["nbval-check-output"]}
-    cell = nbformat.v4.new_code_cell(source, outputs=output, metadata=compared, execution_count=1)
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "tiny.ipynb")
+    compared, cells = {"tags": ["nbval-check-output"]}, []
+    for source, stored in (("print(1 + 1)", "2\n"), ("print(1 + 1)", "3\n"), ("1 / 0", "")):
+        output = [nbformat.v4.new_output("stream", text=stored)] if stored else []
+        options = {"outputs": output, "metadata": compared, "execution_count": len(cells) + 1}
+        cells.append(nbformat.v4.new_code_cell(source, **options))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "tiny.ipynb")
     passed, printed = _nbval(tmp_path / "tiny.ipynb", learner)
-    assert passed == expected, printed
+    assert not passed
+    assert "2 failed, 1 passed" in printed

@@ -71,12 +71,12 @@ def jupyterlab(folder, environment):
         server = subprocess.Popen(command, env=env, cwd=folder, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        while True:
             assert server.poll() is None, (own / "log").read_text()
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}/api?token=learner", timeout=5).close()
+                urllib.request.urlopen(f"{address}/api?token=learner", timeout=60).close()
                 break
-            time.sleep(0.5)
+            time.sleep(0.2)
         yield address
     finally:
         server.terminate()
@@ -85,6 +85,7 @@ def jupyterlab(folder, environment):
 
 PLACE = """[...document.querySelectorAll('.jp-Notebook .jp-Cell')]
     .findIndex(cell => cell.classList.contains('jp-mod-active'))"""
+IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
 # The beginnings of the cells with code that have no number yet.
 UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
     .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
@@ -104,17 +105,19 @@ class Lab:
     def __init__(self, page, address, file):
         self.page, name = page, file.name
         self.cells = len(json.loads(file.read_text("utf-8"))["cells"])
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(600_000)  # on a loaded machine; whatever is waited for ends it
         page.goto(f"{address}/lab/tree/{name}?token=learner&reset")
         page.wait_for_function(
             "cells => document.querySelectorAll('.jp-Notebook .jp-Cell').length == cells",
             arg=self.cells,
         )
-        idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-        page.wait_for_selector(idle, state="attached")
+        page.wait_for_selector(IDLE, state="attached")
 
     def run_from_the_top(self):
-        """Press Shift+Enter once for every cell, and wait until the last one has ended."""
+        """Press Shift+Enter once for every cell, and wait until the last one has ended.
+
+        As long as the kernel is busy it is waited for, however slow the machine.
+        """
         first = self.page.locator(".jp-Notebook .jp-Cell").first
         for _ in range(60):  # while the page still grows, a click may meet the cell below
             first.locator(".jp-InputPrompt").click()
@@ -126,12 +129,11 @@ class Lab:
             assert self._place() == place
             self.page.keyboard.press("Shift+Enter")
             self.page.wait_for_function(f"place => {PLACE} > place", arg=place)
-        for _ in range(600):
-            waiting = self.page.evaluate(UNFINISHED)
-            if not waiting or self.complaints():
-                return
-            time.sleep(1)
-        raise AssertionError(f"these cells have not ended: {waiting}")
+        rested = 0
+        while (waiting := self.page.evaluate(UNFINISHED)) and not self.complaints():
+            rested = rested + 1 if self.page.locator(IDLE).count() else 0
+            assert rested < 60, f"the kernel rests, and these cells have not ended: {waiting}"
+            time.sleep(0.5)
 
     def _place(self):
         """Return the number of the active cell."""
@@ -171,11 +173,11 @@ class Shown:
                      .map(one => one.innerText).join()"""
         )
 
-    def changes(self, move, seconds=20):
-        """Do something and return whether what is shown changes within some seconds."""
+    def changes(self, move):
+        """Do something and return whether what is shown changes, at once or within a minute."""
         before = self.state()
         move()
-        for _ in range(seconds * 10):
+        for _ in range(600):
             if self.state() != before:
                 return True
             time.sleep(0.1)
@@ -188,20 +190,20 @@ class Shown:
             places = (0.85, 0.15)
             for place in places:
                 spot = {"x": box["width"] * place, "y": box["height"] / 2}
-                if self.changes(lambda s=slider, at=spot: s.click(position=at, force=True), 12):
+                if self.changes(lambda s=slider, at=spot: s.click(position=at, force=True)):
                     return "slider"
         for box in self.root.locator("input[type=checkbox]").all():
-            if self.changes(box.click, 12):
+            if self.changes(box.click):
                 return "checkbox"
         for button in self.root.locator(BUTTONS).all():
-            if button.inner_text() and self.changes(button.click, 12):
+            if button.inner_text() and self.changes(button.click):
                 return f"button {button.inner_text()}"
         for choice in self.root.locator("select").all():
             last = choice.locator("option").last.inner_text()
-            if self.changes(lambda c=choice, to=last: c.select_option(label=to), 12):
+            if self.changes(lambda c=choice, to=last: c.select_option(label=to)):
                 return "choice"
         for field in self.root.locator("input[list]").all():
-            if self.changes(lambda f=field: self._pick(f), 12):
+            if self.changes(lambda f=field: self._pick(f)):
                 return "list"
         return None
 
@@ -216,20 +218,20 @@ class Shown:
         """Move the controls by keys until the picture changes; return what did it, or None."""
         for handle in self.root.locator(".noUi-handle").all():
             for key in ("ArrowRight", "ArrowLeft"):
-                if self.changes(lambda h=handle, k=key: self._press(h, k, k, k), 12):
+                if self.changes(lambda h=handle, k=key: self._press(h, k, k, k)):
                     return "slider"
         for choice in self.root.locator("select").all():
             for key in ("ArrowUp", "ArrowDown"):  # in the list that the space bar opens
-                if self.changes(lambda c=choice, k=key: self._press(c, "Space", k, "Enter"), 12):
+                if self.changes(lambda c=choice, k=key: self._press(c, "Space", k, "Enter")):
                     return "choice"
         for field in self.root.locator("input[type=number]").all():
-            if self.changes(lambda f=field: self._press(f, "ArrowUp"), 12):
+            if self.changes(lambda f=field: self._press(f, "ArrowUp")):
                 return "number"
         for field in self.root.locator("input[type=text], textarea").all():
-            if self.changes(lambda f=field: self._type(f, "the "), 12):
+            if self.changes(lambda f=field: self._type(f, "the ")):
                 return "text"
         for button in self.root.locator(BUTTONS).all():
-            if button.inner_text() and self.changes(lambda b=button: self._press(b, "Space"), 12):
+            if button.inner_text() and self.changes(lambda b=button: self._press(b, "Space")):
                 return f"button {button.inner_text()}"
         return None
 

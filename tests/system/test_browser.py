@@ -39,6 +39,10 @@ def test_every_explorer_answers(source, lab, say):
     opened = lab(source)
     opened.run_from_the_top()
     assert opened.complaints() == []
+    said = opened.page.locator(".jp-OutputArea-output pre").all_inner_texts()
+    cells = build.read(source)
+    for number in (c.metadata["exercise"] for c in cells if "exercise" in c.metadata):
+        assert any(text.startswith(f"{number} is open") for text in said), f"exercise {number}"
     _wait_for_explorers(opened, source)
     moved = {}
     for name, shown in opened.explorers().items():
@@ -125,10 +129,10 @@ def _upload(opened, shown):
         opened.page.keyboard.press("Space")
 
     pictures = sorted(browser.SCREENSHOTS.glob("*.png"))
-    assert shown.changes(lambda: choose(pictures[0], button.click), 60)
+    assert shown.changes(lambda: choose(pictures[0], button.click))
     none = {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"no picture at all"}
-    assert shown.changes(lambda: choose(none, button.click), 60)
-    assert shown.changes(lambda: choose(pictures[-1], key), 60)
+    assert shown.changes(lambda: choose(none, button.click))
+    assert shown.changes(lambda: choose(pictures[-1], key))
     controls = shown.root.locator(f"{browser.SLIDERS}, select, input[type=number]")
     return None if controls.count() else ("upload", "upload")
 
@@ -136,7 +140,7 @@ def _upload(opened, shown):
 def _write_and_stop(opened, shown):
     """Let it write, stop it, and see that it has stopped."""
     write = shown.root.get_by_role("button", name="Write")
-    assert shown.changes(write.click, 60)
+    assert shown.changes(write.click)
     shown.root.get_by_role("button", name="Stop").click()
     opened.page.wait_for_timeout(1500)
     stopped = shown.state()
