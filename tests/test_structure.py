@@ -3,7 +3,6 @@
 import ast
 import functools
 import graphlib
-import inspect
 import os
 import re
 import shutil
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-import coursekit
 from tests import budgets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,11 +60,6 @@ def _modules():
 
 
 MODULES = _modules()
-PUBLIC = {  # what a learner finds behind ``ck.``
-    name: thing
-    for name, thing in vars(coursekit).items()
-    if not name.startswith("_") and (name == "explore" or not inspect.ismodule(thing))
-}
 
 
 def _room(name):
@@ -158,43 +151,6 @@ def test_import_is_light():
     code = "import sys, coursekit; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(ran.stdout.split())
-
-
-def _explained(thing):
-    """Return whether a name has a docstring and every annotation of its signatures.
-
-    Of a class that is its own __init__ and its public methods; properties say what they are.
-    """
-    if not (thing.__doc__ or "").strip():
-        return False
-    if inspect.isfunction(thing):
-        return _annotated(thing)
-    if not inspect.isclass(thing):
-        return True  # an instance, such as a metric: its class is explained
-    parts = [
-        part.fget if isinstance(part, property) else getattr(part, "__func__", part)
-        for name, part in vars(thing).items()
-        if name in ("__init__", "__call__") or not name.startswith("_")
-    ]
-    return all(map(_annotated, filter(inspect.isfunction, parts)))
-
-
-def _annotated(function):
-    parameters = list(inspect.signature(function).parameters.values())
-    if parameters and parameters[0].name in ("self", "cls"):
-        parameters = parameters[1:]
-    known = [one.annotation is not one.empty for one in parameters]
-    return all(known) and ("return" in function.__annotations__ or function.__name__ == "__init__")
-
-
-def test_every_public_name_is_explained():
-    """Shift+Tab that shows nothing, or not what goes in, teaches that Shift+Tab is useless."""
-    explorers = {f"explore.{name}": thing for name, thing in vars(coursekit.explore).items()}
-    names = PUBLIC | {n: t for n, t in explorers.items() if inspect.isfunction(t)}
-    undocumented = [name for name, thing in names.items() if not (thing.__doc__ or "").strip()]
-    assert not undocumented
-    missing = [name for name, thing in names.items() if not _explained(thing)]
-    assert not missing, f"these lack annotations: {missing}"
 
 
 def test_each_room_keeps_to_its_budget(say):

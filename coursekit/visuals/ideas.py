@@ -55,7 +55,9 @@ LANDSCAPES: dict[str, tuple[Function, Function, int, float]] = {
 }
 
 
-def draw_descent(axes: Axes, height: Function, points: numpy.ndarray, left: float, right: float):
+def draw_descent(
+    axes: Axes, height: Function, points: numpy.ndarray, left: float, right: float
+) -> None:
     """Draw the loss over one weight, or over two from above, and a descent (steps + 1, D) on it."""
     weight = numpy.linspace(left, right, 120)
     if points.shape[1] == 1:
