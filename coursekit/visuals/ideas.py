@@ -55,9 +55,7 @@ LANDSCAPES: dict[str, tuple[Function, Function, int, float]] = {
 }
 
 
-def draw_descent(
-    axes: Axes, height: Function, points: numpy.ndarray, left: float, right: float
-) -> None:
+def _draw_steps(axes: Axes, height: Function, points: numpy.ndarray, left: float, right: float):
     """Draw the loss over one weight, or over two from above, and a descent (steps + 1, D) on it."""
     weight = numpy.linspace(left, right, 120)
     if points.shape[1] == 1:
@@ -100,7 +98,7 @@ def show_descent(function: Function, paths: Any) -> numpy.ndarray:
     reach *= 1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2
     drawn = numpy.ravel(panels(columns=len(paths), size=(max(5, 3.3 * len(paths)), 3.5)))
     for axis, (label, points) in zip(drawn, paths.items(), strict=True):
-        draw_descent(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
+        _draw_steps(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
         axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")
     drawn[0].set_ylabel("loss")
     drawn[0].legend(loc="upper center")
@@ -138,7 +136,7 @@ def descent(
         far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
         points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
         loss, (left, right) = height(points), axes
-        draw_descent(left, height, points, -reach, reach)
+        _draw_steps(left, height, points, -reach, reach)
         left.set_title(f"{landscape}; the red square is the start")
         right.plot(loss, "o-", color=COLORS["blue"], linewidth=1, markersize=5)
         low, usual = min(0.0, loss.min()), max(loss[0], 0.3 * height(numpy.full(dimensions, reach)))
