@@ -178,7 +178,7 @@ def checkpoints() -> Path:
 
 def progress_file() -> Path:
     """The file of what the learner has done, in the folder for checkpoints."""
-    return checkpoints() / "progress.json"
+    return checkpoints() / "progress.txt"
 
 
 def unwritable(folder: Path) -> str | None:

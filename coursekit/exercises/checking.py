@@ -13,6 +13,7 @@ import copy
 import functools
 import importlib
 import inspect
+import math
 import signal
 import textwrap
 import threading
@@ -113,7 +114,7 @@ class Exercise:
     def _compare(self, answer: Any, cases: Sequence[tuple]) -> str | None:
         given = self._results(answer, cases)
         right = self._results(self.solution if self.cases else self(), cases)
-        same = [self._same(one, other) for one, other in zip(given, right, strict=True)]
+        same = list(map(self._same, given, right))
         if all(same):
             return None
         off = same.index(False)
@@ -139,29 +140,30 @@ class Exercise:
             raise UnansweredError
         if self.measure:
             return self.measure(answer)
-        right = self.solution if self.cases else self()
+        if self.cases:
+            return _call(answer, cases)
+        right, asked = self(), "a number"
         try:
-            if self.cases:
-                return _call(answer, cases)
             if isinstance(right, tuple):
+                asked = f"{len(right)} numbers in brackets"
                 return [float(part) for part, _ in zip(answer, right, strict=True)]
-            return [" ".join(answer.lower().split()) if isinstance(right, str) else float(answer)]
-        except (AttributeError, TypeError, ValueError, RuntimeError):
-            asked = "a word in quotes" if isinstance(right, str) else "a number"
-            asked = f"{len(right)} numbers in brackets" if isinstance(right, tuple) else asked
-            asked = "a function" if self.cases else asked
-            told = f"The answer is {asked}, and this is a {type(answer).__name__}."
+            if isinstance(right, str):
+                asked = "a word in quotes"
+                return [" ".join(answer.lower().split())]
+            return [float(answer)]
+        except Exception:  # a learner may answer with anything
+            told = f"The answer is {asked}, and this is {_brief(answer)}."
             raise UnreadableError(told) from None
 
     def _same(self, one: Any, other: Any) -> bool:
         """Whether two results are the same: numbers nearly so, words exactly."""
         if isinstance(one, str) or isinstance(other, str):
-            return one == other
+            return isinstance(one, str) and one == other
         try:
             one, other = _array(one), _array(other)
             near = functools.partial(numpy.allclose, rtol=1e-5, atol=self.tolerance, equal_nan=True)
             return one.shape == other.shape and near(one, other)
-        except (TypeError, ValueError):
+        except Exception:  # a learner's function may return anything
             return False
 
 
@@ -173,7 +175,7 @@ def exercise(number: str, **details: Any) -> Callable[[Callable[..., Any]], Exer
 def _call(function: Callable[..., Any], cases: Sequence[tuple]) -> list:
     """Call a learner's function with copies of every case."""
     if not callable(function):
-        raise TypeError
+        raise UnreadableError(f"The answer is a function, and this is {_brief(function)}.")
     try:
         with _time_limit():
             given = [function(*copy.deepcopy(case)) for case in cases]
@@ -229,7 +231,7 @@ def _array(value: Any) -> numpy.ndarray:
 def _brief(value: Any) -> str:
     """Write a value as short text."""
     if hasattr(value, "tolist") and numpy.ndim(value):
-        if len(value.flatten()) > 12:
+        if math.prod(value.shape) > 12:
             return f"an array of shape {tuple(value.shape)}"
         value = value.tolist()
     text = repr(round(value, 5) if isinstance(value, float) else value)
@@ -243,14 +245,14 @@ def exercises(lesson: int) -> dict[str, Exercise]:
     return {one.number: one for one in vars(module).values() if isinstance(one, Exercise)}
 
 
-def _find(number: str) -> Exercise:
+def _find(number: Any) -> Exercise:
     known = {name: one for lesson in LESSONS for name, one in exercises(lesson).items()}
-    if number not in known:
+    if (asked := str(number).strip()) not in known:
         raise CourseError(
             f'There is no exercise {number!r}; write its number as text, such as "1.2".'
             + nearest(number, known)
         )
-    return known[number]
+    return known[asked]
 
 
 # For the learner ------------------------------------------------------------------------------
@@ -263,28 +265,33 @@ def check(number: str, answer: Any) -> None:
         number: of the exercise, such as "1.2".
         answer: what the exercise asks for: a number, a word, a function.
     """
-    helps = f'ck.hint("{number}") helps.'
+    one = _find(number)
+    number, helps = one.number, f'ck.hint("{one.number}") helps.'
     try:
-        off = _find(number).judge(answer)
+        off = one.judge(answer)
     except UnansweredError:
         print(f"{number} is open: write your answer in place of the dots, run the cell; {helps}")
         return
     if off:
         print(f"{number}: not yet. {off} {helps}")
         return
-    record.exercise_done(number)
+    kept, line = record.read(), f"exercise {number}"
+    if line not in kept:
+        record.add(line)
     mine = exercises(int(number[0]))
-    done = len(mine.keys() & record.read()["exercises"])
+    done = sum(name == number or f"exercise {name}" in kept for name in mine)
     print(f"{number}: right. {done} of {len(mine)} exercises of this lesson are done.")
 
 
 def hint(number: str) -> None:
     """Give the next hint to an exercise, such as "1.2"; there are up to three."""
-    hints = _find(number).hints
-    place = record.next_hint(number, len(hints))
-    print(f"{number}, hint {place + 1} of {len(hints)}: {hints[place]}")
-    if place + 1 == len(hints):
-        print(f'That was the last one; ck.solution("{number}") shows a solution.')
+    one = _find(number)
+    line, hints = f"hint {one.number}", one.hints
+    place = min(record.read()[line] + 1, len(hints))
+    record.add(line)
+    print(f"{one.number}, hint {place} of {len(hints)}: {hints[place - 1]}")
+    if place == len(hints):
+        print(f'That was the last one; ck.solution("{one.number}") shows a solution.')
 
 
 def solution(number: str) -> None:

@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 @figure(size=(8.5, 0.45 * len(LESSONS) + 0.9))
 def progress(axes: Axes) -> str:
     """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it."""
-    kept = record.read()
-    boxes = {
-        (2 + place, row): number in kept["exercises"]
-        for row, lesson in enumerate(LESSONS)
-        for place, number in enumerate(exercises(lesson))
-    }
-    dots = {
-        (11 + place, row): place + 1 in kept["quiz"].get(str(lesson), [])
-        for row, lesson in enumerate(LESSONS)
-        for place in range(len(questions(lesson)))
-    }
-    for marker, marks in (("s", boxes), ("o", dots)):
+    kept, told = record.read(), []
+    for kind, marker, left, of in (
+        ("exercise", "s", 2, exercises),
+        ("question", "o", 11, questions),
+    ):
+        marks = {
+            (left + place, row): f"{kind} {lesson}.{place + 1}" in kept
+            for row, lesson in enumerate(LESSONS)
+            for place in range(len(of(lesson)))
+        }
         colors = [COLORS["blue"] if done else "white" for done in marks.values()]
         axes.scatter(*zip(*marks, strict=True), 120, colors, marker=marker, edgecolors="#666666")
+        told.append(f"{sum(marks.values())} of {counted(len(marks), kind)}")
     axes.set(xlim=(1, 21.5), ylim=(len(LESSONS) - 0.5, -0.6))
     axes.set_yticks(range(len(LESSONS)), [f"lesson {lesson}" for lesson in LESSONS])
     axes.set_xticks([2, 11], ["exercises", "quiz"], ha="left")
@@ -37,7 +36,4 @@ def progress(axes: Axes) -> str:
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    return (
-        f"{sum(boxes.values())} of {counted(len(boxes), 'exercise')} and {sum(dots.values())} of "
-        f"{counted(len(dots), 'question')} are done; filled marks are done ones."
-    )
+    return f"{' and '.join(told)} are done; filled marks are done ones."

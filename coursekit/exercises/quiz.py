@@ -9,18 +9,17 @@ from __future__ import annotations
 import functools
 import html
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coursekit import runtime
 from coursekit.console import CourseError
 from coursekit.exercises import record
+from coursekit.exercises.checking import LESSONS
 
 if TYPE_CHECKING:
     import ipywidgets
 
-LETTERS = "abcdef"
 # ipywidgets gives an answer one line of height, and the next one would cover its second.
 _STYLE = """<style>
 .coursekit-quiz .widget-radio-box label { display: flex; align-items: flex-start; height: auto; }
@@ -34,33 +33,30 @@ class Answer(NamedTuple):  # noqa: D101
     why: str
 
 
-class Question(NamedTuple):  # noqa: D101
+class Question(NamedTuple):
+    """A question and its answers by their letters, "a", "b" and so on."""
+
     text: str
-    answers: list[Answer]
+    answers: dict[str, Answer]
 
 
 @functools.cache
 def questions(lesson: int) -> list[Question]:
-    """Read the questions of a lesson; raises a CourseError where there is no such lesson."""
-    file = Path(__file__).with_name(f"quiz_{lesson}.md")
-    if not file.exists():
-        raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to 7.")
-    _, *blocks = file.read_text("utf-8").strip().split("\n\n")
+    """Read the questions of a lesson."""
+    _, *blocks = Path(__file__).with_name(f"quiz_{lesson}.md").read_text("utf-8").split("\n\n")
     found = []
-    for text, *lines in map(str.splitlines, blocks):
-        answers = re.findall(r"(?m)^- \[([ x])\] (.*) :: (.*)$", "\n".join(lines))
-        found.append(
-            Question(text, [Answer(said, right == "x", why) for right, said, why in answers])
-        )
+    for text, _, lines in (block.strip().partition("\n") for block in blocks):
+        answers = re.findall(r"(?m)^- \[([ x])\] (.*) :: (.*)$", lines)
+        each = (Answer(said, mark == "x", why) for mark, said, why in answers)
+        found.append(Question(text, dict(zip("abcdef", each, strict=False))))
     return found
 
 
-@dataclass(frozen=True)
 class Quiz:
     """The questions of a lesson; it shows itself as the last line of a cell."""
 
-    lesson: int
-    questions: list[Question]
+    def __init__(self, lesson: int) -> None:
+        self.lesson, self.questions = lesson, questions(lesson)
 
     def __repr__(self) -> str:
         return (
@@ -76,19 +72,19 @@ class Quiz:
         """
         print(self._judge(question, letter)[1])
 
-    def _judge(self, question: int, letter: str) -> tuple[bool, str]:
+    def _judge(self, question: Any, letter: Any) -> tuple[bool, str]:
         """Whether an answer is right, and the sentence about it; writes down what is right."""
-        count = len(self.questions)
-        if question not in range(1, count + 1):
-            raise CourseError(f"There is no question {question!r}; choose one from 1 to {count}.")
-        lettered = dict(zip(LETTERS, self.questions[question - 1].answers, strict=False))
-        if letter not in lettered:
+        known = {str(number): one for number, one in enumerate(self.questions, 1)}
+        if (number := str(question).strip()) not in known:
             raise CourseError(
-                f"There is no answer {letter!r}; choose one of {', '.join(lettered)}."
+                f"There is no question {question!r}; choose one from 1 to {len(known)}."
             )
-        _, right, why = lettered[letter]
-        if right:
-            record.question_right(self.lesson, question)
+        answers = known[number].answers
+        if (chosen := str(letter).strip().lower()) not in answers:
+            raise CourseError(f"There is no answer {letter!r}; choose one of {', '.join(answers)}.")
+        _, right, why = answers[chosen]
+        if right and (line := f"question {self.lesson}.{number}") not in record.read():
+            record.add(line)
         return right, f"{'Right' if right else 'Not quite'}: {why}"
 
     def widget(self) -> ipywidgets.VBox:
@@ -100,8 +96,7 @@ class Quiz:
         parts = []
         for number, question in enumerate(self.questions, 1):
             text = f"<p><b>{number}.</b> {html.escape(question.text)}</p>"
-            lettered = zip(LETTERS, question.answers, strict=False)
-            options = [f"{letter}. {answer.text}" for letter, answer in lettered]
+            options = [f"{letter}. {answer.text}" for letter, answer in question.answers.items()]
             choice = ipywidgets.RadioButtons(options=options, value=None, layout=wide)
             verdict = ipywidgets.HTML(layout=wide)
             chosen = functools.partial(self._chosen, number, verdict, score)
@@ -117,17 +112,14 @@ class Quiz:
         verdict.value, score.value = f'<p role="status">{told}</p>', self._score()
 
     def _score(self) -> str:
-        right = len(record.read()["quiz"].get(str(self.lesson), []))
-        told = f"{right} of {len(self.questions)} right so far."
-        return f'{_STYLE}<p role="status"><b>{told}</b></p>'
+        kept, count = record.read(), len(self.questions)
+        right = sum(f"question {self.lesson}.{number + 1}" in kept for number in range(count))
+        return f'{_STYLE}<p role="status"><b>{right} of {count} right so far.</b></p>'
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        if runtime.widgets():
-            display(self.widget())
-        else:
-            print(self)
+        display(self.widget()) if runtime.widgets() else print(self)
 
 
 def quiz(lesson: int) -> Quiz:
@@ -136,4 +128,6 @@ def quiz(lesson: int) -> Quiz:
     Raises:
         CourseError: there is no such lesson.
     """
-    return Quiz(lesson, questions(lesson))
+    if (asked := str(lesson).strip()) not in map(str, LESSONS):
+        raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to {LESSONS[-1]}.")
+    return Quiz(int(asked))

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from coursekit.exercises.checking import exercises
-from coursekit.exercises.quiz import LETTERS, questions
+from coursekit.exercises.quiz import questions
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = 4  # raise it when the same source would be stored differently: every notebook is stale
@@ -176,12 +176,10 @@ def _folded(lesson: int) -> str:
     """Markdown of a quiz, to be read where no buttons work."""
     parts = ["<details><summary>The same questions to read, with their answers</summary>\n"]
     for number, question in enumerate(questions(lesson), 1):
-        lettered = list(zip(LETTERS, question.answers, strict=False))
-        lettered.sort(key=lambda one: not one[1].right)
         parts.append(f"**{number}.** {question.text}\n")
-        parts += [f"- {letter}. {answer.text}" for letter, answer in sorted(lettered)]
+        parts += [f"- {letter}. {answer.text}" for letter, answer in question.answers.items()]
         parts.append("\n<details><summary>Answer</summary>\n")
-        for letter, answer in lettered:
+        for letter, answer in sorted(question.answers.items(), key=lambda one: not one[1].right):
             parts.append(f"- {letter} is {'right' if answer.right else 'not'}: {answer.why}")
         parts.append("\n</details>\n")
     return "\n".join([*parts, "</details>"])

@@ -14,7 +14,7 @@ import coursekit as ck
 from coursekit.data.text import Vocabulary
 from coursekit.exercises import record
 from coursekit.exercises.checking import LESSONS, UnansweredError, exercises
-from coursekit.exercises.quiz import LETTERS, questions
+from coursekit.exercises.quiz import questions
 from notebooks.source import build
 
 EVERY = {number: one for lesson in LESSONS for number, one in exercises(lesson).items()}
@@ -44,10 +44,11 @@ def test_a_quiz_has_one_right_answer_and_a_reason_for_each(lesson):
     """A question without a right answer, or whose right answer always stands first."""
     assert 6 <= len(questions(lesson)) <= 10
     for question in questions(lesson):
-        assert sum(answer.right for answer in question.answers) == 1, question.text
-        assert 3 <= len(question.answers) <= len(LETTERS)
-        assert all(answer.text and answer.why for answer in question.answers)
-    rights = [[answer.right for answer in question.answers] for question in questions(lesson)]
+        answers = question.answers.values()
+        assert len(answers) >= 3
+        assert all(answer.text and answer.why for answer in answers)
+        assert sum(answer.right for answer in answers) == 1, question.text
+    rights = [[answer.right for answer in one.answers.values()] for one in questions(lesson)]
     assert len({right.index(True) for right in rights}) > 1
 
 
@@ -68,7 +69,7 @@ def test_an_open_cell_is_open(number, capsys):
     assert number in code.co_consts
     ck.check(number, (lambda *_: ...) if EVERY[number].cases else ...)
     assert capsys.readouterr().out.startswith(f"{number} is open")
-    assert record.read()["exercises"] == []
+    assert not record.read()
 
 
 @every

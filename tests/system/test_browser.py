@@ -73,11 +73,11 @@ def _take_the_quiz(opened, source):
     groups = quiz.locator(".widget-radio-box, .jupyter-widget-radio-box")
     cut = "labels => labels.filter(l => l.scrollHeight > l.clientHeight + 1).map(l => l.innerText)"
     assert groups.locator("label").evaluate_all(cut) == [], "an answer runs into the next one"
-    wrong = [not answer.right for answer in questions[0].answers].index(True)
+    wrong = [not answer.right for answer in questions[0].answers.values()].index(True)
     _choose(opened, groups.nth(0).locator("input").nth(wrong), by_mouse=True)
     quiz.get_by_text("Not quite:").wait_for()
     for place, question in enumerate(questions):
-        right = [answer.right for answer in question.answers].index(True)
+        right = [answer.right for answer in question.answers.values()].index(True)
         choice = groups.nth(place).locator("input").nth(right)
         _choose(opened, choice, by_mouse=place % 2)
     quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()
