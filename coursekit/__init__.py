@@ -75,7 +75,6 @@ from coursekit.visuals.curves import show_schedules as show_schedules
 from coursekit.visuals.curves import show_sweep as show_sweep
 from coursekit.visuals.embeddings import most_similar as most_similar
 from coursekit.visuals.embeddings import principal_components as principal_components
-from coursekit.visuals.embeddings import show_embedding_map as show_embedding_map
 from coursekit.visuals.heatmaps import enlarge as enlarge
 from coursekit.visuals.heatmaps import heat_map as heat_map
 from coursekit.visuals.heatmaps import overlay as overlay

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -27,6 +27,12 @@ def nearest(word: object, choices: Iterable[object]) -> str:
     by_lower = {str(choice).lower(): str(choice) for choice in choices}
     match = difflib.get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean {by_lower[match[0]]!r}?" if match else ""
+
+
+def no_such(what: str, word: object, names: Collection[object]) -> CourseError:
+    """Make the error for an unknown name: the known ones, and that spelled most alike."""
+    some = ", ".join(map(repr, [*names][:8]))
+    return CourseError(f"There is no {what} {word!r}; choose one of {some}.{nearest(word, names)}")
 
 
 def reason(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, no_such
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, counted, digits, figure, sentence
@@ -32,10 +32,12 @@ def show_history(history: History) -> numpy.ndarray:
     ``history`` is what ``learn.fit`` returns: rows such as {"epoch": 1, "train_loss": 0.2, ...}.
 
     Raises:
-        CourseError: the history is empty.
+        CourseError: the history is empty, or is none.
     """
     frame = _frame(history)
     losses = [key for key in LOSSES if key in frame]
+    if not losses:
+        raise no_such("value", LOSSES[0], frame)
     metrics = [key for key in frame if key not in NOT_METRICS]
     count = 1 + len(metrics)
     axes = numpy.ravel(style.panels(columns=count, size=(4.2 * count + 0.8, 3.4)))
@@ -58,16 +60,13 @@ def show_histories(axes: Axes, histories: Mapping[str, History], value: str = "v
     Raises:
         CourseError: there is no run, or one without an epoch or without this value.
     """
-    if not histories:
+    if not isinstance(histories, Mapping) or not histories:
         raise CourseError("There is no run to compare; give {'name': history, ...}.")
     runs, ends = {}, []
-    for name, frame in ((name, _frame(history)) for name, history in histories.items()):
+    for name, history in histories.items():
+        frame = _frame(history)
         if value not in frame:
-            columns = list(frame)
-            raise CourseError(
-                f"The run {name!r} has no {value!r}; it has {', '.join(columns)}."
-                + nearest(value, columns)
-            )
+            raise no_such(f"value in the run {name!r},", value, frame)
         runs[name] = values = frame[value].to_numpy()
         bad = _diverged(values)
         when = f"diverged in epoch {bad}" if bad else f"after {counted(len(values), 'epoch')}"
@@ -80,23 +79,34 @@ def show_histories(axes: Axes, histories: Mapping[str, History], value: str = "v
     return sentence(f"{_words(value)}: {ends[0]}", *ends[1:])
 
 
-def _frame(history: History) -> DataFrame:
+def _frame(history: Any) -> DataFrame:
+    """Read a history, or that of a learner; one line an epoch."""
     import pandas
 
-    frame = pandas.DataFrame(list(history)).astype(float)
+    try:
+        frame = pandas.DataFrame(getattr(history, "history", history)).astype(float)
+    except (ValueError, TypeError):
+        frame = pandas.DataFrame([[0.0]])
     if frame.empty:
         raise CourseError("No epoch was trained yet; call learn.fit(...) first, then draw.")
+    if not all(isinstance(key, str) for key in frame):
+        raise CourseError(f"{history!r:.60} is no history; give what learn.fit returned.")
     return frame
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ")
+    return str(key).replace("_", " ")
 
 
 def _diverged(values: Any) -> int | None:
     """Find the first epoch, from 1, whose value is infinite or NaN."""
     bad = numpy.flatnonzero(~numpy.isfinite(values))
     return int(bad[0]) + 1 if len(bad) else None
+
+
+def _looks(place: int) -> dict[str, Any]:
+    """Color and dashes of one of several lines."""
+    return {"color": style.CYCLE[place % 7], "linestyle": style.DASHES[place % 4]}
 
 
 def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = False) -> None:
@@ -106,9 +116,7 @@ def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = F
     count = max(map(len, runs.values()))
     for place, (name, values) in enumerate(runs.items()):
         epochs, finite = numpy.arange(1, len(values) + 1), numpy.isfinite(values)
-        line: dict[str, Any] = {"color": style.CYCLE[place % 7]}
-        line |= {"linestyle": style.DASHES[place % 4]}
-        line |= {"marker": "o" if count <= MARKED else "", "markersize": 5}
+        line = _looks(place) | {"marker": "o" if count <= MARKED else "", "markersize": 5}
         axes.plot(epochs[finite], values[finite], label=style.fit_text(_words(name), 2.2), **line)
         bad = epochs[~finite] + 0.06 * place  # marks of several runs stand side by side
         mark = {"color": line["color"], "markersize": 9, "transform": axes.get_xaxis_transform()}
@@ -128,13 +136,14 @@ def _verdict(frame: DataFrame) -> list[str]:
             return [f"training diverged in epoch {bad}, so lower the rate"]
     if len(frame) == 1 or "valid_loss" not in frame:
         return []
-    best, last = int(frame.valid_loss.argmin()), len(frame) - 1
+    last = len(frame) - 1
+    best = last - int(frame.valid_loss[::-1].argmin())  # the last one of several
     if best == last:
         return ["the valid loss is lowest in the last epoch"]
-    lowest = f"the valid loss was lowest in epoch {best + 1} ({digits(frame.valid_loss[best])})"
+    told = f"the valid loss was lowest in epoch {best + 1} ({digits(frame.valid_loss[best])}) and "
     if "train_loss" in frame and frame.train_loss[last] < frame.train_loss[best]:
-        return [f"{lowest} and has risen since, while the train loss fell on: overfitting begins"]
-    return [f"{lowest} and has risen since"]
+        return [f"{told}has risen since, while the train loss fell on: overfitting begins"]
+    return [f"{told}has risen since"]
 
 
 # Schedules ------------------------------------------------------------------------------------
@@ -148,13 +157,18 @@ def show_schedules(
 
     ``schedules`` is {name: function of the progress in 0..1 that returns a factor of ``lr``}, such
     as {"one cycle": ck.one_cycle}.
+
+    Raises:
+        CourseError: there is no schedule, or one that returns no number.
     """
-    captions, places = [], numpy.linspace(0, epochs, 1001)
-    for number, (name, schedule) in enumerate(schedules.items()):
-        rates = lr * numpy.array([schedule(place / epochs) for place in places])
-        line = {"color": style.CYCLE[number % 7], "linestyle": style.DASHES[number % 4]}
-        axes.plot(places, rates, label=style.fit_text(name, 2.2), **line)
-        top = f"at most {digits(rates.max())} at epoch {digits(places[rates.argmax()])}"
+    if not isinstance(schedules, Mapping) or not schedules:
+        raise CourseError("There is no schedule; give {'name': function, ...}.")
+    captions, parts = [], numpy.linspace(0, 1, 1001)
+    for place, (name, schedule) in enumerate(schedules.items()):
+        factors = style.array_of(f"The schedule {name!r}", [schedule(part) for part in parts], 1001)
+        rates = lr * factors
+        axes.plot(epochs * parts, rates, label=style.fit_text(name, 2.2), **_looks(place))
+        top = f"at most {digits(rates.max())} at epoch {digits(epochs * parts[rates.argmax()])}"
         captions.append(f"{name} goes from {digits(rates[0])} to {digits(rates[-1])}, {top}")
     axes.set(xlabel="epoch", ylabel="learning rate", xlim=(0, epochs))
     style.legend_beside(axes)
@@ -168,8 +182,11 @@ def show_schedules(
 def show_sweep(axes: Axes, swept: Any, rate: float | None = None) -> str:
     """Draw the training loss by learning rate, and the rate that is suggested.
 
-    ``swept`` is what ``learn.find_lr()`` returned; with a ``rate``, the loss there is marked.
+    ``swept`` is what ``learn.find_lr()`` returned, anything else a CourseError; with a ``rate``,
+    the loss there is marked.
     """
+    if not hasattr(swept, "smoothed"):
+        raise CourseError(f"{swept!r:.60} is no sweep; give what learn.find_lr() returned.")
     rates, losses, smoothed = map(numpy.array, (swept.rates, swept.losses, swept.smoothed))
     suggestion, reason = swept.suggestion, str(swept.reason).strip().rstrip(".")
     axes.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
@@ -222,11 +239,12 @@ def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
     None for the suggestion.
 
     Raises:
-        CourseError: the sweep is empty.
+        CourseError: the sweep is empty, or it is something else.
     """
-    if len(swept.rates) < 2:
-        raise CourseError("This sweep has no losses; lower the rates, then run find_lr again.")
-    first, last = float(swept.rates[0]), float(swept.rates[-1])
+    rates: Any = getattr(swept, "rates", ())
+    if len(rates) < 2:
+        raise CourseError("This is no sweep with losses; give learn.find_lr(), or lower its rates.")
+    first, last = float(rates[0]), float(rates[-1])
     rate = rate or swept.suggestion or (first * last) ** 0.5
     control = Control(rate, (first, last), label="learning rate", log=True)
 

@@ -20,8 +20,7 @@ from coursekit.visuals.pictures import augmentation as augmentation
 from coursekit.visuals.results import cleaner as cleaner
 from coursekit.visuals.tables import partial_dependence as partial_dependence
 from coursekit.visuals.tables import what_if as what_if
+from coursekit.visuals.text import generate as generate
+from coursekit.visuals.text import hidden_unit as hidden_unit
 from coursekit.visuals.text import review as review
 from coursekit.visuals.thresholds import threshold as threshold
-from coursekit.visuals.writing import generate as generate
-from coursekit.visuals.writing import hidden_unit as hidden_unit
-from coursekit.visuals.writing import next_words as next_words

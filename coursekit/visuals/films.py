@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, nearest, no_such
 from coursekit.visuals.embeddings import look_up
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, counted, digits, fit_text
+from coursekit.visuals.style import COLORS, array_of, counted, digits, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROWS = 5  # films that can be rated
+ROWS, COUNT = 5, 10  # films that can be rated, and that are recommended
 OFFERED = 400  # titles that a field completes; any other one can be typed
 SEEN = 0.02  # stars by which a rating has to move a film to be named as its reason
 
@@ -27,7 +27,6 @@ def recommend(
     counts: Sequence[int] | None = None,
     films: Sequence[str] | None = None,
     stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0),
-    count: int = 10,
 ) -> Explorer:
     """Rate five films and get ten that you may like, each with the rating that speaks for it most.
 
@@ -41,24 +40,28 @@ def recommend(
         counts: (N,) how often each one was rated: the most frequent are offered while you type.
         films: up to five titles to begin with; None for the first five.
         stars: for each of them, 0.5 to 5, or 0 for not seen.
-        count: how many films are recommended.
 
     Raises:
-        CourseError: there is no film of such a title.
+        CourseError: there is no film of such a title, there are more than five films, or
+            ``expected`` returns something else.
     """
-    busy = numpy.argsort(-numpy.asarray(range(len(titles), 0, -1) if counts is None else counts))
-    known = [titles[number] for number in busy if titles[number] is not None]
+    n = len(titles)
+    ranks = numpy.arange(n) if counts is None else -array_of("counts=", counts, n)
+    known = [titles[row] for row in numpy.argsort(ranks) if titles[row] is not None]
     numbers = {title: number for number, title in enumerate(titles) if title is not None}
-    films = known[:ROWS] if films is None else list(films)
+    films = known[:ROWS] if films is None else [films] if isinstance(films, str) else list(films)
     for name in films:
         if name not in numbers:
-            raise CourseError(
-                f"There is no film {name!r}; films= takes titles." + nearest(name, known)
-            )
+            raise no_such("film", name, known)
+    if len(known) <= ROWS or not len(films) <= min(ROWS, len(stars)):
+        told = f"{len(films)} of {counted(len(known), 'film')} are rated, by {len(stars)} stars"
+        raise CourseError(
+            f"{told}; give more than 5 films, and at most 5 of them with their stars."
+        )
 
     def of(given: dict[str, float]) -> numpy.ndarray:
         stars = expected([numbers[name] for name in given], list(given.values()))
-        return numpy.asarray(stars.detach().cpu() if hasattr(stars, "detach") else stars, float)
+        return array_of("What the function returns", stars, n)
 
     usual = of({})
 
@@ -73,7 +76,7 @@ def recommend(
                 given[name] = rating
         mine = of(given)
         lost = [mine - of({n: s for n, s in given.items() if n != name}) for name in given]
-        best = _best(mine, numbers, given)[:count]
+        best = _best(mine, numbers, given)
         reasons = []
         for film in best:
             moved = [change[film] - change.mean() for change in lost]
@@ -83,15 +86,15 @@ def recommend(
                 f"because you gave {digits(given[name])} to {name}" if name else "liked by most"
             )
         _draw_films(axes, [titles[film] for film in best], mine[best], usual[best], reasons)
-        shared = len({*best} & {*_best(usual, numbers, {})[:count]})
+        shared = len({*best} & {*_best(usual, numbers, {})})
         return (
             f"{unknown}From {counted(len(given), 'rating')}: first {titles[best[0]]}, "
-            f"{mine[best[0]]:.2f} stars, {reasons[0]}; films shared with the first {count} for the "
+            f"{mine[best[0]]:.2f} stars, {reasons[0]}; films shared with the first {COUNT} for the "
             f"mean rater: {shared}."
         )
 
-    pairs = [*zip(films, map(float, stars), strict=False), *[("", 0.0)] * ROWS][:ROWS]
     controls = {}
+    pairs = [*zip(films, map(float, stars), strict=False), *[("", 0.0)] * ROWS][:ROWS]
     for row, (film, rating) in enumerate(pairs, 1):
         names = tuple(known[:OFFERED])
         controls[f"film{row}"] = Control(film, label="film", names=names, width="460px")
@@ -100,17 +103,16 @@ def recommend(
         "recommend",
         draw,
         controls,
-        panels={"size": (10.0, 0.9 + 0.34 * count)},
+        panels={"size": (10.0, 0.9 + 0.34 * COUNT)},
         rows=[(f"film{row}", f"stars{row}") for row in range(1, ROWS + 1)],
         buttons={"the opposite taste": _turn},
     )
 
 
 def _best(stars: numpy.ndarray, numbers: dict[str, int], given: dict[str, float]) -> list[int]:
-    """Order films by their stars, without those that were rated."""
-    seen = {numbers[name] for name in given}
-    films = [number for number in numbers.values() if number not in seen]
-    return sorted(films, key=lambda number: -stars[number])
+    """Find the ten films of the most stars, without those that were rated."""
+    films = [number for name, number in numbers.items() if name not in given]
+    return sorted(films, key=lambda number: -stars[number])[:COUNT]
 
 
 def _turn(explorer: Explorer) -> None:

@@ -144,6 +144,7 @@ class Explorer:
         panels: rows, columns, size, widths, heights, as ``style.panels`` takes them.
         rows: names of controls that stand side by side; all others have a row of their own.
         buttons: {label: function of this explorer}.
+        follow: function of changed settings that adds those that follow from them.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Explorer:
         panels: Mapping[str, Any],
         rows: Sequence[Sequence[str]] = (),
         buttons: Mapping[str, Callable[[Any], Any]] | None = None,
+        follow: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
         self.name, self.buttons = name, dict(buttons or {})
         self.controls = {key: replace(c, label=c.label or key) for key, c in controls.items()}
@@ -164,7 +166,7 @@ class Explorer:
         self.view: Any = None  # widgets: root, picture, caption
         self.widgets: dict[str, Any] = {}
         self.presses: dict[str, Any] = {}  # widgets of the buttons
-        self._draw, self._panels, self._rows = draw, panels, rows
+        self._draw, self._panels, self._rows, self._follow = draw, panels, rows, follow
         self._timer: asyncio.TimerHandle | None = None
         self._playing: Iterator | None = None
         self._quiet = False
@@ -186,7 +188,7 @@ class Explorer:
                 )
         before = self.settings
         checked = {name: self.controls[name].check(value) for name, value in settings.items()}
-        self.settings = before | self.follow(checked)
+        self.settings = before | self._follow(checked)
         if any(self.controls[name].is_upload for name in settings):
             self.axes = None  # another picture may have another shape
         try:
@@ -196,10 +198,6 @@ class Explorer:
             raise
         self._move_widgets()
         return self
-
-    def follow(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Add to some changes those that follow from them; a subclass may, here none do."""
-        return changes
 
     def redraw(self) -> None:
         """Draw with the present settings."""
@@ -277,7 +275,7 @@ class Explorer:
             return
         if self.controls[name].is_upload:  # a file that is no picture leaves the one before
             return self._guarded(lambda: self.set(**{name: uploaded(value)}))
-        changes = self.follow({name: value})
+        changes = self._follow({name: value})
         self.settings = self.settings | changes
         if len(changes) > 1:
             self._move_widgets()

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import math
+import reprlib
 import textwrap
 import threading
 import unicodedata
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy
+
+from coursekit.console import CourseError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,6 +108,17 @@ def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
         return show
 
     return decorate
+
+
+def plain(text: Any) -> str:
+    """Write any text so that it can be drawn and printed: a sign that has no shape is escaped."""
+    text = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else str(text)
+    return "".join(
+        sign
+        if sign == "\n" or unicodedata.category(sign) not in ("Cc", "Cs")
+        else ascii(sign)[1:-1]
+        for sign in text.expandtabs(4)
+    )
 
 
 def digits(value: float) -> str:
@@ -204,6 +218,27 @@ def labeled_rows(
         lines = fit_text(text, label - 0.1, size=11, lines=4)
         axis.text(0, 0.5, lines, weight="bold", va="center", transform=axis.transAxes)
     return grid[:, 1:]
+
+
+def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) -> numpy.ndarray:
+    """Read numbers from a list, a Series, an array or a tensor, of ``shape``; None is any size.
+
+    Raises:
+        CourseError: they are no numbers, not ``finite``, or have another shape; or there are none.
+    """
+    try:
+        values = values.detach().cpu().double() if hasattr(values, "detach") else values
+        array = numpy.asarray(values, float)
+    except Exception:  # words, or rows of different lengths; every library refuses in its own way
+        array = numpy.empty(0)
+    bad = finite and not numpy.isfinite(array).all()
+    sizes = zip(array.shape, shape, strict=False)
+    if bad or array.ndim != len(shape) or not all(b in (a, None) and a for a, b in sizes):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        found = f"has shape {array.shape}" + " and infinite values or NaN" * bad
+        found = found if array.size else f"is {reprlib.repr(values)}"
+        raise CourseError(f"{name} {found}; give {'finite ' * finite}numbers of shape ({wanted}).")
+    return array
 
 
 def legend_beside(axes: Axes) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, no_such
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, DASHES, digits, figure, fit_text, sentence
+from coursekit.visuals.style import COLORS, DASHES, array_of, digits, figure, fit_text, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,29 +28,47 @@ def predict_with(learn: Any, frame: DataFrame, column: str, values: Sequence[Any
     data is what ``ck.table`` returned; predictions are on the real scale of the target.
 
     Raises:
-        CourseError: the frame lacks a column of the model.
+        CourseError: the model or the frame has no such column, the model has seen no such value, or
+            there are none.
     """
+    _check(learn, frame, [column])
+    alone = isinstance(values, str) or numpy.ndim(values) == 0
+    values = [_plain(value) for value in ([values] if alone else values)]
+    if column in learn.data.categories:
+        known = _categories(learn.data, column)
+        for unknown in (value for value in values if value not in known):
+            raise no_such(column, unknown, known)
+    if not values:
+        raise CourseError(f"There is no value of {column}; values= takes a list, such as [0, 1].")
     return numpy.stack([_predict(learn, frame, {column: value}) for value in values])
 
 
 def _predict(learn: Any, frame: DataFrame, changes: Mapping[str, Any]) -> numpy.ndarray:
-    changes = {column: None if value == GAP else value for column, value in changes.items()}
-    return learn.data.real(learn.predict(learn.data.encode(frame.assign(**changes))).scores)
+    changed = {name: numpy.nan if value == GAP else value for name, value in changes.items()}
+    return learn.data.real(learn.predict(learn.data.encode(frame.assign(**changed))).scores)
 
 
 # Columns and their values ---------------------------------------------------------------------
 
 
-def _columns(learn: Any, frame: DataFrame, wanted: Sequence[str] | None) -> list[str]:
-    """List the columns that can be changed: those wanted, or all that model and frame have."""
-    known = [*learn.data.categories, *learn.data.medians]
-    for column in wanted or ():
-        if column not in known or column not in frame:
-            raise CourseError(
-                f"The model or the table has no column {column!r}; name one of "
-                f"{', '.join(known[:8])}." + nearest(column, known)
-            )
-    return [column for column in wanted or known if column in frame]
+def _check(learn: Any, frame: Any, columns: Iterable[str], others: Iterable[str] = ()) -> list[str]:
+    """List the columns that model and frame have; all those named must be, others in the frame.
+
+    Raises:
+        CourseError: a column is missing, or learner or frame are something else.
+    """
+    data: Any = getattr(learn, "data", None)
+    rows = len(frame) if hasattr(frame, "columns") else 0
+    if not hasattr(data, "medians") or not rows:
+        told = "give a learner whose data is what ck.table returned, and a DataFrame with rows"
+        given = f"a {type(learn).__name__} and a {type(frame).__name__}, {rows} rows"
+        raise CourseError(f"Here are {given}; {told}.")
+    known = [column for column in (*data.categories, *data.medians) if column in frame]
+    for named, there in ((columns, known), (others, list(frame))):
+        for column in named:
+            if column not in there:
+                raise no_such("column", column, there)
+    return known
 
 
 def _plain(value: Any) -> Any:
@@ -62,14 +80,9 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _categories(learn: Any, frame: DataFrame, column: str) -> list[Any]:
-    """List the values of a category: those it was trained on, then others of the frame."""
-    values = [*learn.data.categories[column][1:], *frame[column].unique()]
-    return list(dict.fromkeys(map(_plain, values)))
-
-
-def _numbers(frame: DataFrame, column: str) -> list[float]:
-    return sorted(set(frame[column].dropna().astype(float)))
+def _categories(data: Any, column: str, more: Iterable[Any] = ()) -> list[Any]:
+    """List the values of a category: those it was trained on, a gap, and more."""
+    return list(dict.fromkeys(map(_plain, [*data.categories[column][1:], *more])))
 
 
 def _text(value: Any, words: Mapping[Any, str]) -> str:
@@ -80,18 +93,6 @@ def _text(value: Any, words: Mapping[Any, str]) -> str:
 
 
 # One row, with other values -------------------------------------------------------------------
-
-
-class _OneRow(Explorer):
-    """Another row sets all other controls to what it holds: ``start(row)``."""
-
-    start: Callable[[int], dict[str, Any]]
-
-    def follow(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """Add the values of a new row."""
-        if changes.get("row", self.settings.get("row")) == self.settings.get("row"):
-            return changes
-        return self.start(changes["row"]) | changes
 
 
 def what_if(
@@ -116,9 +117,13 @@ def what_if(
         words: {column: {value: what is written in its stead}}.
 
     Raises:
-        CourseError: the model or the frame has no such column.
+        CourseError: the model or the frame has no such column, or the frame no such row.
     """
-    data, columns, words = learn.data, _columns(learn, frame, columns), words or {}
+    words = words or {}
+    known = _check(learn, frame, [*(columns or ()), *words], names)
+    data, columns = learn.data, list(columns or known)
+    rows = Control(row, (0, max(len(frame) - 1, 1)), label="row")
+    rows.check(row)
 
     def start(row: int) -> dict[str, Any]:
         values = {column: _plain(frame[column].iloc[row]) for column in columns}
@@ -126,6 +131,11 @@ def what_if(
             value = float(data.medians[column] if values[column] == GAP else values[column])
             values[column] = int(value) if value.is_integer() else value
         return values
+
+    def follow(changes: dict[str, Any]) -> dict[str, Any]:
+        """Set all other controls to what another row holds."""
+        moved = changes.get("row", explorer.settings.get("row")) != explorer.settings.get("row")
+        return start(changes["row"]) | changes if moved else changes
 
     def draw(axes: Axes, row: int = 0, **settings: Any) -> str:
         was, one, changes = start(row), frame.iloc[[row]], {}
@@ -141,30 +151,27 @@ def what_if(
         who, truth = ", ".join(named) or f"row {row}", _plain(one.iloc[0].get(data.target))
         return _draw_predictions(axes, bars, truth, who, data.target)
 
-    controls = {c: _control(learn, frame, c, v, words.get(c, {})) for c, v in start(row).items()}
-    if len(frame) > 1:
-        controls = {"row": Control(row, (0, len(frame) - 1))} | controls
+    controls = {c: _control(data, frame, c, v, words.get(c, {})) for c, v in start(row).items()}
+    controls = {"row": rows} | controls if len(frame) > 1 else controls
     buttons = {"as it was": lambda shown: shown.set(**start(shown.settings.get("row", 0)))}
-    size = {"size": (9.5, 3.8)}
-    explorer = _OneRow("what_if", draw, controls, panels=size, buttons=buttons)
-    explorer.start = start
+    how: Any = {"panels": {"size": (9.5, 3.8)}, "buttons": buttons, "follow": follow}
+    explorer = Explorer("what_if", draw, controls, **how)
     return explorer
 
 
 def _control(
-    learn: Any, frame: DataFrame, column: str, value: Any, words: Mapping[Any, str]
+    data: Any, frame: DataFrame, column: str, value: Any, words: Mapping[Any, str]
 ) -> Control:
     """Make the control of a column: its categories, yes or no, or the range of its numbers."""
-    data = learn.data
     if column in data.categories:
-        known = _categories(learn, frame, column)
+        known = _categories(data, column, frame[column].unique())
         return Control(value, {_text(one, words): one for one in known})
-    numbers = [*_numbers(frame, column), value]
-    if set(numbers) <= {0, 1}:
+    numbers = {*frame[column].dropna().astype(float), value}
+    if numbers <= {0, 1}:
         return Control(bool(value))
     scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
     ends = numpy.array([scaled.min(), scaled.max()], float) * data.scales[column]
-    numbers += numpy.round(ends + data.means[column], 4).tolist()  # of the training part
+    numbers |= {*numpy.round(ends + data.means[column], 4).tolist()}  # of the training part
     low, high = min(numbers), max(numbers)
     if all(float(number).is_integer() for number in numbers):
         low, high = int(low), int(high)
@@ -216,9 +223,17 @@ def show_partial_dependence(
         predicted: (V, rows) as of ``ck.predict_with``; the first 30 rows get a thin line each.
         values: the V values, in order.
         name: of the column.
-        ticks: words for the values; None writes numbers.
+        ticks: words for the values; None writes numbers, or the values as they are.
         groups: {name: (rows,) bool} for a line each, in place of the rows.
+
+    Raises:
+        CourseError: there is not one row of predictions or one word for each value.
     """
+    predicted = array_of("The array of predictions", predicted, len(values), None)
+    if ticks is None and not all(isinstance(value, int | float) for value in map(_plain, values)):
+        ticks = [str(value) for value in values]
+    if ticks is not None and len(ticks) != len(values):
+        raise CourseError(f"{len(ticks)} ticks and {len(values)} values do not fit; give as many.")
     mean = predicted.mean(0, keepdims=True)  # of each row
     percent = bool((predicted > 0).all())  # a fraction of a negative number turns the curve over
     changes, unit = (100 * (predicted / mean - 1), " %") if percent else (predicted - mean, "")
@@ -226,11 +241,14 @@ def show_partial_dependence(
     words, captions = ticks or [digits(value) for value in values], []
     if groups is None:
         axes.plot(places, changes[:, :30], color=COLORS["grey"], linewidth=0.6, alpha=0.4)
-    every: dict[str, Any] = {name: slice(None)}
-    for number, (label, rows) in enumerate((groups or every).items()):
+    every = {name: numpy.ones(changes.shape[1])}
+    for number, (label, mask) in enumerate((groups or every).items()):
+        rows = array_of(f"The mask of {label}", mask, changes.shape[1]) > 0
+        if not rows.any():
+            raise CourseError(f"The group {label!r} has no row; leave it out.")
         line = changes[:, rows].mean(1)
         looks = {"linestyle": DASHES[number % 4], "marker": "o", "markersize": 4}
-        axes.plot(places, line, label=f"{label} ({numpy.count_nonzero(rows)})", **looks)
+        axes.plot(places, line, label=f"{label} ({rows.sum()})", **looks)
         captions.append(
             f"{label}: highest at {words[line.argmax()]} ({line.max():+.3g}{unit} against the "
             f"mean), lowest at {words[line.argmin()]} ({line.min():+.3g}{unit})"
@@ -256,7 +274,7 @@ def partial_dependence(
     """Set one column of many rows to one value after the other, and watch the mean prediction.
 
     Choose the column, and another one that tells groups of rows apart: where their lines run
-    differently, the effect depends on it. What was predicted once is kept.
+    differently, the effect depends on it.
 
     Args:
         learn: a learner whose data is what ``ck.table`` returned.
@@ -269,15 +287,14 @@ def partial_dependence(
     Raises:
         CourseError: the model or the frame has no such column.
     """
-    columns, words = _columns(learn, frame, columns), words or {}
+    words = words or {}
+    columns = list(columns or ()) or _check(learn, frame, [])
+    _check(learn, frame, [*columns, *words])
     few = frame.sample(min(ROWS, len(frame)), random_state=0)
-    known: dict[str, tuple[list[Any], numpy.ndarray]] = {}
 
     def draw(axes: Axes, column: str, by: str) -> str:
-        if column not in known:
-            values = typical_values(learn, few, column)
-            known[column] = values, predict_with(learn, few, column, values)
-        values, predicted = known[column]
+        values = typical_values(learn, few, column)
+        predicted = numpy.stack([_predict(learn, few, {column: value}) for value in values])
         ticks, groups, texts = None, None, words.get(column, {})
         if texts or column in learn.data.categories:
             ticks = [_text(value, texts) for value in values]
@@ -303,11 +320,11 @@ def typical_values(learn: Any, frame: DataFrame, column: str) -> list[Any]:
     Of a category that is the same in all rows, the values that the model knows.
     """
     if column in learn.data.categories:
-        known, counts = _categories(learn, frame, column), frame[column].value_counts(dropna=False)
+        known = _categories(learn.data, column, frame[column].unique())
+        counts = frame[column].value_counts(dropna=False)
         common = [*map(_plain, counts.index[:VALUES])] if len(counts) > 1 else known[:VALUES]
         return [value for value in known if value in common]
-    values = _numbers(frame, column)
+    values = sorted({*frame[column].dropna().astype(float)})
     if len(values) > VALUES:
-        quantiles = frame[column].astype(float).quantile(numpy.linspace(0.02, 0.98, 9))
-        values = sorted(set(quantiles))
+        values = sorted({*frame[column].astype(float).quantile(numpy.linspace(0.02, 0.98, 9))})
     return [int(value) if value.is_integer() else value for value in values]

@@ -1,18 +1,20 @@
-"""Texts with a number for each letter or token, and a review that is judged while it is typed."""
+"""Texts: colored by a number for each piece, judged while they are typed, continued by a model."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from coursekit.console import CourseError
+from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, WIDTH, Drawn, counted, digits, figure, sentence
+from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, counted, digits, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
 CELL = (18, 42)  # pixels of a letter's cell, twice those of the screen
 COLUMNS = 105
 FULL = 0.9  # quantile of the strengths that gets the full color, so that no outlier pales the rest
+LABELS = ("the review", "beside it")
 UNSURE = 0.1  # a probability within this distance of 0.5 counts as undecided
+BARS, SEED = 10, 42
+REACH = 500  # tokens; a model without memory between two calls reads so many again for each
+STRIDE = 3  # tokens between two pictures of a text that streams
+PLAIN = {"temperature": 1.0, "top_k": 0, "nucleus": 1.0}  # settings that change nothing
 
 
 # Colored text ---------------------------------------------------------------------------------
@@ -38,16 +45,15 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
         title: what they are.
 
     Raises:
-        CourseError: there is not one number for each piece.
+        CourseError: there is no piece of text, or not one number for each.
     """
-    values = values.detach().cpu() if hasattr(values, "detach") else values
-    values, gap = numpy.asarray(values, float), 0 if isinstance(pieces, str) else 1
-    pieces = [str(piece) for piece in pieces]
-    if not pieces or values.shape != (len(pieces),):
-        raise CourseError(
-            f"{counted(len(pieces), 'piece')} of text and numbers of shape {values.shape} do not "
-            "fit; give one number for each."
-        )
+    gap, pieces = (
+        0 if isinstance(pieces, str) else 1,
+        [style.plain(one)[:COLUMNS] for one in pieces],
+    )
+    if not pieces:
+        raise CourseError("There is no text to draw; give a text, or a list of tokens.")
+    values = array_of("The list of values", values, len(pieces))
     strengths = numpy.abs(values)
     full = numpy.quantile(strengths, FULL, method="higher") or strengths.max() or 1.0
     page, places = _page(pieces, numpy.clip(values / full, -1, 1), gap)
@@ -67,7 +73,7 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
         for piece, value, (row, column) in zip(pieces, values, places, strict=True)
     ]
     count = counted(len(pieces), "token" if gap else "character")
-    return Drawn(sentence(f"{title or 'values'} of {count}", *ends), hover)
+    return Drawn(style.sentence(f"{title or 'values'} of {count}", *ends), hover)
 
 
 def _page(
@@ -90,7 +96,8 @@ def _page(
         pen.rectangle((left, top + 3, right, top + tall - 4), tuple(ground.astype(int).tolist()))
         if strength < -0.3:  # for eyes that do not tell the colors apart
             pen.rectangle((left, top + tall - 6, right, top + tall - 3), "#7a4f00")
-        pen.text((left, top + tall / 2), piece.replace("\n", "↵"), "black", _font(), anchor="lm")
+        middle, shown = (left, top + tall / 2), piece.replace("\n", "↵")
+        pen.text(middle, shown, "black", _font(), anchor="lm")
     return page, places
 
 
@@ -106,45 +113,24 @@ def _inches(rows: float) -> float:
     return rows * WIDTH * CELL[1] / CELL[0] / COLUMNS + 0.3
 
 
-def stack(
-    axes: Sequence[Axes], heights: Sequence[float], margin: tuple[float, float] = (0.0, 0.0)
-) -> None:
-    """Place panels below each other, of these inches: texts of any length keep their letters.
-
-    The first one leaves a ``margin`` for its labels, left of it and below, in inches.
-    """
-    canvas, whole = axes[0].figure, sum(heights)
+def stack(axes: Sequence[Axes], heights: Sequence[float]) -> None:
+    """Place panels below each other, of these inches: texts of any length keep their letters."""
+    canvas, whole, bottom = axes[0].figure, sum(heights), sum(heights)
     canvas.set_layout_engine("none")
     canvas.set_size_inches(WIDTH, whole)
-    for number, (axis, tall) in enumerate(zip(axes, heights, strict=True)):
-        left, below = margin if number == 0 else (0.0, 0.0)
-        bottom = whole - sum(heights[: number + 1]) + below
-        size = (WIDTH - left) / WIDTH, (tall - 0.3 - below) / whole
-        axis.set_position([left / WIDTH, bottom / whole, *size])
+    for axis, tall in zip(axes, heights, strict=True):
+        bottom -= tall
+        axis.set_position([0, bottom / whole, 1, (tall - 0.3) / whole])
 
 
 # A review that is judged ----------------------------------------------------------------------
-
-_VERBS = "was|were|is|are|am|did|does|do|has|have|had|can|could|will|would|should|must"
-_FIRST = re.compile(rf"\b({_VERBS})(n't|'t| not|not)?\b", re.IGNORECASE)
-
-
-def negate(text: str) -> str:
-    """Negate the first verb: "was" becomes "was not", and the other way.
-
-    Where there is none of the verbs that it knows, "It is not true that" comes first.
-    """
-    text = text.replace("’", "'")
-    if not text.strip() or _FIRST.search(text):
-        return _FIRST.sub(lambda m: m[1] if m[2] else f"{m[1]} not", text, count=1)
-    return f"It is not true that {text[0].lower()}{text[1:]}"
 
 
 def review(
     judge: Callable[[str], tuple[float, Sequence[str], Any]],
     *,
     text: str = "The acting was superb.",
-    beside: str | None = None,
+    beside: str = "The acting was not superb.",
     names: tuple[str, str] = ("a bad film", "a good film"),
 ) -> Explorer:
     """Type a review and see its verdict, the words that moved it, and another version beside it.
@@ -153,7 +139,7 @@ def review(
         judge: function of a text that returns (probability of the second class, N tokens, N
             numbers: how much each token speaks for it).
         text: the review.
-        beside: the other version; None for the review with its first verb negated.
+        beside: the other version.
         names: of the two classes.
     """
 
@@ -167,30 +153,212 @@ def review(
         return p, tokens, values, "unsure" if abs(p - 0.5) < UNSURE else names[p > 0.5]
 
     def draw(axes: numpy.ndarray, text: str, beside: str) -> str:
-        both, captions = {"the review": judged(text), "beside it": judged(beside)}, []
-        for place, (label, (p, tokens, values, verdict)) in enumerate(both.items()):
-            axes[0].barh(place, p, 0.6, color=COLORS["blue" if p > 0.5 else "orange"])
-            axes[0].text(p + 0.01, place, f"{digits(p)}, {verdict}", va="center", parse_math=False)
-            show_text.draw(axes[place + 1], list(tokens), values, title=label)
+        captions, verdicts = [], set()
+        for axis, label, words in zip(axes, LABELS, (text, beside), strict=True):
+            p, tokens, values, verdict = judged(words)
             captions.append(f"{label}: {verdict}, {digits(p)}")
-        axes[0].axvline(0.5, color=COLORS["grey"], linewidth=1)
-        axes[0].set_yticks([0, 1], list(both))
-        axes[0].set(xlim=(0, 1.25), ylim=(1.6, -0.6), xticks=[0, 0.25, 0.5, 0.75, 1])
-        axes[0].set_title(f"probability: {names[1]}", loc="left", parse_math=False)
-        heights = [_inches(axis.get_ylim()[0]) for axis in axes[1:]]
-        stack(list(axes), [1.5, *heights], margin=(1.0, 0.3))
-        verdicts = {one[-1] for one in both.values()}
+            show_text.draw(axis, list(tokens), values, title=captions[-1])
+            verdicts.add(verdict)
+        stack(list(axes), [_inches(axis.get_ylim()[0]) for axis in axes])
         turned = "the verdict stays" if len(verdicts) == 1 else "the verdict turns round"
         turned = "near one half a verdict says nothing" if "unsure" in verdicts else turned
-        return sentence(*captions, turned)
+        return style.sentence(*captions, turned)
 
     wide: Any = {"lines": 3, "width": "760px"}
-    beside = negate(text) if beside is None else beside
-    controls = {
-        "text": Control(text, label="the review", **wide),
-        "beside": Control(beside, label="beside it", **wide),
+    both = zip(("text", "beside"), LABELS, (text, beside), strict=True)
+    controls = {name: Control(words, label=label, **wide) for name, label, words in both}
+    return Explorer("review", draw, controls, panels={"rows": 2, "size": (WIDTH, 3)})
+
+
+# A model that writes --------------------------------------------------------------------------
+
+
+class _Writer(Explorer):
+    """A text that grows by tokens drawn from a model, and bars of what may come next."""
+
+    def __init__(
+        self,
+        model: Callable[[list[int]], Any],
+        vocabulary: Any,
+        choose: Callable[..., Any],
+        controls: dict[str, Control],
+        count: int,
+    ) -> None:
+        buttons: dict[str, Any] = {
+            "Take the most probable": lambda shown: (shown.add(best=True), shown.redraw()),
+            "Draw one": lambda shown: (shown.add(), shown.redraw()),
+            "Write": _Writer.write,
+            "Stop": Explorer.stop,
+            "Begin again": lambda shown: (shown.begin(), shown.redraw()),
+        }
+        panels = {"size": (8.5, 3.6)}
+        super().__init__("generate", self.draw, controls, panels=panels, buttons=buttons)
+        self.model, self.vocabulary, self.choose, self.count = model, vocabulary, choose, count
+        self._read: tuple[Any, Any] = None, None
+        self.begin()
+
+    def begin(self) -> None:
+        """Go back to the text of the field."""
+        self.stop()
+        self.start, self.rng = self.settings["text"], numpy.random.default_rng(SEED)
+        self.numbers = list(self.vocabulary.encode(self.start))
+
+    def probabilities(self, **settings: Any) -> numpy.ndarray:
+        """Ask what may follow: the model once for each text, its filter for each setting."""
+        if not self.numbers:
+            raise CourseError("There is nothing to go on from; type a beginning.")
+        if self._read[0] != self.numbers:
+            self._read = list(self.numbers), self.model(self.numbers[-REACH:])
+        tokens = len(self.vocabulary.itos)
+        found = array_of(
+            "What the function returns", self.choose(self._read[1], **settings), tokens
+        )
+        if not abs(found.sum() - 1) < 1e-3 or found.min() < 0:
+            raise CourseError(
+                f"The probabilities begin at {digits(found.min())} and add up to "
+                f"{digits(found.sum())}; none may be below 0, and together they are 1."
+            )
+        return found / found.sum()
+
+    def add(self, count: int = 1, *, best: bool = False) -> None:
+        """Append tokens: drawn by their probability, or the most probable ones."""
+        if self.settings["text"] != self.start:  # typed, and not drawn yet
+            self.begin()
+        settings = {name: value for name, value in self.settings.items() if name != "text"}
+        for _ in range(count):
+            p = self.probabilities(**settings)
+            self.numbers.append(int(p.argmax() if best else self.rng.choice(len(p), p=p)))
+
+    def write(self) -> None:
+        """Stream tokens with the settings of each moment."""
+
+        def steps() -> Iterator[None]:
+            for _ in range(0, self.count, STRIDE):
+                self.add(STRIDE)
+                self.redraw()
+                yield
+
+        self.play(steps(), pause=0.02)
+
+    def text(self) -> str:
+        """Write the tokens as text, with marks such as <cap> that still wait for a word."""
+        marks: list[str] = []
+        for number in reversed(self.numbers):
+            if not re.fullmatch(r"<\w+>", token := self.vocabulary.itos[number]):
+                break
+            marks.insert(0, token)
+        return " ".join([self.vocabulary.decode(self.numbers), *marks])
+
+    def draw(self, axes: Axes, text: str, **settings: Any) -> Drawn:
+        """Draw the probabilities of the next token, before and after the filter."""
+        if text != self.start:
+            self.begin()
+        itos, page = self.vocabulary.itos, self.text()
+        before = self.probabilities(**{name: PLAIN[name] for name in settings})
+        after = self.probabilities(**settings)
+        order = [n for n in numpy.argsort(-before, kind="stable")[:BARS] if before[n] > 0]
+        names = [itos[n] if itos[n].strip() else repr(itos[n]) for n in order]
+        axes.barh(range(len(order)), after[order], color=COLORS["blue"], label="after the settings")
+        line = {"fill": False, "edgecolor": COLORS["black"], "linewidth": 1.2}
+        axes.barh(range(len(order)), before[order], label="what the model says", **line)
+        for row, n in enumerate(order):
+            short = f" {after[n]:.2f}" if after[n] >= 0.01 else f" {after[n]:.1g}"
+            axes.text(max(after[n], before[n]), row, short, va="center")
+        axes.set_yticks(range(len(order)), names, family="monospace", parse_math=False)
+        high = 1.15 * max(after[order].max(), before[order].max(), 0.1)
+        axes.set(xlim=(0, high), ylim=(len(order) - 0.4, -0.6), xlabel="probability")
+        axes.grid(False, axis="y")
+        axes.legend(loc="lower right")
+        end = page if len(page) <= 60 else f"… {page[-60:]}"
+        axes.set_title(f"after: {' '.join(end.split())}", loc="left", parse_math=False)
+        caption = style.sentence(
+            f"after {end[-30:]!r} the most probable is {itos[after.argmax()]!r} with "
+            f"{digits(after.max())}",
+            f"{(after > 0).sum():,} of {counted(len(itos), 'token')} may follow, the "
+            f"{len(order)} drawn here with {digits(after[order].sum())} together",
+        )
+        if self.view is None:
+            self.add(self.count)
+            page = self.text()
+            self.begin()
+        return Drawn(caption, page=page)
+
+
+def generate(
+    model: Callable[[list[int]], Any],
+    vocabulary: Any,
+    filtered: Callable[..., Any],
+    *,
+    text: str = "The ",
+    temperature: float = 1.0,
+    top_k: int = 0,
+    nucleus: float = 1.0,
+    count: int = 300,
+) -> Explorer:
+    """Let a net write while you watch: timidly, boldly or wildly, with the odds of what follows.
+
+    Args:
+        model: function of the numbers of the tokens so far that returns (V,) scores or
+            probabilities.
+        vocabulary: the ``ck.Vocabulary`` of the model.
+        filtered: function of what ``model`` returned, and of ``temperature``, ``top_k`` and
+            ``nucleus``, or those of them that it knows; it returns the probabilities (V,) to draw
+            from.
+        text: the beginning.
+        temperature: 0.1 to 2; below 1 likely tokens become likelier still.
+        top_k: how many of the most probable may be drawn, up to 30; 0 for all.
+        nucleus: probability that those to draw from reach together, 0.05 to 1.
+        count: tokens that are written at a time.
+    """
+    every = {
+        "temperature": Control(float(temperature), (0.1, 2.0, 0.05)),
+        "top_k": Control(top_k, (0, 30), label="top-k (0: all)"),
+        "nucleus": Control(float(nucleus), (0.05, 1.0, 0.05), label="nucleus (1: all)"),
     }
-    buttons = {"Negate the review beside it": lambda e: e.set(beside=negate(e.settings["text"]))}
-    return Explorer(
-        "review", draw, controls, panels={"rows": 3, "size": (WIDTH, 3)}, buttons=buttons
-    )
+    known = inspect.signature(filtered).parameters
+    controls = {"text": Control(text, label="beginning", lines=3, width="760px")}
+    controls |= {name: control for name, control in every.items() if name in known}
+    return _Writer(model, vocabulary, filtered, controls, count)
+
+
+def hidden_unit(
+    text: str,
+    states: Any,
+    *,
+    unit: int = 0,
+    place: int = 0,
+    length: int = 600,
+    correlations: Mapping[str, Sequence[float]] | None = None,
+) -> Explorer:
+    """Look at one unit of a recurrent net: its state behind each letter of a passage.
+
+    Args:
+        text: T characters.
+        states: (T, units), what the layer returned at each character.
+        unit, place, length: the unit to begin with, and the passage: its first character and size.
+        correlations: {name of a fact: (units,) correlation of each unit with it}; the fact that
+            the unit goes with most closely is named.
+
+    Raises:
+        CourseError: there is not one row of states for each character.
+    """
+    states = array_of("The array of states", states, len(text), None)
+    known = {
+        name: array_of(f"The list of correlations with {name}", each, states.shape[1])
+        for name, each in (correlations or {}).items()
+    }
+
+    def draw(axes: Axes, unit: int, place: int) -> Drawn:
+        part = slice(place, place + length)
+        drawn = show_text.draw(axes, text[part], states[part, unit], title=f"unit {unit}")
+        if not known:
+            return drawn
+        best = max(known, key=lambda name: abs(known[name][unit]))
+        told = f" It goes most closely with: {best} (correlation {known[best][unit]:.2f})."
+        return Drawn(drawn.caption + told, drawn.hover)
+
+    controls = {
+        "unit": Control(int(unit), (0, states.shape[1] - 1)),
+        "place": Control(int(place), (0, max(len(text) - length, 0)), label="place in the text"),
+    }
+    return Explorer("hidden_unit", draw, controls, panels=show_text.panels)

@@ -9,7 +9,7 @@ import numpy
 import torch
 
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, Drawn, counted, sentence
+from coursekit.visuals.style import COLORS, array_of, counted, sentence
 
 GRID = numpy.arange(1, 100) / 100
 STARTS = (0.0, 1.15, 2.3)  # where the bars of precision, recall and score begin
@@ -26,15 +26,21 @@ def threshold(
         score: function (chosen, wanted) of two bool tensors (N, labels), such as an F-beta averaged
             over the N examples; a label by itself is scored as one example with N labels.
         threshold: a label is chosen where its probability is above, 0.01 to 0.99.
+
+    Raises:
+        CourseError: probabilities, targets and classes do not fit together.
     """
-    p, truth = (torch.as_tensor(one) for one in (predictions.probabilities, predictions.targets))
-    wanted, name = truth > 0.5, getattr(score, "__name__", "score")
+    found = getattr(predictions, "probabilities", None), getattr(predictions, "targets", None)
+    known = array_of("The array of probabilities", found[0], None, len(classes))
+    p = torch.tensor(known).float()
+    wanted = torch.tensor(array_of("The array of targets", found[1], *known.shape) > 0.5)
+    name = getattr(score, "__name__", "score")
     means = numpy.array([float(score(p > at, wanted)) for at in GRID])
     best, counts = int(means.argmax()), wanted.sum(0)
     order = counts.argsort(stable=True).tolist()  # the most frequent label stands on top
     rows = range(len(order))
 
-    def draw(axes: numpy.ndarray, threshold: float) -> Drawn:
+    def draw(axes: numpy.ndarray, threshold: float) -> str:
         at = int(numpy.abs(GRID - threshold).argmin())
         chosen = p > GRID[at]
         named, hits = chosen.sum(0), (chosen & wanted).sum(0)
@@ -62,17 +68,12 @@ def threshold(
         right.plot(GRID[at], means[at], "o", color=COLORS["black"], label="this threshold")
         right.set(xlim=(0, 1), xlabel="threshold", title=f"mean {name} {means[at]:.3f}")
         right.legend(loc="lower left")
-        texts = [f"chosen for {named[k]}, rightly for {hits[k]}; on {counts[k]}" for k in order]
-        spots = [
-            (x + 0.5, row, f"{classes[order[row]]}: {texts[row]}") for x in STARTS for row in rows
-        ]
-        caption = sentence(
+        return sentence(
             f"at {GRID[at]:.2f} the mean {name} is {means[at]:.4f}",
             *[f"{counted(len(never), 'label')} never chosen"] * bool(never),
             f"the best on these examples is {means[best]:.4f} at {GRID[best]:.2f}",
             "to report that one is to report a number that was tuned here",
         )
-        return Drawn(caption, spots)
 
     size = (10.0, max(3.2, 1.1 + 0.205 * len(classes)))
     controls = {"threshold": Control(threshold, (0.01, 0.99, 0.01))}

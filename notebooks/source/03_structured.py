@@ -695,7 +695,9 @@ ck.explore.embedding_map(maps)
 # more in summer, some more in winter. The network never saw that list.
 
 # %%
-ck.show_embedding_map(embedding("State"), states)
+ck.explore.embedding_map(maps, which="states")
+
+# %%
 if has_truth:
     planted = json.loads((PATH / "truth" / "effects.json").read_text())["states"]
     summer = [planted["HB,NI" if state == "NI" else state][1] for state in states]

@@ -414,7 +414,7 @@ print(go_on("I saw it"), go_on("The music", seed=1), sep="\n\n")
 # (Without buttons, change `text=` in the call below and run the cell again.)
 
 # %%
-ck.explore.next_words(next_words, vocabulary, sharpen, text="There is nothing")
+ck.explore.generate(next_words, vocabulary, sharpen, text="There is nothing", count=12)
 
 # %% [markdown]
 # Nobody told it what a sentence is. It learned grammar, phrases and what goes with what, because all
@@ -846,8 +846,8 @@ for review in (
 # not what it was trained on; put a second opinion into the same review and it grows surer.
 #
 # Type a review of your own, and another version of it beside. We begin with a plain one and a negated
-# one: will the verdict turn, and which words will be blue, which orange? Then press the button, which
-# does no more than put a `not` behind the first `was`, `is` or the like. Will that turn it as well? (The
+# one: will the verdict turn, and which words will be blue, which orange? Then put a `not` behind the `was`
+# of the plain one, and write that beside it. Will that turn it as well? (The
 # colours are gradient times input of the forward model, the probability is that of both. Without a text field, call
 # `judge("...")`, or give other texts below.)
 

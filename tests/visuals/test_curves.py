@@ -1,8 +1,10 @@
 """Curves of training, schedules and the sweep of the learning rate."""
 
 import math
+from types import SimpleNamespace
 
 import numpy
+import pandas
 import pytest
 
 from coursekit.console import CourseError
@@ -52,6 +54,7 @@ def test_every_figure_can_be_read(name, capsys):
             history([0.5, 0.4, 0.3], accuracy=[0.1, 0.2, 0.9932]),
             "accuracy 0.993; the valid loss is",
         ),
+        (history([0.5, 0.5]), "valid loss is lowest in the last epoch"),
         (history([0.5]), "After 1 epoch: train loss 1, valid loss 0.5."),
         (DIVERGED, "training diverged in epoch 2"),
     ],
@@ -76,13 +79,35 @@ def test_many_epochs_stay_readable(count, ticks):
     assert axis.lines[0].get_marker() == ("" if count > 20 else "o")
 
 
-def test_a_history_without_an_epoch_or_value_is_refused():
-    """An IndexError when nothing was trained, or a misspelt column."""
-    for wrong in (lambda: curves.show_history([]), lambda: curves.show_histories({})):
-        with pytest.raises(CourseError):
-            wrong()
-    with pytest.raises(CourseError, match=r"'valid_los'.*'valid_loss'"):
-        curves.show_histories({"a": history([1.0])}, value="valid_los")
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: curves.show_history([]), "No epoch"),
+        (lambda: curves.show_history([1, 2]), "is no history"),
+        (lambda: curves.show_history("valid_loss"), "is no history"),
+        (lambda: curves.show_history([{"epoch": 1, "train_loss": "low"}]), "is no history"),
+        (lambda: curves.show_history([{"epoch": 1}]), "'train_loss'"),
+        (lambda: curves.show_histories({}), "no run"),
+        (lambda: curves.show_histories(DIVERGED), "'name': history"),
+        (lambda: curves.show_histories({"a": DIVERGED}, "valid_los"), "'valid_los'.*'valid_loss'"),
+        (lambda: curves.show_schedules(schedules.one_cycle, 7, 0.1), "'name': function"),
+        (lambda: curves.show_schedules({"a": lambda part: None}, 7, 0.1), "The schedule 'a'"),
+        (lambda: curves.show_sweep(DIVERGED), "is no sweep"),
+        (lambda: explore.sweep(DIVERGED), "no sweep with losses"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told(draw, words):
+    """An IndexError where nothing was trained, one run where several are compared, a typo."""
+    with pytest.raises(CourseError, match=words):
+        draw()
+
+
+def test_a_learner_or_a_frame_stands_for_its_history(capsys):
+    """The raw TypeError for what can mean one thing only."""
+    rows = history([0.5, 0.4])
+    for same in (SimpleNamespace(history=rows), pandas.DataFrame(rows), iter(rows)):
+        curves.show_history(same)
+        assert "valid loss 0.4" in capsys.readouterr().out
 
 
 def test_compared_runs_mark_divergence_and_choose_the_scale(capsys):
@@ -119,7 +144,7 @@ def test_a_sweep_names_rate_and_reason(capsys):
     found.rates, found.losses, found.smoothed = [], [], []
     curves.show_sweep(found)
     assert "No loss" in capsys.readouterr().out
-    with pytest.raises(CourseError, match="no losses"):
+    with pytest.raises(CourseError, match="no sweep with losses"):
         explore.sweep(found)
 
 

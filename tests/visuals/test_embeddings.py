@@ -1,8 +1,5 @@
 """Tests of the map of named vectors and of the nearest ones."""
 
-import re
-
-import matplotlib.pyplot as plt
 import numpy
 import pytest
 import torch
@@ -12,12 +9,6 @@ from sklearn.metrics.pairwise import cosine_similarity
 import coursekit as ck
 from coursekit.visuals import embeddings, explore
 from tests.visuals.explorers.lesson_5 import NAMES
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 def some_vectors(count=60, seed=0):
@@ -49,58 +40,73 @@ def test_similar_ones_are_those_of_the_largest_cosine():
     wanted = [row for row in numpy.argsort(-cosines) if row != 3][:5]
     assert [name for name, _ in found] == [names[row] for row in wanted]
     assert numpy.allclose([cosine for _, cosine in found], cosines[wanted], atol=1e-6)
-
-
-def test_a_zero_vector_is_like_nothing():
-    """A film without factors that makes every answer nan."""
-    vectors, names = some_vectors(), some_names()
-    vectors[0] = 0
+    vectors[0] = 0  # which makes no answer NaN
     assert [cosine for _, cosine in ck.most_similar(vectors, names, names[0])] == [0.0] * 10
 
 
-def test_an_unknown_name_is_refused():
-    """A ValueError about a tuple."""
-    with pytest.raises(ck.CourseError, match="mean 'The Orchards of Ravenstoke 5"):
-        ck.most_similar(some_vectors(), some_names(), "The Orchard of Ravenstoke 5")
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda v, n: ck.most_similar(v, n, "The Orchard of Ravenstoke 5"),
+            "mean 'The Orchards of",
+        ),
+        (lambda v, n: ck.most_similar(v, n[1:], n[3]), "59 names and 60 vectors"),
+        (lambda v, n: ck.most_similar(v, n[0], n[3]), "0 names and 60 vectors"),
+        (lambda v, n: ck.principal_components(v, 7), r"\(60, 6\) have no 7"),
+        (lambda v, n: ck.principal_components(v * numpy.nan), "infinite values or NaN"),
+        (lambda v, n: ck.principal_components("abc"), "'abc'"),
+        (lambda v, n: explore.embedding_map(v[:1], n[:1]), r"\(1, 6\)"),
+        (lambda v, n: explore.embedding_map(v[:, :1], n), r"\(60, 1\)"),
+        (
+            lambda v, n: explore.embedding_map(v[0], n),
+            r"\(6,\); give finite numbers of shape \(any, any\)",
+        ),
+        (lambda v, n: explore.embedding_map(v, n, counts=[1]), r"counts= .*\(60\)"),
+        (lambda v, n: explore.embedding_map({"a": v}), "'a' has to be a pair"),
+        (lambda v, n: explore.embedding_map(v), "0 names"),
+        (lambda v, n: explore.embedding_map(v, n, which="b"), "cannot be 'b'"),
+        (lambda v, n: explore.nearest(v, n[2:]), "58 names"),
+    ],
+)
+def test_what_makes_no_map_is_told(call, words):
+    """A ValueError about a tuple, a LinAlgError, or names of other points."""
+    with pytest.raises(ck.CourseError, match=words):
+        call(some_vectors(), some_names())
 
 
-def test_names_do_not_overlap_and_the_busiest_come_first(capsys):
-    """A black cloud of letters where the best known films should be."""
-    counts = numpy.arange(60)
-    axis = ck.show_embedding_map(some_vectors(), some_names(), counts=counts, labels=30)
-    axis.figure.canvas.draw()
+def test_two_of_one_name_are_two_points():
+    """The ring of a neighbor around another point that has the same name."""
+    vectors = numpy.array([[1.0, 0], [0, 1], [0.1, 1], [5, 5], [1, 0.1], [1, 0.2], [1, 0.3]])
+    explorer = explore.embedding_map(vectors, ["a", "twin", "b", "c", "d", "twin", "e"], find="a")
+    explorer.redraw()
+    rings = explorer.axes.collections[2].get_offsets()
+    places, _ = ck.principal_components(vectors)
+    assert numpy.allclose(rings, places[[4, 5, 6, 3, 2]])
+
+
+def test_names_do_not_overlap_and_the_busiest_come_first():
+    """A black cloud of letters where the best known films should be; two that divide by zero."""
+    how = {"counts": numpy.arange(60), "labels": 30}
+    explorer = explore.embedding_map(some_vectors(), some_names(), **how)
+    explorer.redraw()
+    axis = explorer.axes
     boxes = [text.get_window_extent() for text in axis.texts]
     assert 5 <= len(boxes) <= 30
     for number, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:number])
         assert axis.get_window_extent().containsx(box.x1), "a name is cut off"
     assert axis.texts[0].get_text().endswith("59") or "…" in axis.texts[0].get_text()
-    assert f"60 points, {len(boxes)} of them named" in capsys.readouterr().out
-
-
-def test_a_map_of_very_few():
-    """A map of two films that divides by zero; one film, or one number each, that makes no map."""
-    ck.show_embedding_map(some_vectors(2), some_names(2))
-    for vectors in (some_vectors(1), some_vectors()[:, :1]):
-        with pytest.raises(ck.CourseError, match=re.escape(str(vectors.shape))):
-            ck.show_embedding_map(vectors, some_names(len(vectors)))
-
-
-# The explorers ----------------------------------------------------------------------------------
+    assert f"60 points, {len(boxes)} of them named" in explorer.caption
+    explore.embedding_map(some_vectors(2), some_names(2)).redraw()
 
 
 def test_a_typed_name_is_found():
     """A learner who types "matrix" and is told that there is no such film."""
     names = ["The Long Road", "Matrix", "A Matrix of Ours", "Road"]
-    for typed, name in {
-        "Road": "Road",
-        "matrix": "Matrix",
-        " a mat": "A Matrix of Ours",
-        "LONG": "The Long Road",
-        "none": None,
-        "  ": None,
-    }.items():
-        assert embeddings.look_up(names, typed) == name
+    found = [embeddings.look_up(names, typed) for typed in ("Road", "matrix", " a mat", "LONG")]
+    assert found == [names[3], names[1], names[2], names[0]]
+    assert embeddings.look_up(names, "none") is embeddings.look_up(names, "  ") is None
 
 
 def test_every_point_has_its_name_where_the_mouse_rests():
@@ -142,22 +148,15 @@ def test_a_name_that_only_one_map_has():
 
 def test_the_nearest_are_those_of_most_similar():
     """Bars whose names are in another order than their lengths."""
-    explorer = explore.nearest(some_vectors(40), NAMES, name=NAMES[4], count=6)
+    explorer = explore.nearest(some_vectors(40), NAMES, name=NAMES[4])
     explorer.redraw()
-    wanted = ck.most_similar(some_vectors(40), NAMES, NAMES[4], count=6)
+    wanted = ck.most_similar(some_vectors(40), NAMES, NAMES[4], count=10)
     bars = sorted(explorer.axes.patches, key=lambda bar: -bar.get_y())
     assert numpy.allclose([bar.get_width() for bar in bars], [cosine for _, cosine in wanted])
     labels = [label.get_text() for label in explorer.axes.get_yticklabels()]
     assert labels == [name for name, _ in wanted]
     with pytest.raises(ck.CourseError, match="'nobody'"):
         explorer.set(name="nobody")
-
-
-def test_names_may_be_numbers():
-    """Shops that are called 1 to 1,115."""
-    explorer = explore.nearest(some_vectors(40), range(1, 41), name=7)
+    explorer = explore.nearest(some_vectors(40), range(1, 41), name=7)  # shops have numbers
     explorer.redraw()
     assert explorer.caption.startswith("Nearest to 7: ")
-    explorer = explore.embedding_map(some_vectors(40), range(1, 41), find="40")
-    explorer.redraw()
-    assert "'40' lies further" in explorer.caption

@@ -34,7 +34,7 @@ def test_the_reason_is_the_rating_without_which_most_is_lost():
         mean = numpy.mean(stars) if stars else 3.0
         return mean + numpy.array([0, 0, given.get(0, 3.0) - 3, given.get(1, 3.0) - 3, 0, 0]) / 9
 
-    explorer = explore.recommend(two, list("abcdef"), films=["a", "b"], stars=[5.0, 4.0], count=4)
+    explorer = explore.recommend(two, list("abcdef"), films=["a", "b"], stars=[5.0, 4.0])
     explorer.redraw()
     names, reasons = rows(explorer)
     why = dict(zip(names, (reason[6:] for reason in reasons), strict=True))
@@ -77,8 +77,24 @@ def test_films_that_nobody_knows_are_told():
     explorer.set(film1="The Orchard of Ely 99", film2="")
     assert "There is no film 'The Orchard of Ely 99'." in explorer.caption
     assert "From 3 ratings" in explorer.caption
-    with pytest.raises(ck.CourseError, match="'x'"):
-        explore.recommend(expected, NAMES, films=["x"])
+
+
+@pytest.mark.parametrize(
+    ("titles", "options", "words"),
+    [
+        (NAMES, {"films": ["x"]}, "'x'"),
+        (NAMES, {"films": "x"}, "'x'"),
+        (NAMES, {"films": NAMES[:6], "stars": [1.0] * 6}, "at most 5"),
+        (NAMES, {"films": NAMES[:2], "stars": [1.0]}, "by 1 stars"),
+        (NAMES, {"counts": [1, 2]}, r"counts= .*\(40\)"),
+        (NAMES[:3], {}, "more than 5 films"),
+        (NAMES[:7], {}, r"the function returns .*\(7\)"),
+    ],
+)
+def test_what_does_not_fit_is_told(titles, options, words):
+    """A film that silently gets no stars, or the stars of another film."""
+    with pytest.raises(ck.CourseError, match=words):
+        explore.recommend(expected, titles, **options)
 
 
 def test_the_busiest_films_are_offered_first():

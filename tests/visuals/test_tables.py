@@ -129,11 +129,39 @@ def test_a_higher_prediction_is_drawn_higher(low, capsys):
     assert ("%" in axes.get_ylabel()) == (low > 0)
 
 
-def test_a_wrong_column_is_named():
-    """A traceback out of pandas for a typo."""
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: explore.what_if(*m, columns=["Promos"]), "'Promos'.*'Promo'"),
+        (lambda m: explore.what_if(*m, words={"promo": {}}), "'promo'.*'Promo'"),
+        (lambda m: explore.what_if(*m, names=["Shop"]), "'Shop'"),
+        (lambda m: explore.what_if(*m, row=120), "row is 120"),
+        (lambda m: explore.what_if(m[0], m[1].head(0)), "DataFrame, 0 rows"),
+        (lambda m: explore.partial_dependence(*m, columns=["Promos"]), "'Promos'.*'Promo'"),
+        (lambda m: explore.partial_dependence(*m, column="Rains"), "'Rains'"),
+        (lambda m: explore.partial_dependence(m[0], "table"), "a str"),
+        (lambda m: ck.predict_with(*m, "promo", [0, 1]), "'promo'.*'Promo'"),
+        (lambda m: ck.predict_with(*m, "Sales", [0, 1]), "'Sales'"),
+        (lambda m: ck.predict_with(*m, "Store", ["1"]), "Store '1'"),
+        (lambda m: ck.predict_with(*m, "Kind", "abc"), "Kind 'abc'"),
+        (lambda m: ck.predict_with(*m, "Promo", []), "no value of Promo"),
+        (lambda m: ck.predict_with(m[0].model, m[1], "Promo", [0]), "ck.table"),
+        (lambda m: ck.show_partial_dependence([1, 2], [0, 1], name="a"), r"\(2, any\)"),
+        (lambda m: ck.show_partial_dependence([[1]], [0], name="a", ticks=["x", "y"]), "2 ticks"),
+        (lambda m: ck.show_partial_dependence([[1]], [0], name="a", groups={"x": [0]}), "no row"),
+    ],
+)
+def test_what_the_model_does_not_know_is_named(call, words):
+    """A misspelt column or value of which the model is told to take no notice; raw tracebacks."""
+    with pytest.raises(ck.CourseError, match=words):
+        call(model())
+
+
+@pytest.mark.parametrize("values", [1, "b", [True], np.array([0.5]), [None], [np.nan]])
+def test_a_value_of_any_type_is_asked(values):
+    """One value that is no list, or a gap that makes a column of objects."""
     learn, frame = model()
-    for wrong in (explore.what_if, explore.partial_dependence):
-        with pytest.raises(ck.CourseError, match=r"'Promos'.*'Promo'"):
-            wrong(learn, frame, columns=["Promos"])
-    with pytest.raises(ck.CourseError, match="'Rains'"):
-        explore.partial_dependence(learn, frame, column="Rains")
+    column = "Kind" if values == "b" else "Distance"
+    value = getattr(values, "item", lambda: values[0] if isinstance(values, list) else values)()
+    wanted = plain(learn, frame.assign(**{column: np.nan if value is None else value}))
+    np.testing.assert_allclose(ck.predict_with(learn, frame, column, values), [wanted], rtol=1e-6)

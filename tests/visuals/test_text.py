@@ -1,4 +1,4 @@
-"""Texts on colored grounds, and a review that is judged while it is typed."""
+"""Texts on colored grounds, a review that is judged, a model that writes, one unit's state."""
 
 import numpy
 import pytest
@@ -6,7 +6,9 @@ import torch
 
 import coursekit as ck
 from coursekit.visuals import explore, text
+from tests.visuals.explorers import lesson_4, lesson_6
 from tests.visuals.explorers.lesson_4 import judge
+from tests.visuals.explorers.lesson_6 import EXPLORERS, TEXT, filtered, scores, states
 
 
 def grounds(axes):
@@ -46,14 +48,19 @@ def test_one_outlier_leaves_the_others_their_color():
     assert (grounds(ck.show_text("same", torch.zeros(4))) == 255).all()
 
 
-@pytest.mark.parametrize("values", [[1, 2], [[1, 2, 3]], []])
-def test_numbers_that_do_not_fit_are_refused(values):
+@pytest.mark.parametrize("pieces", ["abc", ["a", "b", "c"], ""])
+@pytest.mark.parametrize("values", [[1, 2], [[1, 2, 3]], [], [1, 2, numpy.nan], "abc", None])
+def test_numbers_that_do_not_fit_are_refused(pieces, values):
     """A figure that silently leaves the end of the text out, or shifts all colors by one."""
-    for pieces in ("abc", ["a", "b", "c"]):
-        with pytest.raises(ck.CourseError, match="3 pieces"):
-            ck.show_text(pieces, values)
-    with pytest.raises(ck.CourseError, match="0 pieces"):
-        ck.show_text([], [])
+    with pytest.raises(ck.CourseError, match=r"shape \(3\)|NaN" if pieces else "no text"):
+        ck.show_text(pieces, values)
+
+
+def test_any_piece_of_text_is_drawn():
+    """A token with a line break at which Pillow stops; one that runs out of the page."""
+    seen = grounds(ck.show_text(["a\nb", "\0\ud800", "x" * 500, "end"], [0.0, 0.0, 0.0, 1.0]))
+    assert tuple(seen[2, 0]) != (255, 255, 255)
+    assert len(seen) == 3
 
 
 def test_the_caption_says_where_the_ends_are(capsys):
@@ -66,38 +73,11 @@ def test_the_caption_says_where_the_ends_are(capsys):
 
 
 @pytest.mark.parametrize(
-    ("plain", "negated"),
-    [
-        ("The plot was dull.", "The plot was not dull."),
-        ("The plot was not dull.", "The plot was dull."),
-        ("It isn't bad, it is superb.", "It is bad, it is superb."),
-        ("It isn’t bad.", "It is bad."),
-        ("I cannot say so.", "I can say so."),
-        ("A candle wasted!", "It is not true that a candle wasted!"),
-        ("Is it good?", "Is not it good?"),
-        ("  ", "  "),
-    ],
-)
-def test_negation(plain, negated):
-    """A "not" in the middle of a word, put in twice, or an empty field that raises."""
-    assert text.negate(plain) == negated
-
-
-def test_a_text_is_judged_once():
-    """A network that runs again for the text that did not change: typing stutters."""
-    asked = []
-    explorer = explore.review(lambda words: (asked.append(words), judge(words))[1], text="clever")
-    explorer.widget()
-    explorer.widgets["text"].value = "superb"
-    assert asked == ["clever", text.negate("clever"), "superb"]
-
-
-@pytest.mark.parametrize(
     ("answer", "words"),
     [
         ((2.0, ["a"], [1.0]), "probability is 2"),
         ((float("nan"), ["a"], [1.0]), "not a number"),
-        ((0.5, ["a"], [1.0, 2.0]), "1 piece .* \\(2,\\)"),
+        ((0.5, ["a"], [1.0, 2.0]), r"\(2,\); .*\(1\)"),
     ],
 )
 def test_a_function_that_gives_something_else(answer, words):
@@ -124,13 +104,10 @@ def test_two_verdicts_in_words(one, other, words):
     assert words in explorer.caption
 
 
-def test_the_button_negates_what_is_typed_and_an_empty_field_is_told():
-    """A button that goes on with the text of the call; a traceback of the network."""
+def test_an_empty_field_is_told():
+    """A traceback of the network."""
     explorer = explore.review(judge)
     explorer.widget()
-    explorer.widgets["text"].value = "The cast was clever."
-    explorer.presses["Negate the review beside it"].click()
-    assert explorer.widgets["beside"].value == "The cast was not clever."
     explorer.widgets["text"].value = " \n"
     assert "nothing to judge" in explorer.view.caption.value
 
@@ -142,3 +119,132 @@ def test_the_long_review_has_room():
     long = explorer.axes[1].figure.get_figheight()
     explorer.set(text="Dull.")
     assert long > explorer.axes[1].figure.get_figheight() + 2
+
+
+# A model that writes ----------------------------------------------------------------------------
+
+
+def next_words(model=lesson_4.probabilities, text="The plot"):
+    explorer = explore.generate(model, lesson_4.VOCABULARY, lesson_4.sharpen, text=text, count=9)
+    explorer.widget()
+    return explorer
+
+
+def test_bars_are_the_probabilities_after_the_learners_filter():
+    """Bars in another order than their names, or a filter that is not asked."""
+    explorer = EXPLORERS["generate"][0]().set(top_k=3, temperature=0.5)
+    p = filtered(scores([4, 5]), 0.5, 3)
+    order = (-scores([4, 5])).argsort().tolist()[:6]
+    lengths = [bar.get_width() for bar in explorer.axes.patches]
+    assert lengths[:6] == pytest.approx(p[order].tolist(), abs=1e-6)
+    assert lengths[6:] == pytest.approx(scores([4, 5]).softmax(0)[order].tolist(), abs=1e-6)
+    names = [label.get_text().strip("'") for label in explorer.axes.get_yticklabels()]
+    itos = [lesson_6.VOCABULARY.itos[number] for number in order]
+    assert names == [name.replace("\n", "\\n") for name in itos]
+    assert f"3 of {len(p)} tokens may follow" in explorer.caption
+
+
+def test_the_model_reads_each_text_once_and_not_more_than_it_should():
+    """A text that grows slower and slower, or a model that runs again for each slider."""
+    read = []
+
+    def model(numbers):
+        read.append(len(numbers))
+        return torch.zeros(7)
+
+    explorer = explore.generate(model, lesson_6.VOCABULARY, filtered, text="b" * 600, count=6)
+    explorer.widget()
+    assert read == [500]
+    explorer.widgets["temperature"].value = 0.5
+    assert read == [500]
+    explorer.presses["Write"].click()
+    assert len(read) == 1 + 6
+
+
+def test_the_text_grows_and_begins_again():
+    """Buttons that are connected to nothing."""
+    explorer = EXPLORERS["generate"][0]()
+    explorer.widget()
+    assert explorer.page == "ab"
+    explorer.presses["Write"].click()
+    explorer.presses["Write"].click()
+    assert len(explorer.page) == 2 + 2 * 9
+    explorer.presses["Begin again"].click()
+    assert explorer.page == "ab"
+
+
+def test_standing_still_it_writes_the_same_text_each_time(capsys, monkeypatch):
+    """A stored notebook whose text is another one at each build."""
+    monkeypatch.setenv("COURSEKIT_WIDGETS", "off")
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: None)
+    texts = []
+    for _ in range(2):
+        EXPLORERS["generate"][0]()._ipython_display_()
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("ab")
+    assert "After 'ab'" in texts[0]
+
+
+def test_buttons_add_words_and_typing_begins_anew():
+    """Words that are drawn and not shown, or the most probable one that is drawn."""
+    explorer = next_words()
+    before = list(explorer.numbers)
+    likely = int(explorer.probabilities(temperature=1.0).argmax())
+    explorer.presses["Take the most probable"].click()
+    assert explorer.numbers == [*before, likely]
+    explorer.presses["Draw one"].click()
+    explorer.presses["Write"].click()
+    assert len(explorer.numbers) == len(before) + 2 + 9
+    assert set(explorer.settings) == {"text", "temperature"}, "as sharpen knows no other"
+    assert explorer.page == lesson_4.VOCABULARY.decode(explorer.numbers)
+    explorer.widgets["text"].value = "The cast"
+    assert explorer.numbers == lesson_4.VOCABULARY.encode("The cast")
+    explorer.settings["text"] = "The plot"  # typed, and not drawn yet
+    explorer.presses["Draw one"].click()
+    assert explorer.numbers[:-1] == before
+
+
+def test_a_mark_is_not_lost():
+    """A capital that is drawn, forgotten with the next word, and drawn again for ever."""
+    stoi = lesson_4.VOCABULARY.stoi
+
+    def always(numbers):
+        wanted = "plot" if numbers[-1] == stoi["<cap>"] else "<cap>"
+        return torch.eye(len(lesson_4.VOCABULARY))[stoi[wanted]]
+
+    explorer = next_words(always, "The plot.")
+    explorer.presses["Draw one"].click()
+    assert explorer.page == "The plot. <cap>"
+    explorer.add(3)
+    explorer.redraw()
+    assert explorer.page == "The plot. Plot Plot"
+
+
+@pytest.mark.parametrize(
+    "wrong", [torch.ones(3) / 3, torch.ones(7), torch.tensor([2.0, -1] + [0] * 5)]
+)
+def test_what_is_no_probability_for_each_token_is_refused(wrong):
+    """Bars with the names of other words, or longer than the whole; an empty beginning."""
+    explorer = explore.generate(lambda n: wrong, lesson_6.VOCABULARY, lambda p: p, text="a")
+    with pytest.raises(ck.CourseError, match=r"shape \(3,\)|add up to 7|begin at -1"):
+        explorer.redraw()
+    with pytest.raises(ck.CourseError, match="type a beginning"):
+        explorer.set(text="")
+
+
+def test_the_unit_is_named_with_the_fact_it_goes_with():
+    """A passage under the numbers of another place, or of another unit."""
+    explorer = EXPLORERS["hidden_unit"][0]().set(place=4)
+    assert "in quotes (correlation 1.00)" in explorer.caption
+    drawn = explorer._draw(explorer.axes, unit=0, place=4).hover
+    assert "".join(text[0] for _, _, text in drawn) == TEXT[4:44]
+    assert [text.endswith(": 1") for _, _, text in drawn] == list(states()[1][4:44] == 1)
+
+
+def test_states_that_do_not_fit_are_refused():
+    """Letters and numbers shifted against each other."""
+    with pytest.raises(ck.CourseError, match=r"\(49, 3\); .*\(50, any\)"):
+        explore.hidden_unit("x" * 50, numpy.zeros((49, 3)))
+    with pytest.raises(ck.CourseError, match=r"correlations with x .*\(3\)"):
+        explore.hidden_unit("x" * 50, numpy.zeros((50, 3)), correlations={"x": [1]})

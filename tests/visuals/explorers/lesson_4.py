@@ -36,8 +36,4 @@ EXPLORERS = {
         lambda: explore.review(judge, text="The plot was superb."),
         [{"text": "The plot was dull."}, {"beside": "The cast was clever, but $dull$."}],
     ),
-    "next_words": (
-        lambda: explore.next_words(probabilities, VOCABULARY, sharpen, text="The plot"),
-        [{"text": "The plot was"}, {"temperature": 0.5}],
-    ),
 }
