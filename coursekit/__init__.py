@@ -29,16 +29,13 @@ from coursekit.exercises.quiz import quiz as quiz
 from coursekit.extension import load_ipython_extension as load_ipython_extension
 from coursekit.learners.callbacks import ActivationStatistics as ActivationStatistics
 from coursekit.learners.callbacks import ClipGradients as ClipGradients
-from coursekit.learners.callbacks import EarlyStopping as EarlyStopping
-from coursekit.learners.callbacks import GradientAccumulation as GradientAccumulation
 from coursekit.learners.callbacks import KeepBestWeights as KeepBestWeights
-from coursekit.learners.callbacks import KeepHiddenState as KeepHiddenState
 from coursekit.learners.callbacks import LabelSmoothing as LabelSmoothing
 from coursekit.learners.callbacks import Mixup as Mixup
 from coursekit.learners.callbacks import hook_outputs as hook_outputs
 from coursekit.learners.events import Callback as Callback
+from coursekit.learners.events import History as History
 from coursekit.learners.export import load_model as load_model
-from coursekit.learners.history import History as History
 from coursekit.learners.learner import Learner as Learner
 from coursekit.learners.learner import Predictions as Predictions
 from coursekit.learners.losses import binary_cross_entropy as binary_cross_entropy

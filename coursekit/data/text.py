@@ -367,7 +367,7 @@ def language(
 
     A recurrent model may keep its state from batch to batch, detached, since row b goes on where
     row b of the batch before ended; it forgets it in ``train()`` and ``eval()``. A checkpoint
-    within an epoch holds that state where the learner has ``ck.KeepHiddenState()``.
+    within an epoch holds that state where the model keeps it in ``state``.
 
     Args:
         source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import time
@@ -11,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -21,7 +19,7 @@ from coursekit import runtime
 from coursekit.console import CourseError, note, reason
 from coursekit.data.cache import digest, write_whole
 from coursekit.learners.events import Callback, State
-from coursekit.learners.identity import describe
+from coursekit.learners.identity import changed_meaning, describe, meaning
 
 Tensors = dict[str, torch.Tensor]
 
@@ -29,7 +27,7 @@ SECONDS_BETWEEN = 180  # within a long epoch
 ROOM = 5 * 2**30  # bytes that all checkpoints together may take; the oldest fits go first
 
 # Number of the checkpoint, what it holds, hash of its content. No other file is ever removed.
-OWN = re.compile(r"\d{6}-(epoch\d+(-batch\d+)?|finished)-[0-9a-f]{16}\.safetensors")
+OWN = re.compile(r"\d{6}-(epoch\d+(-batch\d+)?|finished)-[0-9a-f]{16}\.safetensors(\.damaged)?")
 
 # What of the state goes into a checkpoint as it is, and all that a checkpoint holds beside tensors.
 PLAIN = ("epoch", "batch", "step", "examples", "micro_batch_size", "stop")
@@ -39,13 +37,20 @@ FACTS = {*PLAIN, "history", "seconds", "scaler", "random", "epoch_random", "fit"
 # Files of tensors -----------------------------------------------------------------------------
 
 
-def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> None:
+def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> Path:
     """Write tensors by name, and JSON ``facts``, to a safetensors file that is whole or not there.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the old file is still there.
+        CourseError: the disk is full or the folder cannot be written; the old file is still there.
     """
-    write_whole(file, _to_bytes(tensors, facts))
+    try:
+        write_whole(file, _to_bytes(tensors, facts))
+    except (OSError, ValueError, TypeError) as error:
+        raise CourseError(
+            f"Nothing can be written to {str(file)!r} ({reason(error)}); make room, or give the "
+            "name of a file in another folder."
+        ) from error
+    return Path(file)
 
 
 def read_tensors(file: str | Path) -> tuple[Tensors, Any]:
@@ -58,25 +63,32 @@ def read_tensors(file: str | Path) -> tuple[Tensors, Any]:
         return _from_bytes(Path(file).read_bytes())
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {file}; check its name.") from error
-    except (OSError, ValueError) as error:
-        raise CourseError(f"{file} is damaged or no safetensors file; write it again.") from error
-
-
-def save_weights(model: nn.Module, file: str | Path, facts: Any = None) -> Path:
-    """Write the weights of ``model`` to ``file`` and return its path."""
-    try:
-        write_tensors(file, model.state_dict(), facts)
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CourseError(
-            f"The weights cannot be written to {file} ({reason(error)}); make room, or "
-            "give another folder."
+            f"{file} is damaged or no safetensors file ({reason(error)}); write it again by "
+            "learn.save or learn.export."
         ) from error
-    return Path(file)
 
 
-def load_weights(model: nn.Module, file: str | Path) -> None:
+def save_weights(model: nn.Module, file: str | Path, data: Any) -> Path:
+    """Write the weights of ``model``, and hashes of what they stand for, to ``file``."""
+    return write_tensors(file, model.state_dict(), {"meaning": meaning(data)})
+
+
+def load_weights(model: nn.Module, file: str | Path, data: Any = None) -> None:
     """Read the weights of ``model`` from ``file``, all of them or none."""
-    tensors, _ = read_tensors(file)
+    tensors, facts = read_tensors(file)
+    kept = facts.get("meaning", {}) if isinstance(facts, dict) else {}
+    if changed := changed_meaning(kept, meaning(data)):
+        raise CourseError(
+            f"The weights in {file} were trained on other {' and '.join(changed)} than those of "
+            "this learner's data; make the data as it was when they were saved."
+        )
+    fill(model, tensors, file)
+
+
+def fill(model: nn.Module, tensors: Tensors, file: str | Path) -> None:
+    """Put weights into a model, all of them or none."""
     needed = {name: value.shape for name, value in model.state_dict().items()}
     found = {name: value.shape for name, value in tensors.items()}
     if needed != found:
@@ -85,47 +97,26 @@ def load_weights(model: nn.Module, file: str | Path) -> None:
             f"The weights in {file} are of another model (they differ at {odd!r}); build the model "
             "as it was when they were saved."
         )
+    if not all(value.isfinite().all() for value in tensors.values()):
+        raise CourseError(
+            f"Some weights in {file} are no numbers (NaN or infinite); train again with a lower "
+            "learning rate, and save that."
+        )
     model.load_state_dict(tensors)
 
 
 def _to_bytes(tensors: Tensors, facts: Any) -> bytes:
     ready = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    return save(ready, {"coursekit": json.dumps(facts or {})})
+    return save(ready, {"coursekit": json.dumps(facts or {}, default=lambda array: array.tolist())})
 
 
 def _from_bytes(content: bytes) -> tuple[Tensors, Any]:
     try:
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        return load(content), json.loads(header.get("__metadata__", {}).get("coursekit", "{}"))
+        tensors = load(content)  # it checks the header, how deep it is, too
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-
-
-# Random numbers as JSON -----------------------------------------------------------------------
-
-
-def random_to_json(state: dict[str, Any]) -> dict[str, Any]:
-    """Turn what ``runtime.random_state()`` returned into lists."""
-    kind, keys, *rest = state["numpy"]
-    lists: dict[str, Any] = {
-        name: state[name].tolist() for name in ("torch", "mps") if name in state
-    }
-    lists["cuda"] = [numbers.tolist() for numbers in state.get("cuda", [])]
-    return {"python": state["python"], "numpy": [kind, keys.tolist(), *rest], **lists}
-
-
-def json_to_random(lists: dict[str, Any]) -> dict[str, Any]:
-    """Turn them back into what ``runtime.set_random_state`` takes."""
-    version, numbers, gauss = lists["python"]
-    kind, keys, *rest = lists["numpy"]
-    state: dict[str, Any] = {"python": (version, tuple(numbers), gauss)}
-    state["numpy"] = kind, numpy.array(keys, dtype=numpy.uint32), *rest
-    for name in {"torch", "mps"} & lists.keys():
-        state[name] = torch.tensor(lists[name], dtype=torch.uint8)
-    if lists["cuda"]:
-        state["cuda"] = [torch.tensor(numbers, dtype=torch.uint8) for numbers in lists["cuda"]]
-    return state
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return tensors, json.loads(header.get("__metadata__", {}).get("coursekit", "{}"))
 
 
 # One fit --------------------------------------------------------------------------------------
@@ -136,7 +127,9 @@ class Checkpoints(Callback):
 
     They lie in ``<checkpoints>/<learner>/<fit>/<hash of all that the fit starts from>/``. The
     newest two are kept, so that one may be damaged: the name of a file ends in the hash of its
-    content. A finished fit leaves two equal files without the optimizer's state.
+    content. A finished fit leaves two equal files without the optimizer's state. What a recurrent
+    model carries from batch to batch, a tensor or a tuple of them in its attribute ``state``, is
+    part of a checkpoint within an epoch.
 
     Args:
         name: of the fit.
@@ -147,6 +140,7 @@ class Checkpoints(Callback):
         self._name, self._resume = name, resume
         self._folder: Path | None = None  # None where the fit cannot be told from others
         self._cut: tuple[Tensors, Any] | None = None  # a checkpoint within the epoch to come
+        self._hidden: Tensors = {}  # for the first batch after a cut
         self._epoch_random: Any = None
         self._written, self._noted = time.monotonic(), False
 
@@ -160,7 +154,9 @@ class Checkpoints(Callback):
         self._folder = family / digest(self._fit)[:16]
         _remove(_files(self._folder, ".*.part"))
         if not self._resume:
-            return _remove(_checkpoints(self._folder))
+            if old := _checkpoints(self._folder):
+                note(f"{self._name!r} is trained anew; what was kept of it is removed.")
+            return _remove(old)
         for file in reversed(_checkpoints(self._folder)):
             if found := _whole(file):
                 return self._restore(state, *found)
@@ -174,10 +170,18 @@ class Checkpoints(Callback):
         (tensors, facts), self._cut = self._cut, None
         state.loss_sum, state.examples = tensors["loss_sum"].to(state.loss_sum), facts["examples"]
         state.began -= facts["seconds"]
+        self._hidden = _below("hidden", tensors)
         self._load_callbacks(state, tensors)  # they may have begun this epoch anew
-        self._epoch_random = json_to_random(facts["epoch_random"])
+        self._epoch_random = _random(facts["epoch_random"])
         runtime.set_random_state(self._epoch_random)
-        state.stream = _skip(state.stream, state.batch, json_to_random(facts["random"]))
+        state.stream = _skip(state.stream, state.batch, _random(facts["random"]))
+
+    def batch_ready(self, state: State) -> None:
+        """Give a recurrent model back what it had read before the cut; ``train()`` forgot it."""
+        if self._hidden:
+            parts = {name: part.to(state.learner.device) for name, part in self._hidden.items()}
+            state.model.state = parts.get("whole", tuple(parts[name] for name in sorted(parts)))
+            self._hidden = {}
 
     def step_done(self, state: State) -> None:
         """Write a checkpoint within the epoch where the last one is some minutes old."""
@@ -207,7 +211,7 @@ class Checkpoints(Callback):
             self._cut = tensors, facts
             done += f" of {state.epochs} and {state.batch} of {state.batches} batches of the next"
         else:
-            runtime.set_random_state(json_to_random(facts["random"]))
+            runtime.set_random_state(_random(facts["random"]))
             done += "" if state.finished else f" of {state.epochs}"
         then = ", finished; resume=False trains anew" if state.finished else "; going on"
         print(f"Read back from a checkpoint: {done}{then}.")
@@ -224,8 +228,9 @@ class Checkpoints(Callback):
                 newest = max(before, key=lambda file: file.stat().st_mtime)
                 kept = _from_bytes(newest.read_bytes())[1]["fit"]
                 changed = [part for part, value in self._fit.items() if kept.get(part) != value]
+                seed = "; ck.seed(42) above makes each run the same" if "seed" in changed else ""
                 what = " and ".join(changed)
-                print(f"{self._name!r} starts afresh: {what} changed since it was kept.")
+                print(f"{self._name!r} starts afresh: {what} changed since it was kept{seed}.")
 
     # Writing
 
@@ -234,6 +239,8 @@ class Checkpoints(Callback):
             return
         tensors = {f"model.{name}": value for name, value in _changing(state.model).items()}
         tensors["loss_sum"] = state.loss_sum
+        if state.batch:
+            tensors |= {f"hidden.{name}": part for name, part in _hidden(state.model).items()}
         for number, callback in enumerate(state.callbacks):
             for name, value in callback.state_dict().items():
                 tensors[f"callback{number}.{name}"] = value
@@ -243,8 +250,8 @@ class Checkpoints(Callback):
             "history": state.history,
             "seconds": time.perf_counter() - state.began,
             "scaler": state.scaler.state_dict(),
-            "random": random_to_json(runtime.random_state()),
-            "epoch_random": random_to_json(self._epoch_random) if state.batch else None,
+            "random": runtime.random_state(),
+            "epoch_random": self._epoch_random if state.batch else None,
             "fit": self._fit,
         }
         content = _to_bytes(tensors, facts)
@@ -252,7 +259,7 @@ class Checkpoints(Callback):
             for _ in range(copies):
                 kept = _checkpoints(self._folder)
                 number = int(kept[-1].name[:6]) + 1 if kept else 1
-                name = f"{number:06}-{what}-{_hash(content)}.safetensors"
+                name = f"{number:06}-{what}-{digest(content)[:16]}.safetensors"
                 write_whole(self._folder / name, content)
                 _remove(_checkpoints(self._folder)[:-2])
         except OSError as error:
@@ -264,6 +271,18 @@ class Checkpoints(Callback):
                 )
             self._noted = True
         self._written = time.monotonic()
+
+
+def _random(lists: dict[str, Any]) -> dict[str, Any]:
+    """Turn the lists of JSON back into what ``runtime.set_random_state`` takes."""
+    version, numbers, gauss = lists["python"]
+    found: dict[str, Any] = {"python": (version, tuple(numbers), gauss)}
+    found["numpy"] = tuple(lists["numpy"])
+    for name in {"torch", "mps"} & lists.keys():
+        found[name] = torch.tensor(lists[name], dtype=torch.uint8)
+    if "cuda" in lists:
+        found["cuda"] = [torch.tensor(one, dtype=torch.uint8) for one in lists["cuda"]]
+    return found
 
 
 def _skip(batches: Iterable, trained: int, random: Any) -> Iterator[Any]:
@@ -292,11 +311,11 @@ def _whole(file: Path) -> tuple[Tensors, dict[str, Any]] | None:
     """Read (tensors, facts) of a checkpoint; None, and a note, where it is damaged."""
     with contextlib.suppress(OSError, ValueError):
         content = file.read_bytes()
-        if file.stem.endswith(_hash(content)):
+        if file.stem.endswith(digest(content)[:16]):
             tensors, facts = _from_bytes(content)
             if facts.keys() == FACTS:
                 return tensors, facts
-        file.unlink()  # else it would be taken for the newest of those to be kept
+        file.replace(f"{file}.damaged")  # else it would count as one of the newest two
     note(f"the checkpoint {file.name} is damaged: the one before it is used, if there is one.")
     return None
 
@@ -313,11 +332,11 @@ def _remove(files: list[Path]) -> None:
 def _make_room(root: Path, spared: Path | None) -> None:
     """Remove the checkpoints of the oldest fits, until all take at most ``ROOM`` bytes."""
     with contextlib.suppress(OSError):
-        facts = {file: file.stat() for file in _checkpoints(root, "*/*/*/*.safetensors")}
+        facts = {file: file.stat() for file in _checkpoints(root, "*/*/*/*")}
         total = sum(fact.st_size for fact in facts.values())
         for file in sorted(facts, key=lambda file: facts[file].st_mtime):
             if total > ROOM and file.parent != spared and file.exists():
-                fit = _checkpoints(file.parent)
+                fit = _checkpoints(file.parent, "*")
                 total -= sum(facts[file].st_size for file in fit if file in facts)
                 _remove(fit)
                 note(f"the checkpoints of {file.parts[-3]!r} made room for newer ones.")
@@ -327,8 +346,13 @@ def _folder(name: str) -> str:
     return re.sub(r"^\.+|[^\w.-]+", "_", name) or "_"
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+def _hidden(model: nn.Module) -> Tensors:
+    """What a recurrent model carries from batch to batch."""
+    state = getattr(model, "state", None)
+    named = {"whole": state} if isinstance(state, torch.Tensor) else {}
+    if isinstance(state, tuple):
+        named = {f"part{number:03}": part for number, part in enumerate(state)}
+    return named if all(isinstance(part, torch.Tensor) for part in named.values()) else {}
 
 
 def _changing(model: nn.Module) -> Tensors:

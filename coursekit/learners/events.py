@@ -1,4 +1,4 @@
-"""``State`` and ``Callback``: where a training stands, and who is told of it."""
+"""``History``, ``State`` and ``Callback``: where a training stands, and who is told of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from coursekit.console import CourseError, nearest
-from coursekit.learners.history import History
 
 EVENTS = (
     "fit_start",  # before the first epoch
@@ -21,6 +20,38 @@ EVENTS = (
     "epoch_done",  # state.row is whole
     "fit_done",  # always runs, also after an error
 )
+
+
+class History(list[dict[str, Any]]):
+    """Rows such as {"epoch": 1, "train_loss": 0.52, "valid_loss": 0.41, "seconds": 3.2}."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "History of no epoch"
+        columns = list(self[0])
+        return "\n".join([table_head(columns), *(table_row(columns, row) for row in self)])
+
+
+def table_head(columns: list[str]) -> str:
+    """Format the names of the columns, aligned with ``table_row``."""
+    return "  ".join(f"{name.replace('_', ' '):>{_width(name)}}" for name in columns)
+
+
+def table_row(columns: list[str], row: dict[str, Any]) -> str:
+    """Format one epoch as a line of the table."""
+    return "  ".join(f"{_cell(name, row.get(name)):>{_width(name)}}" for name in columns)
+
+
+def _width(name: str) -> int:
+    return max(7, len(name))
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name == "seconds":
+        return f"{value:.1f}"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 @dataclass
@@ -45,8 +76,6 @@ class State:
     y: Any = None
     prediction: Any = None
     loss: Any = None
-    accumulate: bool = False  # True keeps the gradients of this batch and steps later
-    loss_scale: float = 1  # factor of this batch's gradients in the step
     micro_batch_size: int | None = None  # examples of a forward pass, once memory has run out
     loss_sum: Any = None  # over the examples of this epoch, on the device
     examples: int = 0  # so far in this epoch
@@ -97,15 +126,16 @@ class Callback:
         """Take back what ``state_dict`` returned."""
 
 
-def notifier(callbacks: Sequence[Callback]) -> Callable[[str, State], None]:
-    """Make the function that tells an event, in order, to the callbacks that listen to it.
-
-    Raises:
-        CourseError: one of them is no ``Callback``.
-    """
+def check_callbacks(callbacks: Sequence[Any]) -> list[Callback]:
+    """Return callbacks as a list, or refuse what is none."""
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise CourseError(f"{callback!r} is no callback; derive its class from ck.Callback.")
+    return list(callbacks)
+
+
+def notifier(callbacks: Sequence[Callback]) -> Callable[[str, State], None]:
+    """Make the function that tells an event, in order, to the callbacks that listen to it."""
     listeners = {e: [getattr(c, e) for c in callbacks if hasattr(c, e)] for e in EVENTS}
 
     def notify(event: str, state: State) -> None:

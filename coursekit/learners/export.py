@@ -14,7 +14,7 @@ from coursekit import runtime
 from coursekit.console import CourseError
 from coursekit.data.images import to_floats
 from coursekit.data.picture import RESIZES, read_picture
-from coursekit.learners.checkpoints import read_tensors, save_weights
+from coursekit.learners.checkpoints import fill, read_tensors, write_tensors
 from coursekit.models.pictures import image_model
 
 LARGEST = 4096  # pixels: a number in a file from somewhere must not fill the memory
@@ -61,29 +61,11 @@ class ImageClassifier:
         """Write everything to one safetensors file, for ``ck.load_model``; returns its path."""
         names = ("size", "resize", "multi_label", "architecture")
         facts = {"kind": "pictures", "classes": list(self.classes)}
-        return save_weights(self.model, file, facts | {name: getattr(self, name) for name in names})
-
-    @classmethod
-    def from_file(cls, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> ImageClassifier:
-        """Build what ``save`` wrote; raises many kinds of errors where the content does not fit."""
-        classes, size, resize = facts["classes"], facts["size"], facts["resize"]
-        if not (
-            0 < size <= LARGEST and resize in RESIZES and all(isinstance(c, str) for c in classes)
-        ):
-            raise ValueError("no classes, size and way of resizing")
-        model = image_model(facts["architecture"], len(classes), pretrained=False)
-        model.load_state_dict(tensors)
-        if not all(value.isfinite().all() for value in tensors.values()):
-            raise ValueError("weights that are no numbers")
-        model = model.to(runtime.device()).eval()
-        multi_label, architecture = bool(facts["multi_label"]), facts["architecture"]
-        return cls(model, tuple(classes), size, resize, multi_label, architecture)
+        facts |= {name: getattr(self, name) for name in names}
+        return write_tensors(file, self.model.state_dict(), facts)
 
     def __repr__(self) -> str:
         return f"ImageClassifier({', '.join(self.classes)}; {self.size} px)"
-
-
-KINDS = {"pictures": ImageClassifier}  # by the kind that a file names
 
 
 def load_model(file: str | Path) -> ImageClassifier:
@@ -93,11 +75,18 @@ def load_model(file: str | Path) -> ImageClassifier:
         CourseError: the file is missing, damaged, or no exported model.
     """
     tensors, facts = read_tensors(file)
-    kind = KINDS.get(facts.get("kind", "")) if isinstance(facts, dict) else None
-    if kind is None:
+    if not isinstance(facts, dict) or facts.get("kind") != "pictures":
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
     try:
-        return kind.from_file(tensors, facts)
+        classes, size, resize = facts["classes"], facts["size"], facts["resize"]
+        if not (
+            0 < size <= LARGEST and resize in RESIZES and all(isinstance(c, str) for c in classes)
+        ):
+            raise ValueError("no classes, size and way of resizing")
+        model = image_model(facts["architecture"], len(classes), pretrained=False)
+        fill(model, tensors, file)
+        model, several = model.to(runtime.device()).eval(), bool(facts["multi_label"])
+        return ImageClassifier(model, tuple(classes), size, resize, several, facts["architecture"])
     except (KeyError, TypeError, ValueError, RuntimeError, CourseError) as error:
         raise CourseError(
             f"{file} cannot be used ({error}). It was exported by another version of the course, "

@@ -60,9 +60,20 @@ def describe(state: State) -> dict[str, str]:
     return found
 
 
-def hash_weights(model: nn.Module) -> str:
-    """Hash all weights and buffers of ``model``, and which of them are shared."""
-    return digest(_weights(model))
+MEANING = ("classes", "categories", "continuous", "vocabulary", "backward", "users", "items")
+
+
+def meaning(data: Any) -> dict[str, str]:
+    """Hash what the numbers that go into a model and come out of it stand for, field by field."""
+    fields = {name: getattr(data, "__dict__", {}).get(name) for name in MEANING}
+    kept = {name: getattr(value, "itos", value) for name, value in fields.items()}
+    return {name: digest(value) for name, value in kept.items() if value or value is False}
+
+
+def changed_meaning(before: Any, after: Any) -> list[str]:
+    """Name the fields in which two data sets (or what ``meaning`` returned) differ."""
+    one, two = (thing if isinstance(thing, dict) else meaning(thing) for thing in (before, after))
+    return [name for name in one if two.get(name, one[name]) != one[name]]
 
 
 def _structure(module: nn.Module) -> tuple[Any, ...]:

@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from torch import nn
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest
-from coursekit.learners import schedules
+from coursekit.console import CourseError, nearest, note, reason
+from coursekit.data.batches import check_count
+from coursekit.learners import checks, schedules
 from coursekit.learners.callbacks import EpochTable, LossGuard, copy_weights
 from coursekit.learners.checkpoints import Checkpoints, load_weights, save_weights
-from coursekit.learners.events import Callback, State, notifier
-from coursekit.learners.history import History
-from coursekit.learners.lr_finder import NO_BATCH, RateSweep, Sweep
-from coursekit.learners.metrics import Metric, check_metric
+from coursekit.learners.checks import ERRORS, listed, refuse
+from coursekit.learners.events import Callback, History, State, check_callbacks, notifier
+from coursekit.learners.identity import changed_meaning
+from coursekit.learners.lr_finder import RateSweep, Sweep
+from coursekit.learners.metrics import Metric, check_metrics
 from coursekit.learners.micro_batches import SINGLE_EXAMPLE, MicroBatches, count, cut
 
 Rates = float | list[float] | tuple[float, ...]
@@ -49,6 +52,8 @@ class Learner:
         CourseError: an argument is not what it should be.
     """
 
+    _one_item = "For one input x call learn.model(x[None])."
+
     def __init__(
         self,
         data: Any,
@@ -61,11 +66,7 @@ class Learner:
         groups: Sequence[Sequence[nn.Module]] | None = None,
         name: str | None = None,
     ) -> None:
-        if getattr(data, "train", None) is None or getattr(data, "valid", None) is None:
-            raise CourseError(
-                f"data={type(data).__name__} has no train and valid part; ck.Data(train, valid) "
-                "makes it of two iterables of (x, y), such as DataLoaders."
-            )
+        checks.check_parts(data)
         if not isinstance(model, nn.Module):
             raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
         if not callable(loss) or isinstance(loss, type):
@@ -73,21 +74,23 @@ class Learner:
                 f"loss={loss!r} is no function of scores and targets. Use ck.cross_entropy, or "
                 "call a class of losses first, as in nn.CrossEntropyLoss()."
             )
-        if optimizer not in OPTIMIZERS and not callable(optimizer):
+        if not callable(optimizer) and optimizer not in list(OPTIMIZERS):
+            what = repr(optimizer) if isinstance(optimizer, str) else type(optimizer).__name__
             raise CourseError(
-                f"There is no optimizer {optimizer!r}; use "
-                f"{' or '.join(map(repr, OPTIMIZERS))}.{nearest(optimizer, OPTIMIZERS)}"
+                f"There is no optimizer {what}; use {' or '.join(map(repr, OPTIMIZERS))}, or a "
+                f"class, such as torch.optim.Adam.{nearest(optimizer, OPTIMIZERS)}"
             )
         self.device: torch.device = runtime.device()
         self.precision: runtime.Precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
         self.model: nn.Module = model.to(self.device)
-        self.metrics: list[Metric] = [check_metric(metric) for metric in _listed(metrics)]
-        self.callbacks: list[Callback] = _listed(callbacks)
+        self.metrics: list[Metric] = check_metrics(metrics)
+        self.callbacks: list[Callback] = check_callbacks(listed(callbacks))
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
-        self.name: str = name or type(model).__name__
+        self.name: str = str(name or type(model).__name__)
         self.history: History = History()
         self._scaler = self._new_scaler()
+        self._note_left_out()
 
     # Training ---------------------------------------------------------------------------------
 
@@ -104,10 +107,9 @@ class Learner:
     ) -> History:
         """Train for ``epochs`` epochs and return the history of this fit.
 
-        The table shows an epoch a row. A fit with a ``name`` writes a checkpoint after every epoch
-        (and every few minutes within a long one); the same cells, run again from the top in a new
-        kernel, read the finished epochs back and go on. A fit without a name reads and writes
-        nothing.
+        A fit with a ``name`` writes a checkpoint after every epoch (and every few minutes within a
+        long one); the same cells, run again from the top in a new kernel, read the finished epochs
+        back and go on.
 
         Args:
             epochs: times that all training examples are seen; 1 under ``COURSEKIT_QUICK=1``.
@@ -116,17 +118,17 @@ class Learner:
                 ``ck.one_cycle``, ``ck.cosine``, ``ck.CosineRestarts(3)`` or ``ck.constant``.
             weight_decay: how strongly weights are pulled to zero, per step and unit of rate.
             callbacks: listeners to this fit, beside the learner's own.
-            name: of the fit, for its checkpoints; None keeps none.
+            name: of the fit, for its checkpoints; None writes and reads none.
             resume: False trains anew, whatever was kept under this name.
 
         Raises:
             CourseError: a number is out of range, or nothing can be trained.
         """
-        own = [*self.callbacks, *_listed(callbacks)]
+        own = [*listed(self.callbacks), *listed(callbacks)]
         state = self._start(epochs, lr, schedule, weight_decay, own)
         if runtime.quick():
             state.epochs = 1
-        checkpoints = [] if name is None else [Checkpoints(name, resume)]
+        checkpoints = [] if name is None else [Checkpoints(str(name), resume)]
         self.history = state.history
         self._loop(state, [LossGuard(), *own, *checkpoints, EpochTable()])
         return state.history
@@ -143,32 +145,31 @@ class Learner:
                 s.loss_sum, s.examples = self._zeros(), 0
                 notify("epoch_start", s)
                 self._train_mode(model)
-                for x, y in s.stream:
-                    s.x, s.y = _to(x, self.device), _to(y, self.device)
-                    s.accumulate, s.loss_scale = False, 1
+                for x, y in checks.pairs(s.stream, model, self.device):
+                    s.x, s.y = x, y
                     factor = s.schedule(s.progress)
                     for group, rate in zip(optimizer.param_groups, s.rates, strict=True):
                         group["lr"] = rate * factor
                     notify("batch_ready", s)
+                    first = None if s.step else s.data.train
                     for x, y, fraction in micro_batches:  # one part, unless memory ran out
                         with micro_batches:
                             with autocast:
-                                s.prediction = _call(model, x)
-                                s.loss = self.loss(s.prediction, y)
+                                s.prediction = checks.call(model, x)
+                                s.loss = checks.measure(self.loss, s.prediction, y, first)
                             notify("loss_ready", s)
-                            scale, weight = fraction * s.loss_scale, _weight(x, y)
-                            scaler.scale(s.loss if scale == 1 else s.loss * scale).backward()
+                            scaler.scale(s.loss if fraction == 1 else s.loss * fraction).backward()
+                            weight = _weight(x, y)
                             s.loss_sum = torch.add(s.loss_sum, s.loss.detach(), alpha=weight)
                             s.examples += weight
                     s.batch += 1
-                    if not s.accumulate:
-                        scaler.unscale_(optimizer)
-                        notify("grads_ready", s)
-                        scaler.step(optimizer)
-                        scaler.update()
-                        optimizer.zero_grad(set_to_none=True)
-                        s.step += 1
-                        notify("step_done", s)
+                    scaler.unscale_(optimizer)
+                    notify("grads_ready", s)
+                    scaler.step(optimizer)
+                    scaler.update()
+                    optimizer.zero_grad(set_to_none=True)
+                    s.step += 1
+                    notify("step_done", s)
                     if s.stop:
                         break
                 else:
@@ -182,7 +183,7 @@ class Learner:
     def _close_epoch(self, state: State) -> None:
         """Evaluate, and write the row of the history."""
         if not state.examples:
-            raise CourseError(NO_BATCH)
+            raise CourseError(checks.NO_BATCH)
         state.row["train_loss"] = state.loss_sum.item() / state.examples
         measured = self._evaluate(state.model, state.data.valid)
         state.row |= {"valid_loss": measured.pop("loss"), **measured}
@@ -225,17 +226,26 @@ class Learner:
         callbacks: list[Callback],
     ) -> State:
         """Check what a training is asked for, and return where it starts."""
-        if not isinstance(epochs, int) or epochs < 1:
-            raise CourseError(f"epochs={epochs!r} cannot be trained; give a whole number from 1.")
-        for rate in lr if isinstance(lr, (list, tuple)) else [lr]:
-            if not isinstance(rate, (int, float)) or not rate > 0:
-                raise CourseError(f"lr={rate!r} is no learning rate; give a number > 0, like 0.01.")
-        if not callable(schedule):
-            raise CourseError(f"schedule={schedule!r} cannot be called; use ck.one_cycle, say.")
+        check_callbacks(callbacks)
+        epochs = epochs.item() if isinstance(epochs, numpy.integer) else epochs
+        check_count("epochs", epochs)
+        if not callable(schedule) or isinstance(schedule, type):
+            raise CourseError(
+                f"schedule={schedule!r} is no function of the progress; use ck.one_cycle, say, or "
+                "call a class first, as in ck.OneCycle()."
+            )
+        checks.number("schedule(0.0)", schedule(0.0), zero=True)
+        lr = lr.tolist() if hasattr(lr, "tolist") else lr
+        every = lr if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
+        rates = [checks.number("lr", rate) for rate in every]
+        weight_decay = checks.number("weight_decay", weight_decay, zero=True)
         model, data = self.model_and_data()
-        if not len(data.train) or not len(data.valid):
-            raise CourseError("The training or validation data is empty; look at learn.data.")
-        optimizer, rates = self._make_optimizer(model, lr, weight_decay)
+        for part in (data.train, data.valid):
+            if not hasattr(part, "__len__") or not len(part):
+                raise CourseError(
+                    f"{part!r} has no mini-batches, or does not know how many; make a list of them."
+                )
+        optimizer, rates = self._make_optimizer(model, rates, weight_decay)
         parts = self, model, data, optimizer, self._scaler, schedule, rates, callbacks
         return State(*parts, epochs=epochs, batches=len(data.train))
 
@@ -263,27 +273,26 @@ class Learner:
     def _evaluate(self, model: nn.Module, batches: Iterable) -> dict[str, float]:
         model.eval()
         loss, seen = self._zeros(), 0
-        sums: list[Any] = [None] * len(self.metrics)
-        for x, y in batches:
-            x, y = _to(x, self.device), _to(y, self.device)
+        sums: list[Any] = [0] * len(self.metrics)
+        for x, y in checks.pairs(batches, model, self.device):
             with self._autocast():
                 scores = self._forward(model, x)
-                loss.add_(self.loss(scores, y), alpha=_weight(x, y))
+                found = checks.measure(self.loss, scores, y, None if seen else batches)
+            loss.add_(found, alpha=_weight(x, y))
             seen += _weight(x, y)
-            for number, metric in enumerate(self.metrics):
-                part = metric.update(scores.float(), y).to(loss.dtype)
-                sums[number] = part if sums[number] is None else sums[number].add_(part)
+            for place, metric in enumerate(self.metrics):
+                sums[place] += metric.sums(scores.float(), y).to(loss.dtype)
         if not seen:
-            raise CourseError("There is nothing to evaluate on: the batches are empty.")
+            raise CourseError(f"There is nothing to evaluate on: {checks.NO_BATCH}")
         measured = {"loss": loss.item() / seen}
         for metric, values in zip(self.metrics, sums, strict=True):
-            measured[metric.name] = float(metric.compute(values.tolist()))
+            measured[metric.name] = metric.value(values)
         return measured
 
-    def _forward(self, model: nn.Module, x: Any) -> torch.Tensor:
+    def _forward(self, model: nn.Module, x: Any) -> Any:
         """Compute the scores of a batch, in halves where the device runs out of memory."""
         with contextlib.suppress(torch.OutOfMemoryError):
-            return _call(model, x)
+            return checks.call(model, x)
         half = count(x) // 2  # the memory is free again here, outside of the failed call
         if not half:
             raise CourseError(SINGLE_EXAMPLE)
@@ -300,37 +309,41 @@ class Learner:
                 ``ck.top_down`` knows 7 versions, which turn and mirror and draw nothing at random.
 
         Raises:
-            CourseError: tta is asked for and the training data has no augmentation, or fewer
-                versions.
+            CourseError: ``batches`` are none, or tta is asked for and the training data has no
+                augmentation, or fewer versions.
         """
         augment = getattr(self.data.train, "augment", None)
-        if tta and augment is None:
+        if tta and (augment is None or not isinstance(tta, int) or tta < 0):
             raise CourseError(
-                "tta= needs an augmentation; make the data with augment=ck.side_on, say."
+                f"tta={tta!r} needs a whole number of views, and data with an augmentation; make "
+                "it with augment=ck.side_on, say."
             )
-        whole = self.model.to(self.device), batches
-        model, batches = whole if tta else self._model_and_batches(batches)
-        batches = self.data.valid if batches is None else batches
-        scores, targets = self._scores(model, _sequential(batches, None))
         if tta:
+            batches = self.data.valid if batches is None else batches
+            if not hasattr(batches, "sequential"):
+                raise CourseError(f"tta= needs ck.Batches, not a {type(batches).__name__}.")
             views = getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
-            rounds = [self._scores(model, _sequential(batches, view))[0] for view in views]
+            model = self.model.to(self.device)
+            rounds = [
+                self._scores(model, batches.sequential(augment=view)) for view in (None, *views)
+            ]
             # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
-            scores = (scores + sum(rounds)) / (1 + tta)
+            scores, targets = sum(scores for scores, _ in rounds) / (1 + tta), rounds[0][1]
+        else:
+            model, batches = self._model_and_batches(batches)
+            whole = batches.sequential() if hasattr(batches, "sequential") else batches
+            scores, targets = self._scores(model, whole)
         return Predictions(scores, targets, self.loss)
 
     @torch.no_grad()
-    def _scores(
-        self, model: nn.Module, batches: Iterable
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _scores(self, model: nn.Module, batches: Iterable) -> tuple[torch.Tensor, Any]:
         model.eval()
         scores, targets = [], []
-        for x, y in batches:
+        for x, y in checks.pairs(batches, model, self.device):
             with self._autocast():
-                scores.append(self._forward(model, _to(x, self.device)).float())
+                scores.append(self._forward(model, x))
             targets.append(y)
-        joined = torch.cat(scores).cpu()
-        return joined, None if targets[0] is None else torch.cat(targets).cpu()
+        return _joined([part.float() for part in scores]), _joined(targets)
 
     # Layer groups -----------------------------------------------------------------------------
 
@@ -347,18 +360,28 @@ class Learner:
 
         Frozen batch norms keep their statistics.
         """
-        if not -len(self.groups) <= group < len(self.groups):
+        if not isinstance(group, int) or not -len(self.groups) <= group < len(self.groups):
             raise CourseError(
-                f"There is no layer group {group}; this model has {len(self.groups)}, numbered "
+                f"There is no layer group {group!r}; this model has {len(self.groups)}, numbered "
                 f"from 0 to {len(self.groups) - 1}."
             )
         first = group % len(self.groups)
-        for number, parameters in enumerate(self._parameters()):
+        for place, parameters in enumerate(self._parameters()):
             for parameter in parameters:
-                parameter.requires_grad_(number >= first)
+                parameter.requires_grad_(place >= first)
 
     def set_data(self, data: Any) -> None:
-        """Train on other data from now on: larger pictures, say."""
+        """Train on other data of the same classes from now on: larger pictures, say.
+
+        Raises:
+            CourseError: the data has no parts, or other classes, categories or words.
+        """
+        checks.check_parts(data)
+        if changed := changed_meaning(self.data, data):
+            raise CourseError(
+                f"The new data has other {' and '.join(changed)} than the model was made for"
+                f" ({self.data!r} before, {data!r} now); make a new learner."
+            )
         self.data = data
 
     def model_and_data(self) -> tuple[nn.Module, Any]:
@@ -373,21 +396,23 @@ class Learner:
         if batches is None:
             model, data = self.model_and_data()
             return model, data.valid
+        checks.check_batches(batches, self.data, self._one_item)
         return self.model.to(self.device), batches
 
     # Weights ----------------------------------------------------------------------------------
 
     def save(self, file: str | Path) -> Path:
         """Write the weights to ``file`` (safetensors) and return its path."""
-        return save_weights(self.model, file)
+        return save_weights(self.model, file, self.data)
 
     def load(self, file: str | Path) -> None:
         """Read weights that ``save`` wrote; the model must be the same.
 
         Raises:
-            CourseError: the file is missing, damaged, or belongs to another model.
+            CourseError: the file is missing, damaged, or belongs to another model, or to data of
+                other classes, categories or words.
         """
-        load_weights(self.model, file)
+        load_weights(self.model, file, self.data)
 
     # Small parts ------------------------------------------------------------------------------
 
@@ -419,36 +444,56 @@ class Learner:
                 module.eval()
 
     def _make_optimizer(
-        self, model: nn.Module, lr: Rates, weight_decay: float
+        self, model: nn.Module, rates: list[float], weight_decay: float
     ) -> tuple[torch.optim.Optimizer, list[float]]:
         """Build (optimizer, rate of each of its groups); frozen parameters are left out."""
         inside = {id(parameter) for parameter in model.parameters()}
-        rates: list[float] = list(lr) if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
         if len(rates) != len(self.groups):
             raise CourseError(
                 f"lr has {len(rates)} rates and the model {len(self.groups)} layer groups; give "
                 "one number, or one rate for each group."
             )
         groups: list[dict[str, Any]] = []
-        kept: list[float] = []
         for parameters, rate in zip(self._parameters(), rates, strict=True):
             parameters = [p for p in parameters if p.requires_grad and id(p) in inside]
             if parameters:
                 groups.append({"params": parameters, "lr": rate, "weight_decay": weight_decay})
-                kept.append(rate)
         if not groups:
             raise CourseError("All layers are frozen; call learn.unfreeze() first.")
+        kept = [group["lr"] for group in groups]
         build = self.optimizer if callable(self.optimizer) else OPTIMIZERS[self.optimizer]
-        return build(groups), kept
+        made: Any = None
+        with contextlib.suppress(TypeError, ValueError):
+            made = build(groups)
+        if not isinstance(made, torch.optim.Optimizer) or isinstance(made, torch.optim.LBFGS):
+            raise CourseError(
+                f"optimizer={self.optimizer!r} makes none that steps once a batch; give a "
+                "class such as torch.optim.Adam, or lambda groups: torch.optim.Adam(groups)."
+            )
+        return made, kept
 
     def _parameters(self) -> list[list[nn.Parameter]]:
         """Parameters of each layer group; a shared one belongs to its first group."""
-        listed, seen = [], set()
+        found: list[list[nn.Parameter]] = []
+        seen: set[int] = set()
         for modules in self.groups:
             new = {id(p): p for module in modules for p in module.parameters() if id(p) not in seen}
-            listed.append(list(new.values()))
+            found.append(list(new.values()))
             seen |= set(new)
-        return listed
+        return found
+
+    def _note_left_out(self) -> None:
+        """Name what is in no layer group, and would never be trained without a word."""
+        try:
+            inside = {id(p) for parameters in self._parameters() for p in parameters}
+        except ERRORS as error:
+            refuse(error, "groups= takes lists of modules, such as [[net.body], [net.head]]")
+        left = [name for name, p in self.model.named_parameters() if id(p) not in inside]
+        if left:
+            note(
+                f"{len(left)} of the model's weights, {left[0]} first, are in no layer group and "
+                "are not trained; add their modules to groups=."
+            )
 
 
 @dataclass
@@ -482,41 +527,32 @@ class Predictions:
     def losses(self) -> torch.Tensor:
         """Loss of every example, (N,)."""
         if not hasattr(self.loss, "per_example"):
-            raise CourseError(f"{self.loss!r} gives no loss for each example; see ck.Loss.")
+            raise CourseError(
+                f"{self.loss!r} gives no loss for each example; see ck.cross_entropy."
+            )
+        if self.targets is None:
+            raise CourseError("These examples have no targets, so there are no losses.")
         return self.loss.per_example(self.scores, self.targets)
 
 
-def _listed(things: Any) -> list:
-    return list(things) if isinstance(things, (list, tuple)) else [things]
-
-
-def _call(model: nn.Module, x: Any) -> Any:
-    return model(*x) if isinstance(x, tuple) else model(x)
+def _joined(parts: list) -> Any:
+    """Join what the batches gave, on the CPU; None where they gave nothing."""
+    if not parts:
+        raise CourseError(f"There is nothing to predict: {checks.NO_BATCH}")
+    if any(part is None for part in parts):
+        return None
+    if isinstance(parts[0], tuple):
+        return tuple(_joined(list(column)) for column in zip(*parts, strict=True))
+    try:
+        return torch.cat(parts).cpu()
+    except RuntimeError as error:
+        raise CourseError(
+            f"The mini-batches cannot be joined ({reason(error)}); score them one by one, by "
+            "learn.model(x), or use evaluate()."
+        ) from error
 
 
 def _weight(x: Any, y: Any) -> int:
     """How many numbers the mean loss of a batch is over: tokens of texts, else examples."""
     classes = isinstance(y, torch.Tensor) and not y.is_floating_point()
     return y.numel() if classes and y.dim() > 1 else count(x)
-
-
-def _to(thing: Any, where: torch.device) -> Any:
-    if isinstance(thing, torch.Tensor):
-        here = thing.device  # "cuda" is where "cuda:0" is
-        near = here == where or here.type == where.type
-        return thing if near else thing.to(where, non_blocking=True)
-    if thing is None:
-        return None
-    if isinstance(thing, (tuple, list)):
-        return tuple(_to(part, where) for part in thing)
-    try:
-        return torch.as_tensor(thing).to(where, non_blocking=True)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise CourseError(
-            f"A mini-batch holds {type(thing).__name__}; it has to be a pair (x, y) of tensors."
-        ) from error
-
-
-def _sequential(batches: Any, augment: Any) -> Iterable:
-    sequential = getattr(batches, "sequential", None)
-    return batches if sequential is None else sequential(augment=augment)

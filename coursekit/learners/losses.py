@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from coursekit.console import CourseError
+from coursekit.learners.checks import matched, out_of_range
 
 
 @dataclass(frozen=True, repr=False)
@@ -18,62 +18,45 @@ class Loss:
     Attributes:
         name: as it appears in messages.
         function: (scores, targets, reduction=...) -> loss.
+        kind: of its targets: "classes" (numbers of classes), "flags" (zeros and ones) or "numbers".
         log_probabilities: scores -> natural logarithms of the probabilities, or None where scores
             are no logits.
     """
 
     name: str
     function: Callable[..., Tensor]
+    kind: str = "numbers"
     log_probabilities: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Mean loss over the examples, a tensor with one number."""
-        return self.function(scores, targets, reduction="mean")
+        return self.function(*matched(self.name, self.kind, scores, targets), reduction="mean")
 
     def per_example(self, scores: Tensor, targets: Tensor) -> Tensor:
         """Loss of every example, (N,)."""
-        losses = self.function(scores, targets, reduction="none")
-        return losses.reshape(len(targets), -1).mean(1)
+        scores, targets = matched(self.name, self.kind, scores, targets)
+        return self.function(scores, targets, reduction="none").reshape(len(scores), -1).mean(1)
 
     def __repr__(self) -> str:
         return self.name
 
 
-def check_shapes(scores: Tensor, targets: Tensor) -> None:
-    """Refuse scores that torch would broadcast against the targets, (N, 1) against (N,), say."""
-    if scores.shape != targets.shape:
-        raise CourseError(
-            f"The scores have the shape {tuple(scores.shape)} and the targets "
-            f"{tuple(targets.shape)}. Make both alike, by scores.squeeze(1), say."
-        )
-
-
 def _cross_entropy(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
     if scores.dim() > 2:  # (B, T, classes): every position of a text is an example
-        scores, targets = scores.flatten(0, -2), targets.flatten()
+        shares = targets.shape == scores.shape
+        scores, targets = scores.flatten(0, -2), targets.flatten(0, -2 if shares else -1)
     try:
         return F.cross_entropy(scores, targets, reduction=reduction)
     except IndexError as error:  # on a CPU; a GPU does not look
-        raise CourseError(
-            f"The targets go from {targets.min()} to {targets.max()}, but the model gives "
-            f"{scores.shape[-1]} scores. Number the classes from 0 and give each of them a score."
-        ) from error
-
-
-def _binary_cross_entropy(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
-    check_shapes(scores, targets)
-    return F.binary_cross_entropy_with_logits(scores, targets, reduction=reduction)
-
-
-def _squared_error(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
-    check_shapes(scores, targets)
-    return F.mse_loss(scores, targets, reduction=reduction)
+        raise out_of_range(scores, targets) from error
 
 
 def _log_softmax(scores: Tensor) -> Tensor:
     return scores.log_softmax(-1)
 
 
-cross_entropy = Loss("cross_entropy", _cross_entropy, _log_softmax)
-binary_cross_entropy = Loss("binary_cross_entropy", _binary_cross_entropy, F.logsigmoid)
-mean_squared_error = Loss("mean_squared_error", _squared_error)
+cross_entropy = Loss("cross_entropy", _cross_entropy, "classes", _log_softmax)
+binary_cross_entropy = Loss(
+    "binary_cross_entropy", F.binary_cross_entropy_with_logits, "flags", F.logsigmoid
+)
+mean_squared_error = Loss("mean_squared_error", F.mse_loss)

@@ -10,14 +10,12 @@ from typing import Any
 import torch
 
 from coursekit.console import CourseError, progress
+from coursekit.data.batches import check_count
+from coursekit.learners.checks import NO_BATCH, number
 from coursekit.learners.events import Callback, State
 
 SMOOTH = 0.9  # weight of the past in the running mean of the loss
 GIVE_UP = 4  # the sweep ends where the smoothed loss passes so many times its best
-NO_BATCH = (
-    "The training data gave no mini-batch. It has to be an iterable that can be gone through "
-    "again, such as a DataLoader, and not an iterator."
-)
 
 
 @dataclass
@@ -27,7 +25,7 @@ class Sweep:
     rates: list[float] = field(repr=False)  # of each mini-batch
     losses: list[float] = field(repr=False)  # of each mini-batch, before its step
     smoothed: list[float] = field(repr=False)  # running mean, corrected for its start
-    suggestion: float | None  # a rate to take; None where the loss never fell
+    suggestion: float | None  # a rate to take; None where the loss hardly fell
     reason: str  # why that one, in a sentence
     stopped: str  # why the sweep ended, in a sentence
 
@@ -41,7 +39,10 @@ class RateSweep(Callback):
     """
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
-        factor = highest / lowest
+        check_count("steps", steps)
+        factor = number("highest", highest) / number("lowest", lowest)
+        if factor <= 1:
+            raise CourseError(f"lowest={lowest:g} is not below highest={highest:g}; exchange them.")
         self._rates = [lowest * factor ** (step / max(1, steps - 1)) for step in range(steps)]
         self._losses: list[float] = []
         self._unread: list[torch.Tensor] = []
@@ -102,30 +103,33 @@ def _endless(state: State, batches: Iterable) -> Iterator[Any]:
 
 def _smooth(losses: list[float]) -> list[float]:
     running, smoothed = 0.0, []
-    for number, loss in enumerate(losses, 1):
+    for step, loss in enumerate(losses, 1):
         running = SMOOTH * running + (1 - SMOOTH) * loss
-        smoothed.append(running / (1 - SMOOTH**number))
+        smoothed.append(running / (1 - SMOOTH**step))
     return smoothed
 
 
 def _where_to_stop(losses: list[float]) -> int | None:
     """Index of the mini-batch at which the sweep ends, or None."""
     best = math.inf
-    for number, loss in enumerate(_smooth(losses)):
-        if not math.isfinite(loss) or (number and loss > GIVE_UP * best):
-            return number
+    for step, loss in enumerate(_smooth(losses)):
+        if not math.isfinite(loss) or (step and loss > GIVE_UP * best):
+            return step
         best = min(best, loss)
     return None
 
 
 def _suggest(rates: list[float], smoothed: list[float]) -> tuple[float | None, str]:
     """Suggest (rate, reason): a tenth of the rate where the smoothed loss is lowest."""
-    if len(smoothed) < 2 or min(smoothed) > 0.98 * smoothed[0]:
-        return None, "the loss never fell: look at the data and the model first"
+    if len(smoothed) < 2:
+        return None, "fewer than two losses were numbers: look at the data and the model first"
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
+    if smoothed[lowest] > 0.98 * smoothed[0]:
+        return None, "the loss fell by less than 2 percent: look at the data and the model first"
     rate = float(f"{rates[lowest] / 10:.1g}")
-    reason = (
-        f"the smoothed loss is lowest at {rates[lowest]:.2g}; a tenth of that still falls fast "
-        "and is far from where it climbs"
-    )
-    return rate, reason
+    reason = f"the smoothed loss is lowest ({smoothed[lowest]:.3g}) at {rates[lowest]:.2g}"
+    if rate < rates[0]:
+        return rate, f"{reason}; a tenth of that lies below the first rate of the sweep"
+    at_rate = min(range(len(rates)), key=lambda step: abs(math.log(rates[step] / rate)))
+    there = f"at a tenth of that it is {smoothed[at_rate]:.3g}"
+    return rate, f"{reason}; {there}, at the first rate {smoothed[0]:.3g}"

@@ -46,11 +46,6 @@ class MicroBatches:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         self._failed = isinstance(error, torch.OutOfMemoryError)
-        if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
-            raise CourseError(
-                "A mini-batch of a single example cannot train a model with batch norm, which needs"
-                " two. Take batch_size=2 or more, or drop_last=True in a DataLoader."
-            ) from error
         return self._failed
 
     def _halve(self) -> None:

@@ -36,6 +36,7 @@ class ImageLearner(Learner):
     """
 
     model: ImageModel
+    _one_item = "For one picture call learn.classifier()(picture)."
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class ImageLearner(Learner):
     ) -> None:
         super().__init__(data, model, loss, **options)
         self.architecture, self.precompute = architecture, precompute
+        self._hashed: tuple[list, str] = [], ""
         self._features: WeakKeyDictionary[Batches, tuple[str, Batches]] = WeakKeyDictionary()
 
     def freeze_to(self, group: int) -> None:
@@ -58,30 +60,25 @@ class ImageLearner(Learner):
             self.precompute = False
             note("the body trains now, so its features are computed afresh for every batch.")
 
-    def set_data(self, data: Data) -> None:
-        """Train on other data of the same classes from now on: larger pictures, say.
-
-        Raises:
-            CourseError: the classes differ.
-        """
-        if tuple(data.classes) != tuple(self.data.classes):
-            raise CourseError(
-                f"The model has the classes {self.data.classes} and the new data {data.classes}; "
-                "make a new learner."
-            )
-        super().set_data(data)
-
     def model_and_data(self) -> tuple[nn.Module, Data]:
         """Head and stored features with precompute, else the whole model and the pictures."""
         model, data = super().model_and_data()
         if not self.precompute:
             return model, data
-        body = digest(self.model.body.state_dict(), str(self.precision.dtype))
+        body = self._hash_body()
         train, valid = (self._stored(part, body) for part in (data.train, data.valid))
         return self.model.head, Data(train, valid, classes=data.classes)
 
     def _model_and_batches(self, batches: Any) -> tuple[nn.Module, Any]:
         return super()._model_and_batches(None if batches is self.data.valid else batches)
+
+    def _hash_body(self) -> str:
+        """Hash the weights of the body, again only where one of them was written or moved."""
+        weights = self.model.body.state_dict()
+        seen = [(w._version, w.data_ptr(), w.sum().item()) for w in weights.values()]
+        if self._hashed[0] != seen:
+            self._hashed = seen, digest(weights, str(self.precision.dtype))
+        return self._hashed[1]
 
     def _stored(self, batches: Batches, body: str) -> Batches:
         """Features of all pictures of a part; ``body`` is the hash of the weights they are of."""

@@ -10,20 +10,21 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from coursekit.console import CourseError, nearest, note
+from coursekit.console import CourseError, nearest, note, reason
 from coursekit.data.batches import Data
 from coursekit.data.images import ImageData
 from coursekit.data.ratings import RatingsData
 from coursekit.data.tables import TableData
 from coursekit.data.text import LanguageData, TextData
-from coursekit.learners.callbacks import ClipGradients, KeepHiddenState
+from coursekit.learners.callbacks import ClipGradients
+from coursekit.learners.checks import ERRORS, listed, pairs
 from coursekit.learners.events import Callback, State
 from coursekit.learners.learner import OPTIMIZERS, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
     Metric,
     accuracy,
-    check_metric,
+    check_metrics,
     exponentiated,
     f_beta,
     perplexity,
@@ -48,6 +49,7 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
     def decorate(function: Recipe) -> Recipe:
         name, shown = function.__name__, dict(inspect.signature(function).parameters)
         shown.pop("options")
+        maker = name.removesuffix("_learner").replace("image", "images")
         for option in inspect.signature(Learner).parameters.values():
             if option.kind is option.KEYWORD_ONLY:
                 default = defaults.get(option.name, option.default)
@@ -61,10 +63,18 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
                     raise CourseError(f"ck.{name} has no option {option!r}.{hint}")
             if not isinstance(data, kind):
                 raise CourseError(
-                    f"ck.{name} needs {kind.__name__}, as ck.{name.removesuffix('_learner')} makes "
-                    f"it, not {type(data).__name__}."
+                    f"ck.{name} needs {kind.__name__}, as ck.{maker} makes it, not "
+                    f"{type(data).__name__}."
                 )
-            return function(data, *args, **{**defaults, **options})
+            try:
+                return function(data, *args, **{**defaults, **options})
+            except ERRORS as error:
+                if isinstance(error, CourseError):
+                    raise
+                raise CourseError(
+                    f"ck.{name} cannot be made with {(*args, options)} ({reason(error)}); "
+                    "Shift+Tab says what each argument has to be."
+                ) from error
 
         checked.__signature__ = inspect.Signature(list(shown.values()))  # type: ignore[attr-defined]
         return cast(Recipe, checked)
@@ -103,7 +113,12 @@ def image_learner(
     if isinstance(data, ImageData):
         size, multi_label = data.size, data.multi_label
     else:  # put together by hand: look at a batch
-        x, y = next(iter(data.train))
+        x, y = next(pairs(data.train, torch.nn.Identity(), torch.device("cpu")), (None, None))
+        if x is None or y is None or x.dim() != 4:
+            raise CourseError(
+                f"The mini-batches of {data!r} are no pictures (B, 3, H, W) with targets; look at "
+                "next(iter(data.train))."
+            )
         size, multi_label = x.shape[-1], y.dim() == 2
     if precompute and not pretrained:
         note("precompute=True needs pretrained=True: a body of random weights has to train.")
@@ -203,7 +218,7 @@ def table_learner(
         embedding_dims=embedding_dims,
         y_range=y_range,
     )
-    metrics = [check_metric(metric) for metric in _listed(metrics)]
+    metrics = check_metrics(metrics)
     if data.log_target:
         metrics = [exponentiated(metric) for metric in metrics]
     return Learner(data, model, mean_squared_error, metrics=metrics, **options)
@@ -256,11 +271,16 @@ def language_learner(
         clip: largest norm of the gradients.
         callbacks, options: as for ``Learner``.
     """
+    if model is not None and not isinstance(model, LanguageModel):
+        raise CourseError(
+            f"{type(model).__name__} is no LanguageModel, which carries its state and keeps its "
+            "outputs; for another network use ck.Learner(data, model, ck.cross_entropy)."
+        )
     if model is None:
         sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
         model = LanguageModel(AWDLSTM(len(data.vocabulary), **sizes, dropout=dropout))
-    own = [ClipGradients(clip), ActivationRegularization(), KeepHiddenState()]
-    return Learner(data, model, cross_entropy, callbacks=[*own, *_listed(callbacks)], **options)
+    own = [ClipGradients(clip), ActivationRegularization()]
+    return Learner(data, model, cross_entropy, callbacks=[*own, *listed(callbacks)], **options)
 
 
 @recipe(TextData, metrics=(accuracy,), name="text")
@@ -323,7 +343,3 @@ def _count_classes(data: Data) -> int:
     if not data.classes:
         raise CourseError(f"{data!r} names no classes; use ck.Data(train, valid, classes=[...]).")
     return len(data.classes)
-
-
-def _listed(things: Any) -> list[Any]:
-    return list(things) if isinstance(things, (list, tuple)) else [things]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from coursekit.console import CourseError
+from coursekit.data.batches import check_count
+from coursekit.learners.checks import number
+
 
 def _blend(start: float, end: float, fraction: float) -> float:
     """Move from ``start`` to ``end`` along half a cosine as ``fraction`` goes from 0 to 1."""
@@ -35,6 +39,10 @@ class OneCycle:
     start: float = 1 / 25
     end: float = 1 / 250_000
 
+    def __post_init__(self) -> None:
+        if number("pct_start", self.pct_start) >= 1:
+            raise CourseError(f"pct_start={self.pct_start!r} is no fraction; 0.3 is 30 percent.")
+
     def __call__(self, progress: float) -> float:
         """Factor of the rate at ``progress`` in [0, 1]."""
         if progress < self.pct_start:
@@ -53,6 +61,10 @@ class CosineRestarts:
 
     cycles: int = 3
     t_mult: float = 1
+
+    def __post_init__(self) -> None:
+        check_count("cycles", self.cycles)
+        number("t_mult", self.t_mult)
 
     def __call__(self, progress: float) -> float:
         """Factor of the rate at ``progress`` in [0, 1]."""

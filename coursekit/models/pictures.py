@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coursekit.console import CourseError, nearest, reason
+from coursekit.data.batches import check_count
 from coursekit.models import backbone
 
 BUNDLED = "drawings"  # the small backbone that comes with the course
@@ -106,6 +106,13 @@ def image_model(
     Raises:
         CourseError: the name is unknown, the weights cannot be had, or the size does not fit.
     """
+    if not isinstance(architecture, str):
+        raise CourseError(
+            f"architecture={type(architecture).__name__} is no name, such as 'resnet34'; for a "
+            "network of your own use ck.Learner(data, net, ck.cross_entropy)."
+        )
+    check_count("n_classes", n_classes)
+    check_count("size", size)
     if architecture == BUNDLED:
         normalize = Normalize(backbone.MEAN, backbone.STD)
         body: nn.Sequential = backbone.body(pretrained)
@@ -174,10 +181,7 @@ def cut_head(net: nn.Module) -> tuple[Normalize, nn.Sequential]:
 
 
 class Patches(nn.Module):
-    """First layer of a vision transformer: a class token and one token per patch of the picture.
-
-    The learned positions are interpolated for pictures of another size than in pretraining.
-    """
+    """First layer of a vision transformer: a class token and one token per patch of the picture."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -185,18 +189,7 @@ class Patches(nn.Module):
         self.positions, self.dropout = net.encoder.pos_embedding, net.encoder.dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map pictures (B, 3, H, W) to tokens (B, 1 + h * w, C)."""
-        patches = self.conv_proj(x)  # (B, C, h, w)
-        tokens = patches.flatten(2).transpose(1, 2)  # (B, h * w, C)
+        """Map pictures (B, 3, H, W), of the size in pretraining, to tokens (B, 1 + h * w, C)."""
+        tokens = self.conv_proj(x).flatten(2).transpose(1, 2)  # (B, h * w, C)
         tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], 1)
-        return self.dropout(tokens + self._positions(*patches.shape[2:]))
-
-    def _positions(self, height: int, width: int) -> Tensor:
-        count = self.positions.shape[1] - 1  # without the class token
-        if height * width == count:
-            return self.positions
-        first, grid = self.positions[:, :1], self.positions[:, 1:]
-        side = round(count**0.5)
-        grid = grid.transpose(1, 2).unflatten(2, (side, side))  # (1, C, side, side)
-        grid = F.interpolate(grid, (height, width), mode="bicubic", align_corners=True)
-        return torch.cat([first, grid.flatten(2).transpose(1, 2)], 1)
+        return self.dropout(tokens + self.positions)

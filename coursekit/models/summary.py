@@ -45,7 +45,7 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
 
     def note_shape(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            shapes.setdefault(name, _shape(output))
+            shapes.setdefault(name, shape(output))
 
         return hook
 
@@ -60,7 +60,7 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
                 model(*inputs)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
             raise CourseError(
-                f"{type(model).__name__} cannot be called with {_shape(x)} ({reason(error)}); "
+                f"{type(model).__name__} cannot be called with {shape(x)} ({reason(error)}); "
                 "give a batch as the data does: x, y = data.train.one_batch()."
             ) from error
         finally:
@@ -69,11 +69,13 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
     counts, top = counter.get_flop_counts(), type(model).__name__
 
     def multiply_adds(name: str) -> int:  # two operations each, and a batch of several examples
-        return sum(counts.get(f"{top}.{name}".rstrip("."), {}).values()) // 2 // len(inputs[0])
+        return (
+            sum(counts.get(f"{top}.{name}".rstrip("."), {}).values()) // 2 // (len(inputs[0]) or 1)
+        )
 
     rows: list[tuple[str, str, str, int, int]] = []
     counted: set[int] = set()
-    for name, shape in shapes.items():
+    for name, output in shapes.items():
         module = modules[name]
         inside = [f"{name}.{child}".lstrip(".") for child, _ in module.named_children()]
         own = {id(p): p.numel() for p in module.parameters(recurse=False)}
@@ -81,17 +83,17 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
             parameters = sum(count for key, count in own.items() if key not in counted)
             counted.update(own)
             work = multiply_adds(name) - sum(map(multiply_adds, inside))
-            rows.append((name, type(module).__name__, shape, parameters, work))
+            rows.append((name, type(module).__name__, output, parameters, work))
     total = sum(p.numel() for p in model.parameters())
     rows.append(("total", top, shapes[""], total, multiply_adds("")))
     columns = ["layer", "kind", "output", "parameters", "multiply_adds"]
     return pandas.DataFrame(rows, columns=columns)
 
 
-def _shape(output: object) -> str:
+def shape(output: object) -> str:
     """Write the shape of an output, or the shapes of its parts, as ``2 x 64 x 8 x 8``."""
     if isinstance(output, Tensor):
         return " x ".join(map(str, output.shape)) or "one number"
     if isinstance(output, (tuple, list)):
-        return ", ".join(f"({_shape(part)})" for part in output)
+        return ", ".join(f"({shape(part)})" for part in output)
     return type(output).__name__

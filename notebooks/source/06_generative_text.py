@@ -100,8 +100,8 @@ def cut_off(state):
 
 
 def train(model, name, lr, epochs=epochs, data=data, **how):
-    calls = [ck.KeepHiddenState(), ck.ClipGradients(1.0)]
-    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=calls, name="characters")
+    clip = ck.ClipGradients(1.0)
+    learn = ck.Learner(data, model, ck.cross_entropy, callbacks=clip, name="characters")
     learn.fit(epochs, lr, name=name, **how)
     return learn
 

@@ -59,7 +59,7 @@ def fit(log):
         model,
         ck.cross_entropy,
         metrics=[ck.accuracy],
-        callbacks=[ck.KeepBestWeights("accuracy", higher_is_better=True)],
+        callbacks=[ck.KeepBestWeights("accuracy")],
     )
     history = learn.fit(EPOCHS, 0.05, name="fit", callbacks=[Log(log), ck.Mixup(2)])
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in history]

@@ -162,10 +162,32 @@ def test_mixup_of_several_labels_an_example():
     assert watch._seen[0][1].shape == (8, 3)
 
 
-def test_mixup_asks_for_the_number_of_classes():
-    """Guards against a shape error deep inside torch."""
-    with pytest.raises(CourseError, match="number of classes"):
-        fit(learner(), ck.Mixup())
+def own():
+    """Return a learner of numbers."""
+    x = torch.randn(16, 6)
+    model = nn.Sequential(nn.Linear(6, 1), nn.Flatten(0))
+    return ck.Learner(ck.Data(*[ck.Batches(x, x[:, 0])] * 2), model, ck.mean_squared_error)
+
+
+@pytest.mark.parametrize(
+    ("use", "sentence"),
+    [
+        (lambda: fit(learner(), ck.Mixup()), r"ck.Mixup\(len\(data.classes\)\)"),
+        (lambda: fit(learner(), ck.Mixup(2)), "classes=2 is too few"),
+        (lambda: ck.Mixup(2, alpha=0), "alpha=0"),
+        (lambda: ck.LabelSmoothing(2), "epsilon=2"),
+        (lambda: ck.LabelSmoothing(-0.1), "epsilon=-0.1"),
+        (lambda: fit(own(), ck.LabelSmoothing()), "mean_squared_error"),
+        (lambda: ck.ClipGradients("1"), "max_norm='1'"),
+        (lambda: ck.hook_outputs(net(), "3").__enter__(), "no layer '3'"),
+        (lambda: ck.hook_outputs(learner(), ["0"]).__enter__(), "is no network"),
+        (lambda: fit(learner(), ck.ActivationStatistics("layer4")), "no layer 'layer4'"),
+    ],
+)
+def test_a_callback_that_cannot_work_says_so(use, sentence):
+    """Guards against a shape error deep inside torch, and a blend of what cannot be blended."""
+    with pytest.raises(CourseError, match=sentence):
+        use()
 
 
 def test_mixup_is_for_training_only():
@@ -199,92 +221,28 @@ def test_clipping_equals_torch(norm):
     torch.testing.assert_close(clipped._seen[0], wanted, rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.parametrize("count", [32, 40, 37, 33, 5])
-@pytest.mark.parametrize("order", ["accumulate first", "clip first"])
-def test_accumulation_equals_a_larger_batch(count, order):
-    """Guards against a last group, or a last batch, that counts as much as a whole one."""
-    whole, parts = Gradients(), Gradients()
-    one, many = learner(blobs(count, size=2 * SIZE)), learner(blobs(count, size=SIZE))
-    clip = ck.ClipGradients(100)  # does nothing to gradients of this size, wherever it stands
-    callbacks = [ck.GradientAccumulation(2), clip]
-    wanted = fit(one, whole, epochs=2)
-    found = fit(
-        many, *(callbacks if order == "accumulate first" else callbacks[::-1]), parts, epochs=2
-    )
-    assert len(parts._seen) == len(whole._seen) == 2 * -(-count // (2 * SIZE))
-    for mine, theirs in zip(parts._seen, whole._seen, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-    for mine, theirs in zip(many.model.parameters(), one.model.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-    assert found[0]["valid_loss"] == pytest.approx(wanted[0]["valid_loss"], rel=1e-5)
+# The best epoch ---------------------------------------------------------------------------------
 
 
-def test_accumulation_does_not_change_the_reported_loss():
-    """Guards against a training loss divided by the number of batches in a group."""
-    plain, grouped = learner(), learner()
-    for learn in (plain, grouped):
-        learn.optimizer = lambda groups: torch.optim.SGD(groups, lr=0.0)
-    wanted = plain.fit(1, 1e-12, schedule=ck.constant)[0]["train_loss"]
-    found = grouped.fit(1, 1e-12, schedule=ck.constant, callbacks=[ck.GradientAccumulation(4)])[0]
-    assert found["train_loss"] == pytest.approx(wanted, rel=1e-6)
-
-
-def test_accumulation_with_a_batch_that_does_not_fit():
-    """Guards against pieces of a piece that are weighted twice."""
-
-    class Small(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = net()
-
-        def forward(self, x):
-            if len(x) > 3:
-                raise torch.OutOfMemoryError
-            return self.inner(x)
-
-    data = blobs(40)
-    tight = ck.Learner(data, Small(), ck.cross_entropy, optimizer="sgd")
-    found, wanted = Gradients(), Gradients()
-    fit(tight, ck.GradientAccumulation(2), found)
-    fit(learner(blobs(40, size=16)), wanted)
-    for mine, theirs in zip(found._seen, wanted._seen, strict=True):
-        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
-
-
-# Stop and keep ----------------------------------------------------------------------------------
-
-
-def scripted(values):
+def scripted(values, higher=False):
     """Return a metric "score" that has one of the values after the other."""
     given = iter(values)
-    return ck.Metric("score", lambda scores, y: torch.zeros(1), lambda sums: next(given))
-
-
-@pytest.mark.parametrize(
-    ("values", "patience", "higher", "epochs"),
-    [
-        ([5, 4, 3, 3.5, 3.2, 3.1], 2, False, 5),
-        ([5, 4, 3, 3.5, 2, 3.1], 2, False, 6),
-        ([5, 4, 3, 3.5, 3.6, 9], 1, False, 4),
-        ([1, 2, 2, 2, 9, 9], 2, True, 4),
-        ([float("nan"), 3, float("nan"), float("nan"), 1, 1], 2, False, 4),
-    ],
-)
-def test_early_stop(values, patience, higher, epochs):
-    """Guards against a stop an epoch early or late, at the wrong end, or never with a NaN."""
-    learn = learner(metrics=[scripted(values)])
-    stop = ck.EarlyStopping("score", patience=patience, higher_is_better=higher)
-    assert len(fit(learn, stop, epochs=6)) == epochs
+    return ck.Metric("score", lambda scores, y: torch.zeros(1), lambda sums: next(given), higher)
 
 
 @pytest.mark.parametrize(
     ("values", "higher", "best"),
-    [([5, 3, 4, 6], False, 2), ([5, 3, 4, 6], True, 4), ([5, 5, 5, 5], False, 1)],
+    [
+        ([5, 3, 4, 6], False, 2),
+        ([5, 3, 4, 6], True, 4),
+        ([5, 5, 5, 5], False, 1),
+        ([float("nan"), 3, float("nan"), 5], False, 2),
+    ],
 )
 def test_keep_best_ends_with_the_weights_of_the_best_epoch(values, higher, best):
     """Guards against weights of the epoch before or after, or the first of a later fit."""
-    learn, twin = learner(metrics=[scripted(values)]), learner()
-    keep = ck.KeepBestWeights("score", higher_is_better=higher)
+    learn, twin = learner(metrics=[scripted(values, higher)]), learner()
+    keep = ck.KeepBestWeights("score")
     fit(learn, keep, epochs=4)
     fit(twin, epochs=best)
     for mine, theirs in zip(learn.model.parameters(), twin.model.parameters(), strict=True):
@@ -301,12 +259,11 @@ def test_keep_best_forgets_the_fit_before():
     assert not torch.equal(first, learn.model[0].weight)
 
 
-@pytest.mark.parametrize("kind", [ck.EarlyStopping, ck.KeepBestWeights])
-def test_what_is_watched_must_be_there(kind):
+def test_what_is_watched_must_be_there():
     """Guards against a KeyError at the end of the first epoch, hours into the training."""
     learn = learner(metrics=[ck.accuracy])
     with pytest.raises(CourseError, match=r"'acuracy'.*Did you mean 'accuracy'"):
-        fit(learn, kind("acuracy"))
+        fit(learn, ck.KeepBestWeights("acuracy"))
     assert learn.history == []
 
 
@@ -394,6 +351,14 @@ def test_hook_outputs_leaves_nothing_behind_after_an_error():
     assert hooks(model) == 0
 
 
+class Interrupt(ck.Callback):
+    """The stop button, after the first step."""
+
+    def step_done(self, state):
+        """Stop."""
+        raise KeyboardInterrupt
+
+
 def test_activation_statistics_are_right_and_leave_nothing_behind():
     """Guards against statistics of the validation, of one batch, or hooks that stay."""
     learn, data = learner(), blobs()
@@ -403,19 +368,9 @@ def test_activation_statistics_are_right_and_leave_nothing_behind():
     assert list(watch.statistics) == ["1"]
     assert rows.shape == (2 * 5, 3)
     assert hooks(learn.model) == 0
+    with pytest.raises(KeyboardInterrupt):
+        fit(learn, ck.ActivationStatistics("0"), Interrupt())
+    assert hooks(learn.model) == 0
     first = net()[:2](data.train.inputs[:SIZE]).detach()
     wanted = torch.stack([first.mean(), first.std(), (first == 0).float().mean()])
     torch.testing.assert_close(rows[0], wanted)
-
-
-def test_activation_statistics_after_an_error():
-    """Guards against hooks left behind where the training was interrupted."""
-    learn = learner()
-
-    class Stop(ck.Callback):
-        def step_done(self, state):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(learn, ck.ActivationStatistics(["0"]), Stop())
-    assert hooks(learn.model) == 0

@@ -380,7 +380,7 @@ def test_what_a_callback_saw_is_no_setting():
     def cells():
         ck.seed(1)
         learn = ck.Learner(ck.Data(PLAIN, PLAIN), nn.Linear(6, 2), ck.cross_entropy)
-        learn.callbacks = [Record(), ck.GradientAccumulation(2), ck.ActivationStatistics([""])]
+        learn.callbacks = [Record(), ck.ActivationStatistics([""])]
         learn.fit(1, 0.1, name="first")
         learn.fit(1, 0.1, name="second")
         return len(learn.callbacks[0]._seen)
@@ -411,7 +411,8 @@ class Focal:
     def __call__(self, p, y): return ck.cross_entropy(p, y)
 train = ck.Batches(x, (x[:, 0] > 0).long(), shuffle=True, augment=lambda x: x + 1)
 learn = ck.Learner(ck.Data(train, train), Net(), Focal(), metrics=[ck.accuracy])
-learn.fit(1, 0.1, name="fit", schedule=lambda p: 1 - p, callbacks=[ck.Mixup(2), ck.EarlyStopping()])
+calls = [ck.Mixup(2), ck.KeepBestWeights()]
+learn.fit(1, 0.1, name="fit", schedule=lambda p: 1 - p, callbacks=calls)
 """
 
 

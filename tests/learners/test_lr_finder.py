@@ -86,10 +86,10 @@ def test_it_leaves_no_trace_in_modules_and_callbacks():
             return super().forward(x)
 
     learn = ck.Learner(data(), Note(6, 2), ck.cross_entropy)
-    learn.callbacks = [ck.GradientAccumulation(2), ck.ClipGradients(0.1)]
+    learn.callbacks = [ck.ActivationStatistics([""]), ck.ClipGradients(0.1)]
     learn.find_lr(steps=12)
     assert learn.model.seen is None
-    assert learn.callbacks[0]._sizes == {}
+    assert learn.callbacks[0].statistics == {}
     assert all(parameter.grad is None for parameter in learn.model.parameters())
     assert learn.history == []
 
@@ -199,7 +199,7 @@ def test_the_suggestion_on_a_bowl_whose_limit_is_known():
     assert "passed 4 times its best" in sweep.stopped
     lowest = sweep.rates[sweep.smoothed.index(min(sweep.smoothed))]
     assert sweep.suggestion == pytest.approx(lowest / 10, rel=0.1)
-    assert "lowest at" in sweep.reason
+    assert "lowest (" in sweep.reason
     history = learn.fit(2, sweep.suggestion, schedule=ck.constant, weight_decay=0.0)
     assert history[-1]["valid_loss"] < 0.2 * steep * 2
 
@@ -208,4 +208,4 @@ def test_no_suggestion_where_the_loss_never_falls():
     """Guards against a rate suggested from noise."""
     sweep = swept([1.0] * 100)
     assert sweep.suggestion is None
-    assert "never fell" in sweep.reason
+    assert "less than 2 percent" in sweep.reason

@@ -1,14 +1,11 @@
 """Metrics: scikit-learn's numbers, whatever the batches."""
 
-import re
-
 import numpy
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, fbeta_score, mean_squared_error
 
 import coursekit as ck
-from coursekit.console import CourseError
 from coursekit.learners.metrics import exponentiated
 
 COUNT, CLASSES = 101, 7
@@ -118,28 +115,3 @@ def test_higher_is_better_where_it_is():
     assert ck.accuracy.higher_is_better
     assert ck.f_beta(2).higher_is_better
     assert not any(one.higher_is_better for one in (ck.rmse, ck.rmspe, ck.perplexity))
-
-
-@pytest.mark.parametrize(
-    ("metric", "scores", "targets"),
-    [
-        (ck.accuracy, (8, 1), (8, 1)),
-        (ck.accuracy, (8, 1), (8,)),
-        (ck.accuracy, (8,), (8,)),
-        (ck.rmse, (8, 1), (8,)),
-        (ck.rmspe, (8,), (8, 1)),
-        (ck.f_beta(2), (8, 1), (8, 3)),
-    ],
-    ids=str,
-)
-def test_shapes_that_torch_would_broadcast(metric, scores, targets):
-    """Guards against a number that is computed from all pairs of examples."""
-    with pytest.raises(CourseError, match=re.escape(str(scores))):
-        metric(torch.ones(scores), torch.ones(targets))
-
-
-@pytest.mark.parametrize("thing", ["accuracy", ck.f_beta, accuracy_score, None])
-def test_what_is_no_metric_is_said(thing):
-    """Guards against a metric of another kind that fails in the middle of the first epoch."""
-    with pytest.raises(CourseError, match="metrics such as"):
-        measured(torch.randn(4, 2), torch.zeros(4).long(), thing, 2, ck.cross_entropy)

@@ -75,7 +75,7 @@ def test_shift_tab_shows_all_options(kind):
 @pytest.mark.parametrize("kind", RECIPES)
 def test_options_reach_the_learner(data, kind):
     """An option that is taken and forgotten, or a default that wins over it."""
-    stop = ck.EarlyStopping()
+    stop = ck.KeepBestWeights()
     given = ["drawings"] if kind == "images" else []
     options = {"metrics": ck.rmse, "optimizer": "sgd", "callbacks": stop, "name": "mine"}
     learn = RECIPES[kind](data[kind], *given, **options)

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 from torchvision import models
-from torchvision.models.vision_transformer import interpolate_embeddings
 
 from coursekit import CourseError
 from coursekit.models.pictures import (
@@ -124,23 +123,9 @@ def test_scores_are_one_a_class(name, side):
     assert torch.isfinite(scores).all()
 
 
-@torch.no_grad()
-def test_a_transformer_takes_other_sizes():
-    """Pictures of another size than 224 would be refused by an assertion inside torchvision."""
-    sizes = {"patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "mlp_dim": 32}
-    net = models.VisionTransformer(image_size=64, num_classes=3, **sizes).eval()
-    nn.init.normal_(net.heads.head.weight)
-    wanted = models.VisionTransformer(image_size=96, num_classes=3, **sizes).eval()
-    state = interpolate_embeddings(96, 8, net.state_dict(), interpolation_mode="bicubic")
-    wanted.load_state_dict(state)
-    x = torch.randn(2, 3, 96, 96)
-    _, body = cut_head(net)
-    found = tail_of(net)(body(x))
-    assert torch.allclose(found, wanted(x), atol=1e-5)
-    assert found.std() > 0.1
-
-
-@pytest.mark.parametrize(("name", "size"), [("maxvit_t", 64), ("inception_v3", 48)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("maxvit_t", 64), ("vit_b_32", 64), ("inception_v3", 48)]
+)
 def test_sizes_that_a_family_cannot_take(name, size):
     """A shape error from deep inside would meet the learner in the first batch."""
     with pytest.raises(CourseError, match=f"{name} .* {size} pixels"):
@@ -171,10 +156,19 @@ def test_averages_and_maxima_stand_side_by_side():
     assert torch.equal(ConcatPool2d()(tokens), tokens[:, 0])
 
 
-def test_an_unknown_architecture():
-    """ValueError: Unknown model."""
-    with pytest.raises(CourseError, match=r"'ResNet43'.*Did you mean 'resnet"):
-        image_model("ResNet43", 2)
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("ResNet43", 2), r"'ResNet43'.*Did you mean 'resnet"),
+        ((nn.Linear(2, 2), 2), "architecture=Linear is no name"),
+        ((BUNDLED, "2"), "n_classes='2'"),
+        ((BUNDLED, 0), "n_classes=0"),
+    ],
+)
+def test_what_makes_no_model(arguments, sentence):
+    """ValueError: Unknown model; a network of one's own where a name is due."""
+    with pytest.raises(CourseError, match=sentence):
+        image_model(*arguments)
 
 
 def test_drawing_random_weights_warns_of_nothing(recwarn):
