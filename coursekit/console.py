@@ -1,4 +1,4 @@
-"""What a learner reads while code runs: errors without a traceback, notes and progress."""
+"""What a learner reads while code runs: errors without a traceback, notes, progress; settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from tqdm import tqdm
+
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
 class CourseError(Exception):
@@ -35,10 +37,35 @@ def no_such(what: str, word: object, names: Collection[object]) -> CourseError:
     return CourseError(f"There is no {what} {word!r}; choose one of {some}.{nearest(word, names)}")
 
 
+def choose(what: str, word: object, names: Collection[str]) -> str:
+    """Return ``word``, which must be one of the ``names`` of ``what``."""
+    if isinstance(word, str) and word in names:
+        return word
+    raise no_such(what, word, names)
+
+
+def setting(variable: str, names: Collection[str], otherwise: str) -> str:
+    """Value of an environment variable, in small letters; ``otherwise`` where it is not set."""
+    return choose(variable, os.environ.get(variable, "").strip().lower() or otherwise, names)
+
+
+def switch(variable: str, otherwise: str) -> bool:
+    """Whether an environment variable says yes; ``otherwise`` is "on" or "off"."""
+    return setting(variable, (*YES, *NO), otherwise) in YES
+
+
 def reason(error: BaseException) -> str:
     """First line of an error's message, without a full stop, to stand within a sentence."""
     text = str(getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0].rstrip(".:") if text else type(error).__name__
+
+
+def size(count: float) -> str:
+    """A number of bytes as a learner reads it: ``2.4 MB``."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"
 
 
 def note(sentence: str) -> None:
@@ -56,14 +83,9 @@ def progress(
 ) -> tqdm:
     """Progress bar in plain text, with at most two updates a second, gone when it is done.
 
-    ``COURSEKIT_PROGRESS=off`` silences it (tests and stored notebooks do that).
-
-    Args:
-        iterable: what to walk through; None for a bar that is moved by ``.update(n)``.
-        total: number of steps, where ``iterable`` cannot tell.
-        label: a word or two in front of the bar.
-        unit: what is counted, such as ``" pictures"``.
-        unit_scale: True writes thousands and millions as k and M; bytes, say.
+    ``COURSEKIT_PROGRESS=off`` silences it (tests and stored notebooks do that). Without an
+    ``iterable`` it is moved by ``.update(n)``. ``unit_scale`` writes thousands and millions as k
+    and M.
     """
     return tqdm(
         iterable,
@@ -74,5 +96,5 @@ def progress(
         mininterval=0.5,
         leave=False,
         file=sys.stdout,
-        disable=os.environ.get("COURSEKIT_PROGRESS", "") == "off",
+        disable=not switch("COURSEKIT_PROGRESS", "on"),
     )

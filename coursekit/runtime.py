@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import operator
 import os
 import random
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy
 import torch
 
-from coursekit.console import CourseError, nearest, reason
+from coursekit.console import CourseError, choose, reason, setting, switch
 
 Value = TypeVar("Value")
 
@@ -28,10 +28,9 @@ def probe(kind: str) -> str | None:
 
     ``torch.cuda.is_available()`` may be True on a GPU that the installed build cannot run on.
     """
-    if kind == "cuda" and not torch.cuda.is_available():
-        return "there is none, or this torch was built without CUDA"
-    if kind == "mps" and not torch.backends.mps.is_available():
-        return "there is none"
+    backend = {"cuda": torch.cuda, "mps": torch.backends.mps}.get(kind)
+    if backend and not backend.is_available():
+        return "there is none that this torch can use"
     try:
         ones = torch.ones(8, 8, device=kind)
         return None if (ones @ ones).sum().item() == 512 else "it computes wrong results"
@@ -47,12 +46,11 @@ def device() -> torch.device:
     Raises:
         CourseError: the device asked for by name cannot be used.
     """
-    asked = os.environ.get("COURSEKIT_DEVICE", "").lower()
+    asked = os.environ.get("COURSEKIT_DEVICE", "").strip().lower()
     if not asked:
         kind = next((kind for kind in ("cuda", "mps") if probe(kind) is None), "cpu")
         return torch.device(kind)
-    if asked.split(":")[0] not in ("cpu", "cuda", "mps"):
-        raise CourseError(f"COURSEKIT_DEVICE is {asked!r}. Set it to cpu, cuda or mps.")
+    choose("COURSEKIT_DEVICE", asked.split(":")[0], ("cpu", "cuda", "mps"))
     if why_not := probe(asked):
         raise CourseError(
             f"COURSEKIT_DEVICE asks for {asked}, which cannot be used here ({why_not}). "
@@ -61,8 +59,7 @@ def device() -> torch.device:
     return torch.device(asked)
 
 
-@dataclass(frozen=True)
-class Precision:
+class Precision(NamedTuple):
     """The number format of the forward pass: ``dtype``, whether gradients are scaled, and why."""
 
     dtype: torch.dtype
@@ -77,8 +74,7 @@ def precision(where: str | torch.device | None = None) -> Precision:
     """
     chosen = torch.device(where) if where is not None else device()
     if chosen.type != "cuda":
-        why = f"float32: {chosen.type} computes in full precision"
-        return Precision(torch.float32, False, why)
+        return Precision(torch.float32, False, f"float32: {chosen.type} computes in full precision")
     major, minor = torch.cuda.get_device_capability(chosen)
     card = f"compute capability {major}.{minor}"
     if major >= 8:
@@ -116,30 +112,27 @@ def widgets() -> bool:
     """Whether interactive widgets can run: a notebook that has ipywidgets.
 
     Under ``COURSEKIT_WIDGETS=off`` explorers and quizzes leave pictures and sentences instead, as
-    in a stored notebook. Read only here.
+    in a stored notebook.
     """
-    if os.environ.get("COURSEKIT_WIDGETS", "") == "off" or host() == "terminal":
-        return False
-    return importlib.util.find_spec("ipywidgets") is not None
+    wanted = switch("COURSEKIT_WIDGETS", "on") and host() != "terminal"
+    return wanted and importlib.util.find_spec("ipywidgets") is not None
 
 
 def quick() -> bool:
     """Whether ``COURSEKIT_QUICK=1`` asks for fewer examples and one epoch. Read only here."""
-    return os.environ.get("COURSEKIT_QUICK", "") not in ("", "0")
+    return switch("COURSEKIT_QUICK", "off")
 
 
-def edition() -> tuple[str, bool]:
+def edition(asked: str | None = None) -> tuple[str, bool]:
     """The edition of the data that is wanted, "full" or "sample", and whether by name.
 
-    ``COURSEKIT_DATA=full|sample|auto`` decides; auto means full where a GPU can be used. What was
-    asked for by name must be had.
+    ``asked``, or else ``COURSEKIT_DATA``, is full, sample or auto; auto means full where a GPU can
+    be used. What was asked for by name must be had.
     """
-    asked = os.environ.get("COURSEKIT_DATA", "").lower() or "auto"
-    choices = ("full", "sample", "auto")
-    if asked not in choices:
-        hint = nearest(asked, choices)
-        raise CourseError(f"COURSEKIT_DATA is {asked!r}. Set it to full, sample or auto.{hint}")
-    if asked == "auto":
+    names = ("full", "sample", "auto")
+    if asked is None:
+        asked = setting("COURSEKIT_DATA", names, "auto")
+    if choose("edition", asked, names) == "auto":
         return ("sample" if device().type == "cpu" else "full"), False
     return asked, True
 
@@ -153,11 +146,13 @@ def by_edition(
     """Choose ``full`` or ``sample``, whichever edition the data set in ``path`` is.
 
     Args:
-        path: what ``ck.fetch`` returned.
+        path: what ``ck.fetch`` returned, or a folder in it; a folder of your own is full.
         full, sample: the value for each edition, such as the size of the pictures.
         quick: in place of ``full`` under the quick profile, where that would take too long.
     """
-    if Path(path).parent.name == "sample":
+    if not isinstance(path, (str, Path)):
+        raise CourseError(f"{path!r} is no path. Give by_edition what ck.fetch returned.")
+    if home() / "sample" in Path(path).absolute().parents:
         return sample
     return quick if quick is not None and _quick() else full
 
@@ -167,13 +162,30 @@ def by_edition(
 
 def home() -> Path:
     """The folder for data, caches and checkpoints: ``COURSEKIT_HOME`` or ~/.coursekit."""
-    return Path(os.environ.get("COURSEKIT_HOME") or Path.home() / ".coursekit").expanduser()
+    return _folder("COURSEKIT_HOME", os.environ.get("COURSEKIT_HOME") or "~/.coursekit")
 
 
 def checkpoints() -> Path:
     """The folder for checkpoints: ``COURSEKIT_CHECKPOINTS`` or home()/checkpoints."""
     asked = os.environ.get("COURSEKIT_CHECKPOINTS")
-    return Path(asked).expanduser() if asked else home() / "checkpoints"
+    return _folder("COURSEKIT_CHECKPOINTS", asked) if asked else home() / "checkpoints"
+
+
+def _folder(variable: str, asked: str) -> Path:
+    """The path ``asked``, which must mean the same folder in every notebook."""
+    try:
+        folder = Path(asked).expanduser()
+    except RuntimeError as error:  # no such user, or a user without a home folder
+        raise CourseError(
+            f"There is no folder {asked} ({reason(error)}). Set {variable} to the whole path of a "
+            "folder that can be written."
+        ) from error
+    if not folder.is_absolute():
+        raise CourseError(
+            f"{variable} is {asked!r}, another folder for every notebook. Set it to the whole "
+            f"path, such as {folder.absolute()}."
+        )
+    return folder
 
 
 def progress_file() -> Path:
@@ -206,9 +218,13 @@ def unwritable(folder: Path) -> str | None:
 
 def seed(number: int = 42) -> None:
     """Seed Python's, NumPy's and torch's random numbers, so that a run can be repeated."""
+    try:
+        number = operator.index(number)
+    except TypeError as error:
+        raise CourseError(f"{number!r} is no seed. Give a whole number, such as 42.") from error
     random.seed(number)
     numpy.random.seed(number % 2**32)
-    torch.manual_seed(number)
+    torch.manual_seed(number % 2**64)
 
 
 def random_state() -> dict[str, Any]:

@@ -31,6 +31,25 @@ def test_the_nearest_word(word, choices, offered):
 
 
 @pytest.mark.parametrize(
+    ("word", "yes"),
+    [("1", True), ("On", True), (" true ", True), ("", False)]
+    + [(word, False) for word in ("0", "false", "No", "off")],
+)
+def test_a_switch_takes_words(word, yes, monkeypatch):
+    """COURSEKIT_QUICK=false would switch the quick profile on, being a text that is not empty."""
+    monkeypatch.setenv("COURSEKIT_QUICK", word)
+    assert console.switch("COURSEKIT_QUICK", "off") is yes
+
+
+@pytest.mark.parametrize("word", ["maybe", "2", "onn"])
+def test_a_word_that_is_no_switch(word, monkeypatch):
+    """A misspelt word would silently be one of the two."""
+    monkeypatch.setenv("COURSEKIT_QUICK", word)
+    with pytest.raises(CourseError, match=f"COURSEKIT_QUICK is '{word}'"):
+        console.switch("COURSEKIT_QUICK", "off")
+
+
+@pytest.mark.parametrize(
     ("error", "words"),
     [
         (OSError(28, "No space left on device"), "No space left on device"),

@@ -88,25 +88,11 @@ def test_a_gpu_that_cannot_compute_is_not_taken(gpu, answer, monkeypatch):
         runtime.device()
 
 
-@pytest.mark.parametrize("asked", ["cpu", "CPU"])
-def test_the_cpu_by_name(gpu, asked, monkeypatch):
-    """COURSEKIT_DEVICE would be overruled by the GPU."""
+@pytest.mark.parametrize("asked", ["cpu", "CPU ", "cuda:1"])
+def test_a_device_by_name(gpu, asked, monkeypatch):
+    """COURSEKIT_DEVICE would be overruled by the GPU, or the second of two could not be named."""
     monkeypatch.setenv("COURSEKIT_DEVICE", asked)
-    assert runtime.device() == torch.device("cpu")
-
-
-def test_a_gpu_by_its_number(gpu, monkeypatch):
-    """The second of two GPUs could not be named."""
-    monkeypatch.setenv("COURSEKIT_DEVICE", "cuda:1")
-    assert runtime.device() == torch.device("cuda:1")
-
-
-@pytest.mark.parametrize("asked", ["gpu", "cdua", "cpu0", "tpu"])
-def test_words_that_are_no_device(asked, monkeypatch):
-    """A misspelt device would be the CPU without a word."""
-    monkeypatch.setenv("COURSEKIT_DEVICE", asked)
-    with pytest.raises(CourseError, match=f"COURSEKIT_DEVICE is '{asked}'"):
-        runtime.device()
+    assert runtime.device() == torch.device(asked.strip().lower())
 
 
 @pytest.mark.parametrize("asked", ["cuda", "mps", "cuda:0", "cuda:x", "mps:7"])
@@ -210,11 +196,43 @@ def test_folders(tmp_path, monkeypatch):
     assert runtime.home() == tmp_path / "me" / ".coursekit"
 
 
-@pytest.mark.parametrize(("value", "quick"), [("", False), ("0", False), ("1", True)])
-def test_the_quick_profile(value, quick, monkeypatch):
-    """COURSEKIT_QUICK=0 would be quick, being a text that is not empty."""
-    monkeypatch.setenv("COURSEKIT_QUICK", value)
-    assert runtime.quick() is quick
+@pytest.mark.parametrize("variable", ["COURSEKIT_HOME", "COURSEKIT_CHECKPOINTS"])
+@pytest.mark.parametrize("asked", ["~nosuchuser/x", "data", "./data"])
+def test_a_folder_that_is_none_or_many(variable, asked, monkeypatch):
+    """A relative folder is another one for each notebook: trainings and progress seem lost."""
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", "")
+    monkeypatch.setenv(variable, asked)
+    with pytest.raises(CourseError, match=rf"{asked}.* Set (it|{variable}) to the whole path"):
+        runtime.checkpoints()
+
+
+def test_a_user_without_a_home_folder(monkeypatch):
+    """Containers run as a user who has none: RuntimeError in every cell."""
+
+    def nobody(_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("COURSEKIT_HOME", "")
+    monkeypatch.setattr(runtime.Path, "expanduser", nobody)
+    with pytest.raises(CourseError, match="Set COURSEKIT_HOME to"):
+        runtime.home()
+
+
+@pytest.mark.parametrize(
+    ("variable", "word", "read"),
+    [
+        ("COURSEKIT_DATA", "smaple", runtime.edition),
+        ("COURSEKIT_DEVICE", "gpu", runtime.device),
+        ("COURSEKIT_DEVICE", "cpu0", runtime.device),
+        ("COURSEKIT_QUICK", "maybe", runtime.quick),
+        ("COURSEKIT_WIDGETS", "maybe", runtime.widgets),
+    ],
+)
+def test_a_setting_that_there_is_not(variable, word, read, monkeypatch):
+    """COURSEKIT_DATA=smaple would download the full edition."""
+    monkeypatch.setenv(variable, word)
+    with pytest.raises(CourseError, match=rf"{variable} is '{word}'\. Take one of"):
+        read()
 
 
 def test_the_edition_follows_the_device(gpu, monkeypatch):
@@ -233,23 +251,19 @@ def test_the_edition_by_name(asked, monkeypatch):
     assert runtime.edition() == (asked.lower(), True)
 
 
-def test_an_edition_that_there_is_not(monkeypatch):
-    """COURSEKIT_DATA=smaple would download the full edition."""
-    monkeypatch.setenv("COURSEKIT_DATA", "smaple")
-    with pytest.raises(CourseError, match=r"'smaple'.* Did you mean 'sample'"):
-        runtime.edition()
-
-
 def test_values_by_edition(tmp_path, monkeypatch):
     """The lesson would take 224 pixels for the small drawings, or the bundled net for photos."""
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path))
     sample, full = tmp_path / "sample" / "dogscats", tmp_path / "full" / "dogscats"
-    assert runtime.by_edition(sample, full=224, sample=96) == 96
-    assert runtime.by_edition(str(full), full=224, sample=96) == 224
-    assert runtime.by_edition(full, full=224, sample=96, quick=64) == 224
+    for path in (sample, sample / "train", str(sample)):
+        assert runtime.by_edition(path, full=224, sample=96, quick=64) == 96
+    for path in (full, str(full), "my/own/sample/pictures"):
+        assert runtime.by_edition(path, full=224, sample=96, quick=64) == 224
     monkeypatch.setenv("COURSEKIT_QUICK", "1")
     assert runtime.by_edition(full, full=224, sample=96, quick=64) == 64
     assert runtime.by_edition(full, full=224, sample=96) == 224
-    assert runtime.by_edition(sample, full=224, sample=96, quick=64) == 96
+    with pytest.raises(CourseError, match="no path"):
+        runtime.by_edition(None, full=1, sample=2)
 
 
 # Random numbers --------------------------------------------------------------------------------
@@ -269,13 +283,20 @@ def test_a_seed_repeats_all_three_generators():
     assert all(one != other for one, other in zip(draw(), first, strict=True))
 
 
-@pytest.mark.parametrize("number", [0, -1, 2**40])
+@pytest.mark.parametrize("number", [0, -1, 2**70, numpy.int64(3)])
 def test_any_whole_number_is_a_seed(number):
-    """NumPy takes 32 bits and no sign."""
+    """NumPy takes 32 bits and no sign, torch 64 bits."""
     runtime.seed(number)
     first = draw()
     runtime.seed(number)
     assert draw() == first
+
+
+@pytest.mark.parametrize("number", [None, "42", 4.2])
+def test_what_is_no_seed(number):
+    """TypeErrors of three libraries, or a text that seeds one of them only."""
+    with pytest.raises(CourseError, match="is no seed"):
+        runtime.seed(number)
 
 
 def test_the_state_goes_there_and_back():
