@@ -7,10 +7,15 @@ import copyreg
 import dis
 import functools
 import hashlib
+import itertools
 import json
 import os
+import platform
 import random
+import re
+import shutil
 import sys
+import time
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,7 +25,11 @@ import numpy
 import torch
 
 from coursekit import runtime
-from coursekit.console import note, reason
+from coursekit.console import note, reason, size
+
+ROOM = 10 * 10**9  # bytes that all cached arrays together may take
+HOST = re.sub(r"\W", "_", platform.node())[:40]
+PART = re.compile(r"\..*\.coursekit-(\w*)-(\d+)\.part")
 
 GENERATORS = (torch.Generator, random.Random, numpy.random.Generator, numpy.random.RandomState)
 # The generators behind torch.rand, random.random and numpy.random.rand.
@@ -36,14 +45,18 @@ SHARED = tuple(
 def writing(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file beside ``path`` for writing; it takes the place of ``path`` when the block ends.
 
-    A cut, a kill or a full disk leaves the old file as it was.
+    A cut, a kill or a full disk leaves the old file as it was. The parts that killed processes left
+    in the folder are removed.
 
     Raises:
         OSError: the folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    for left in path.parent.glob(".*.part"):
+        _remove_if_left(left)
+    stem = path.name.encode()[:80].decode(errors="ignore")  # a name has at most 255 bytes
+    partial = path.with_name(f".{stem}.coursekit-{HOST}-{os.getpid()}.part")
     try:
         with open(partial, "wb") as out:
             yield out
@@ -51,14 +64,41 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
             os.fsync(out.fileno())
         os.replace(partial, path)
     finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+        remove(partial)
+
+
+def _remove_if_left(part: Path) -> None:
+    """Remove a part of ``writing`` whose process is gone, or that is a day old."""
+    if not (match := PART.fullmatch(part.name)):
+        return
+    with contextlib.suppress(OSError):
+        if match[1] == HOST and os.name == "posix":
+            try:
+                return os.kill(int(match[2]), 0)  # nothing is sent, only asked
+            except ProcessLookupError:
+                part.unlink()
+        elif time.time() - part.stat().st_mtime > 86_400:
+            part.unlink()
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write a file that is whole or not there, text as UTF-8; raises OSError like ``writing``."""
     with writing(path) as out:
         out.write(content.encode() if isinstance(content, str) else content)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it, of the course's own; errors are passed over."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def set_aside(path: Path, word: str = "damaged") -> Path:
+    """Rename what must not be lost to ``<name>.<word>``, or with a number where that is taken."""
+    names = (f"{path.name}.{word}{number or ''}" for number in itertools.count())
+    free = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
+    path.rename(free)
+    return free
 
 
 # Arrays on disk -------------------------------------------------------------------------------
@@ -70,10 +110,16 @@ def cache_file(kind: str, key: str) -> Path:
 
 
 def load_array(file: Path) -> tuple[numpy.ndarray, Any] | None:
-    """Map an array of ``keep_array`` into memory, with its facts; None where there is none."""
-    with contextlib.suppress(OSError, ValueError, EOFError):
+    """Map an array of ``keep_array`` into memory, with its facts; None where there is none.
+
+    What is damaged, or of another version of the course, is none.
+    """
+    with contextlib.suppress(OSError, EOFError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads(file.with_suffix(".json").read_text("utf-8"))
-        return numpy.load(file, mmap_mode="c", allow_pickle=False), facts
+        array = numpy.load(file, mmap_mode="c", allow_pickle=False)
+        if facts["sum"] == _sum(facts["facts"], array):
+            os.utime(file)  # the arrays unused for longest make room first
+            return array, facts["facts"]
     return None
 
 
@@ -97,6 +143,7 @@ def keep_array(
             numpy.lib.format.write_array_header_1_0(out, header)
             for row in make_rows():
                 out.write(numpy.ascontiguousarray(row, dtype).data)
+        _make_room(file)
         return numpy.load(file, mmap_mode="c", allow_pickle=False)
     except OSError as error:
         _note_once(
@@ -119,8 +166,37 @@ def _note_once(sentence: str) -> None:
 def keep_facts(file: Path, facts: Any) -> None:
     """Write JSON facts beside an array of ``keep_array``, where that is on disk."""
     with contextlib.suppress(OSError):
-        if file.exists():
-            write_whole(file.with_suffix(".json"), json.dumps(facts))
+        array = numpy.load(file, mmap_mode="r", allow_pickle=False)
+        content = {"facts": facts, "sum": _sum(facts, array)}
+        write_whole(file.with_suffix(".json"), json.dumps(content))
+
+
+def _sum(facts: Any, array: numpy.ndarray) -> str:
+    return digest(json.dumps(facts), array.shape, array.dtype.str)
+
+
+def arrays() -> dict[Path, os.stat_result]:
+    """The cached arrays of all kinds, with size in bytes and time of the last use."""
+    with contextlib.suppress(OSError):
+        files = (runtime.home() / "cache").glob("*/*.npy")
+        return {file: file.stat() for file in files if re.fullmatch(r"[0-9a-f]{32}", file.stem)}
+    return {}
+
+
+def _make_room(kept: Path) -> None:
+    """Remove the arrays unused for longest, until all but ``kept`` fit into ``ROOM``."""
+    facts = arrays()
+    total = before = sum(fact.st_size for fact in facts.values())
+    for file in sorted(facts.keys() - {kept}, key=lambda file: facts[file].st_mtime):
+        if total > ROOM:
+            total -= facts[file].st_size
+            remove(file.with_suffix(".json"))
+            remove(file)
+    if total < before:
+        note(
+            f"the caches take at most {size(ROOM)}, so {size(before - total)} unused for longest "
+            "were removed; they are made again when they are needed."
+        )
 
 
 # Hashes of content ----------------------------------------------------------------------------

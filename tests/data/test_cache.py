@@ -19,7 +19,7 @@ from coursekit.data.cache import digest
 
 def test_a_cut_leaves_the_old_file(tmp_path):
     """Guards against half a file under the name of a whole one, and against leftovers."""
-    file = tmp_path / "new folder" / "progress.json"
+    file = tmp_path / "new folder" / ("ü" * 120 + ".json")
     cache.write_whole(file, "old ü")
     with pytest.raises(TypeError), cache.writing(file) as out:
         out.write("text where bytes are due")
@@ -29,9 +29,45 @@ def test_a_cut_leaves_the_old_file(tmp_path):
     assert os.listdir(file.parent) == [file.name]
 
 
+def test_parts_of_killed_kernels_are_swept(tmp_path):
+    """Each kill would leave up to 4 GB that nobody finds; a part that is written would go, too."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone, here = f"{cache.HOST}-{ended.pid}", f"{cache.HOST}-{os.getppid()}"
+    for name, old in {
+        f".a.coursekit-{gone}.part": False,
+        ".b.coursekit-elsewhere-7.part": True,
+        ".c.coursekit-elsewhere-7.part": False,
+        f".d.coursekit-{here}.part": True,
+        ".e.part": True,
+        f"f.coursekit-{gone}.part": True,
+    }.items():
+        (tmp_path / name).write_text("x")
+        if old:
+            os.utime(tmp_path / name, (0, 0))
+    cache.write_whole(tmp_path / "file", "x")
+    kept = ["c", "d", "e", "f", "file"]
+    assert sorted(file.name.strip(".").split(".")[0] for file in tmp_path.iterdir()) == kept
+
+
+def test_setting_aside_loses_nothing(tmp_path):
+    """What was set aside the last time would be written over."""
+    for number in ("", "1", "2"):
+        (tmp_path / "x.json").write_text(number)
+        assert cache.set_aside(tmp_path / "x.json").name == f"x.json.damaged{number}"
+    assert (tmp_path / "x.json.damaged1").read_text() == "1"
+
+
 def rows():
     """Rows of an array, one at a time."""
     yield from numpy.arange(12, dtype="uint8").reshape(3, 2, 2)
+
+
+def keep(file, facts=None):
+    """Keep an array of 12 bytes, and facts."""
+    made = cache.keep_array(file, rows, (3, 2, 2), "uint8", "The pictures")
+    cache.keep_facts(file, facts)
+    return made
 
 
 def test_arrays_are_kept_and_found_again(monkeypatch, tmp_path):
@@ -46,8 +82,56 @@ def test_arrays_are_kept_and_found_again(monkeypatch, tmp_path):
     array, facts = cache.load_array(file)
     assert facts == {"classes": ["é"]}
     numpy.testing.assert_array_equal(array, numpy.arange(12).reshape(3, 2, 2))
-    file.write_bytes(file.read_bytes()[:-5])
+
+
+def facts_of(text):
+    return lambda file: file.with_suffix(".json").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-5]),
+        lambda file: numpy.save(file, numpy.zeros((3, 2), "uint8")),
+        lambda file: file.unlink(),
+        *map(
+            facts_of,
+            ["5", "null", "[]", '{"facts": 1}', "[" * 100_000],
+        ),
+        lambda file: facts_of(file.with_suffix(".json").read_text().replace("1", "2"))(file),
+    ],
+)
+def test_a_damaged_array_is_none(tmp_path, spoil):
+    """A file cut or mended by hand, or of another version, is a TypeError in every lesson."""
+    file = tmp_path / "key.npy"
+    keep(file, {"lengths": [1, 1]})
+    assert cache.load_array(file)
+    spoil(file)
     assert cache.load_array(file) is None
+
+
+def test_what_was_unused_for_longest_makes_room(monkeypatch, tmp_path, capsys):
+    """Caches that only grow: 4 GB for every size of the pictures, until the disk is full."""
+    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path))
+    one, two, three, four = (
+        cache.cache_file(k, n * 32) for k, n in zip("aabb", "1234", strict=True)
+    )
+    for file in (one, two, three):
+        keep(file)
+        os.utime(file, (10, 10))
+    mine = one.with_name("mine.npy")
+    mine.write_bytes(bytes(10_000))
+    os.utime(two, (5, 5))
+    assert cache.load_array(one), "which is used now"
+    monkeypatch.setattr(cache, "ROOM", 3 * one.stat().st_size)
+    capsys.readouterr()
+    keep(four)
+    assert "unused for longest were removed" in capsys.readouterr().out
+    left = {file.stem[0] for file in tmp_path.rglob("*.*")}
+    assert left == {"1", "3", "4", "m"}, "neither the newest nor what the course did not write goes"
+    monkeypatch.setattr(cache, "ROOM", 1)
+    keep(two)
+    assert cache.load_array(two), "one that is larger than the room stays"
 
 
 @pytest.mark.parametrize("trouble", ["no folder", "full"])
