@@ -5,6 +5,7 @@ import io
 import re
 import tarfile
 import threading
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,21 +18,21 @@ class Page:
     Args:
         body: the true bytes.
         ranges: whether a Range is answered with 206; else the whole file is sent.
-        tag: the ETag, or None.
         cuts: after how many bytes of each successive reply the connection is cut; None: not.
         codes: the status of each successive reply, until the list is used up.
         says: the Content-Length of the first reply, where it is to lie; "" leaves it out.
         wrong: how many replies carry inverted bytes.
+        drips: "headers" or "body", of which a byte comes every tenth of a second.
         hold: after how many bytes the first reply waits until ``go`` is set; None: not.
     """
 
     body: bytes
     ranges: bool = True
-    tag: str | None = '"one"'
     cuts: list = field(default_factory=list)
     codes: list = field(default_factory=list)
     says: object = None
     wrong: int = 0
+    drips: str = ""
     hold: int | None = None
     go: threading.Event = field(default_factory=threading.Event)
     requests: list = field(default_factory=list)  # the Range of each request, or None
@@ -52,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         page.requests.append(self.headers.get("Range"))
         if page.codes and (code := page.codes.pop(0)) != 200:
             return self._bare(code)
+        if page.drips == "headers":
+            return self._drip(b"HTTP/1.1 200 OK\r\nX: " + bytes(300))
         start, code = self._start(page)
         if code == 416:
             return self._bare(416, {"Content-Range": f"bytes */{len(page.body)}"})
@@ -63,8 +66,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(code)
         if says != "":
             self.send_header("Content-Length", str(says))
-        if page.tag:
-            self.send_header("ETag", page.tag)
         if code == 206:
             span = f"bytes {start}-{len(page.body) - 1}/{len(page.body)}"
             self.send_header("Content-Range", span)
@@ -75,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _start(self, page):
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if not asked or not page.ranges or self.headers.get("If-Range", page.tag) != page.tag:
+        if not asked or not page.ranges:
             return 0, 200
         start = int(asked[1])
         return start, 206 if start < len(page.body) else 416
@@ -88,7 +89,15 @@ class _Handler(BaseHTTPRequestHandler):
                 page.go.wait(60)
                 self._write(page, body[hold:])
 
+    def _drip(self, body):
+        with contextlib.suppress(OSError):
+            for byte in body:
+                self.connection.sendall(bytes([byte]))
+                time.sleep(0.1)
+
     def _write(self, page, body):
+        if page.drips:
+            return self._drip(body)
         for begin in range(0, len(body), 1 << 16):
             page.sent += self.wfile.write(body[begin : begin + (1 << 16)])
 

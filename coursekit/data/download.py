@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import hashlib
 import os
-import re
+import shutil
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from coursekit.console import progress
-from coursekit.data.cache import write_whole
+from coursekit.console import CourseError, progress, size
+from coursekit.data.cache import remove
 from coursekit.data.catalogue import Source
 
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = (10, 30)  # seconds until the connection stands, seconds without a byte
+Value = TypeVar("Value")
+
+TIMEOUT = 30.0  # seconds in which a connection must stand, a reply begin and each block arrive
 PAUSES = (1, 3)  # seconds before each new try that follows one without progress
 BLOCK = 1 << 16  # bytes
 MOST_BYTES = 5 << 30  # of a file whose size is not published
+FAULTS = {  # what libraries raise, by name
+    "SSLError": "has a certificate that is not valid",
+    "TooManyRedirects": "leads in a circle",
+    "ProtocolError": "cuts the connection",
+    "ConnectTimeout": "does not answer in time",
+    "ReadTimeout": "does not answer in time",
+    "ReadTimeoutError": "does not answer in time",
+    "TimeoutError": "does not answer in time",
+}
 
 
 class SourceError(Exception):
@@ -33,8 +48,9 @@ class _PassingError(SourceError):
 def download(source: Source, folder: Path, label: str) -> Path:
     """Bring a verified copy of a file into ``folder``.
 
-    What arrived before a cut, a kill or a lost session is kept there and continued. A copy with a
-    wrong size or sum is deleted. Tries go on as long as they bring something, and twice after that.
+    What arrived of a file of known size before a cut, a kill or a lost session is kept there and
+    continued. A copy with a wrong size or sum is deleted. Tries go on as long as they bring
+    something, and twice after that.
 
     Args:
         source: what to download, and how to check it.
@@ -43,6 +59,7 @@ def download(source: Source, folder: Path, label: str) -> Path:
 
     Raises:
         SourceError: the source cannot serve it.
+        CourseError: the disk has no room for it, or a certificate file that is set is missing.
         OSError: the disk is full or cannot be written.
     """
     import requests
@@ -54,105 +71,131 @@ def download(source: Source, folder: Path, label: str) -> Path:
         return archive
     part = archive.with_name(f"{archive.name}.part")
     longest, pauses = _size(part), iter(PAUSES)
-    while True:
-        try:
-            _receive(source, part, label)
-            _check(source, part)
-            os.replace(part, archive)
-            return archive
-        except requests.exceptions.SSLError:
-            raise SourceError("has a certificate that is not valid") from None
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            reason = "does not answer in time"
-        except requests.RequestException:
-            reason = "cannot be reached"
-        except urllib3.exceptions.HTTPError:
-            reason = "cuts the connection"
-        except _PassingError as error:
-            reason = str(error)
-        if _size(part) > longest:
-            longest, pauses = _size(part), iter(PAUSES)
-        pause = next(pauses, None)
-        if pause is None:
-            raise SourceError(reason)
-        time.sleep(pause)
+    with contextlib.ExitStack() as end:
+        if source.bytes is None:  # nothing would tell one file from halves of two
+            end.callback(remove, part)
+        while True:
+            try:
+                _receive(source, part, label)
+                _check(source, part)
+                os.replace(part, archive)
+                return archive
+            except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+                reason = FAULTS.get(type(error).__name__, "cannot be reached") + _way(source)
+            except _PassingError as error:
+                reason = str(error)
+            if _size(part) > longest:
+                longest, pauses = _size(part), iter(PAUSES)
+            if (pause := next(pauses, None)) is None:
+                raise SourceError(reason)
+            time.sleep(pause)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+def _way(source: Source) -> str:
+    """What of this machine's settings lies on the way to a source, without a proxy's password."""
+    import requests
+
+    proxies = requests.utils.get_environ_proxies(source.url)
+    proxy = requests.utils.select_proxy(source.url, proxies)
+    return f" through the proxy {proxy.rpartition('@')[2]}" if proxy else ""
+
+
 def _check(source: Source, part: Path) -> None:
-    """Delete a file that lacks the size or a sum that are known of its source, and raise."""
+    """Delete a file that lacks the size or the sum that is known of its source, and raise."""
+    kind, _, wanted = source.sum.partition(":")
     with part.open("rb") as file:
-        sums = {"md5_first": hashlib.md5(file.read(1 << 20)).hexdigest()}
-        for name in ("md5", "sha256"):
-            if getattr(source, name):
-                file.seek(0)
-                sums[name] = hashlib.file_digest(file, name).hexdigest()
-    wrong = [name for name, found in sums.items() if getattr(source, name) not in (None, found)]
-    if wrong or source.bytes not in (None, _size(part)):
+        if kind == "md5 of the first MiB":
+            found = hashlib.md5(file.read(1 << 20)).hexdigest()
+        else:
+            found = hashlib.file_digest(file, kind).hexdigest() if kind else ""
+    if found != wanted or source.bytes not in (None, _size(part)):
         part.unlink()
-        raise _PassingError(f"sends a file of the wrong {wrong[0] if wrong else 'size'}")
+        raise _PassingError(f"sends a file of the wrong {'size' if found == wanted else kind}")
 
 
 def _receive(source: Source, part: Path, label: str) -> None:
-    """Send one request and append what comes; ends when ``part`` is whole, else raises.
+    """Send one request and append what comes; ends when ``part`` is whole, else raises."""
+    have = _size(part) if source.bytes else 0
+    if have and have == source.bytes:
+        return
+    reply, start = _ask(source, have)
+    length = reply.headers.get("Content-Length", "")
+    total = source.bytes or (int(length) if length.isdigit() else 0)
+    most = source.bytes or min(total or MOST_BYTES, MOST_BYTES)
+    needed, free = 2 * total - start, shutil.disk_usage(part.parent).free
+    if needed > free:  # the archive, and what it holds
+        raise CourseError(
+            f"{label} needs about {size(needed)} of disk and {size(free)} are free. Free some "
+            "space, or set COURSEKIT_HOME to a folder elsewhere."
+        )
+    blocks = reply.raw.stream(BLOCK, decode_content=False)  # an archive stays packed
+    with (
+        open(part, "ab" if start else "wb") as file,
+        progress(total=total or None, label=label, unit="B", unit_scale=True) as bar,
+    ):
+        bar.update(start)
+        while block := _in_time(lambda: next(blocks, b"")):
+            bar.update(file.write(block))
+            if file.tell() > most:
+                break
+    reply.close()
+    if _size(part) > most:
+        part.unlink()
+        raise SourceError(f"sends more than the {most:,} bytes expected")
+    if _size(part) < total:
+        raise _PassingError(f"sends only {_size(part):,} of {total:,} bytes")
+
+
+def _ask(source: Source, have: int) -> tuple[requests.Response, int]:
+    """Ask for what comes after ``have`` bytes; (reply, byte at which it starts).
 
     RFC 9110, 14.2: a server may answer a Range with the whole file (200) or with that range (206).
+    One that answers anything else is asked for the whole file.
     """
     import requests
 
-    have, tag_file = _size(part), part.with_name(f"{part.name}.tag")
-    if have and have == source.bytes:
-        return
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if (bundle := os.environ.get(name)) and not os.path.exists(bundle):
+            raise CourseError(
+                f"{name} names {bundle}, and there is no such file of certificates. Unset it, or "
+                "set it to the file that your network's administrator gave you."
+            )
     headers = {"User-Agent": "coursekit", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-        if tag_file.exists() and (tag := tag_file.read_text()):
-            headers["If-Range"] = tag  # the rest of that very file, or the whole of another
-    with requests.get(source.url, headers=headers, stream=True, timeout=TIMEOUT) as reply:
-        start, total = _span(reply, have, source.bytes, part)
-        if start and start == total:
-            return
-        if not start:
-            part.write_bytes(b"")
-            tag = reply.headers.get("ETag", "W/")  # RFC 9110, 13.1.5: a weak tag is no validator
-            tag = reply.headers.get("Last-Modified", "") if tag.startswith("W/") else tag
-            write_whole(tag_file, tag)
-        whole = source.bytes or total
-        with (
-            progress(total=whole, label=label, unit="B", unit_scale=True) as bar,
-            open(part, "ab") as file,
-        ):
-            bar.update(start)
-            for block in reply.raw.stream(BLOCK, decode_content=False):  # an archive stays packed
-                bar.update(file.write(block))
-                if file.tell() > (whole or MOST_BYTES):
-                    break
-    if _size(part) > (whole or MOST_BYTES):
-        part.unlink()
-        raise SourceError(f"sends more than the {whole or MOST_BYTES:,} bytes expected")
-    if _size(part) < (whole or 0):
-        raise _PassingError(f"sends only {_size(part):,} of {whole:,} bytes")
-
-
-def _span(
-    reply: requests.Response, have: int, whole: int | None, part: Path
-) -> tuple[int, int | None]:
-    """The byte at which a reply starts, and how long the whole file is (None: not said)."""
-    code, span = reply.status_code, reply.headers.get("Content-Range", "")
+    headers |= {"Range": f"bytes={have}-"} if have else {}
+    options: dict = {"headers": headers, "stream": True, "timeout": TIMEOUT}
+    reply = _in_time(lambda: requests.get(source.url, **options))
+    code, span = reply.status_code, reply.headers.get("Content-Range")
+    plain = any(step.url.startswith("http:") for step in (*reply.history, reply))
+    if plain and source.url.startswith("https:") and not source.sum:
+        raise SourceError("leads to an address without encryption, and no sum is published")
     if code == 200:
-        length = reply.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdigit() else None
-    if code == 206 and (match := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", span)):
-        total = whole if match[2] == "*" else int(match[2])
-        if int(match[1]) == have and whole in (None, total):
-            return have, total
-    if code == 416 and span == f"bytes */{have}" and have:  # there was no more to send
-        return have, have
-    if code in (206, 416):  # another file than the one begun, or more than there is
-        part.unlink(missing_ok=True)
-        raise _PassingError("has changed the file")
-    kind = _PassingError if code in (408, 429) or code >= 500 else SourceError
+        return reply, 0
+    if code == 206 and span == f"bytes {have}-{(source.bytes or 0) - 1}/{source.bytes}":
+        return reply, have
+    reply.close()
+    passing = code in (408, 429) or code >= 500
+    if have and not passing:
+        return _ask(source, 0)
+    kind = _PassingError if passing else SourceError
     raise kind(f"answers {code} {reply.reason or ''}".rstrip())
+
+
+def _in_time(call: Callable[[], Value]) -> Value:
+    """Call in a thread and wait for ``TIMEOUT`` seconds at most.
+
+    The timeout of a socket starts again with each byte, so that a slow server holds it for days.
+    """
+    future: concurrent.futures.Future[Value] = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(TIMEOUT)

@@ -9,18 +9,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, note
-from coursekit.data.cache import write_whole
+from coursekit.console import CourseError, choose, note, size
+from coursekit.data.cache import remove, set_aside, write_whole
 from coursekit.data.catalogue import DataSet, Source, catalogue
 from coursekit.data.download import SourceError, download
-from coursekit.data.unpack import ArchiveError, unpack
+from coursekit.data.unpack import ArchiveError, unpacked
 
 SAMPLES = Path(__file__).parent / "samples"  # one archive a data set, made by worlds/
 MARKER = ".coursekit.json"  # in a finished folder: origin, files, bytes, version of the sample
@@ -45,31 +44,50 @@ def fetch(name: str, *, edition: str | None = None) -> Path:
         CourseError: no such data set; offline; a server that fails; a sum or a layout that does
             not match; a disk that is full or read-only.
     """
-    if name not in catalogue():
-        hint = nearest(name, catalogue())
-        raise CourseError(f"There is no data set {name!r}. Take {', '.join(catalogue())}.{hint}")
-    if edition not in (None, "auto", "full", "sample"):
-        hint = nearest(edition, ["full", "sample"])
-        raise CourseError(f"There is no edition {edition!r}. Take 'full' or 'sample'.{hint}")
-    data_set = catalogue()[name]
-    named = edition in ("full", "sample")
-    wanted, by_name = (edition, True) if named else runtime.edition()
+    data_set = catalogue()[choose("The name of the data set", name, catalogue())]
+    wanted, by_name = runtime.edition(edition)
     try:
-        folder = _full(data_set) if wanted == "full" else _sample(data_set)
+        folder, facts = _get(data_set, wanted)
     except CourseError as error:
         if by_name or wanted == "sample":
             raise
         note(f"{error} Until then, the sample edition is used.")
-        wanted, folder = "sample", _sample(data_set)
-    facts = _marker(folder) or _count(folder) | {"origin": f"found in full/{name}"}
+        wanted = "sample"
+        folder, facts = _get(data_set, wanted)
     terms = data_set.license if wanted == "full" else data_set.sample_license
     files = f"{facts['files']:,} files" if facts["files"] != 1 else "1 file"
-    size = f"{files}, {_in_words(facts['bytes'])}"
-    print(f"{name}, {wanted} edition: {size}, {facts['origin']}; {terms}.", flush=True)
+    line = f"{files}, {size(facts['bytes'])}, {facts['origin']}; {terms}."
+    print(f"{name}, {wanted} edition: {line}", flush=True)
     return folder
 
 
 # The two editions -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn the disk's errors into CourseErrors."""
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:  # filelock: a disk that knows no locks
+        home, number = runtime.home(), getattr(error, "errno", None)
+        if number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            problem = f"The disk of {home} is full. Free some space"
+        elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            problem = f"{home} cannot be written to. Give yourself the right to"
+        else:
+            place = getattr(error, "filename", None) or home
+            problem = f"{place} cannot be used ({error}). Look at that folder"
+        remedy = "or set COURSEKIT_HOME to a folder elsewhere, and run this cell again"
+        raise CourseError(f"{problem}, {remedy}.") from error
+
+
+@_disk_errors()
+def _get(data_set: DataSet, wanted: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of an edition, and what its marker tells of it."""
+    folder = _full(data_set) if wanted == "full" else _sample(data_set)
+    found = {"origin": f"found in full/{data_set.name}"}
+    return folder, _marker(folder) or _count(folder) | found
 
 
 def _full(data_set: DataSet) -> Path:
@@ -97,7 +115,7 @@ def _is_there(folder: Path, data_set: DataSet) -> bool:
     """Whether ``folder`` holds the data set; a folder that holds something else raises."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return False
-    if lacking := _lacking(folder, data_set.layout):
+    if lacking := data_set.lacking(folder):
         raise CourseError(
             f"{folder} is not the published {data_set.name}: it lacks {lacking}. Complete it, or "
             "delete it and run this cell again."
@@ -105,41 +123,21 @@ def _is_there(folder: Path, data_set: DataSet) -> bool:
     return True
 
 
-def _lacking(folder: Path, layout: dict[str, int]) -> str:
-    """What ``folder`` lacks of a layout, in words, or an empty string."""
-    for pattern, least in layout.items():
-        found = sum(1 for _ in islice(folder.glob(pattern), least))
-        if found < least:
-            return f"{pattern} ({found} found, at least {least} expected)"
-    return ""
-
-
 def _from_source(data_set: DataSet, source: Source, folder: Path) -> Path:
     """Download, check, unpack, arrange; the folder appears by one move, whole or not at all."""
     downloads = runtime.home() / "cache" / "downloads" / data_set.name
-    downloads.mkdir(parents=True, exist_ok=True)
-    needed = 2 * (source.bytes or 0) - _count(downloads)["bytes"]  # the archive, and unpacked
-    free = shutil.disk_usage(downloads).free
-    if needed > free:
-        raise CourseError(
-            f"{data_set.name} needs about {_in_words(needed)} of disk and {_in_words(free)} are "
-            "free. Free some space, or set COURSEKIT_HOME to a folder elsewhere."
-        )
     archive = download(source, downloads, f"{data_set.name} from {source.host}")
     try:
-        with _staging(folder) as staging:
-            unpack(archive, staging, source.name)
-            unpacked = staging / source.inside
-            left_out = source.to_published_layout(unpacked)
-            if lacking := _lacking(unpacked, data_set.layout):
+        with unpacked(archive, folder, source.name) as place:
+            inside = place / source.inside
+            source.to_published_layout(inside)
+            if lacking := data_set.lacking(inside):
                 raise ArchiveError(f"serves another archive than expected: it lacks {lacking}")
-            _put_in_place(unpacked, folder, origin=f"from {source.host}, {source.checked}")
+            _put_in_place(inside, folder, origin=f"from {source.host}, {source.checked}")
     except ArchiveError:
         archive.unlink()
         raise
     shutil.rmtree(downloads, ignore_errors=True)
-    if left_out:
-        note(left_out)
     return folder
 
 
@@ -148,83 +146,76 @@ def _sample(data_set: DataSet) -> Path:
     folder = runtime.home() / "sample" / data_set.name
     archive = SAMPLES / f"{data_set.sample}.tar.xz"
     version = hashlib.sha256(archive.read_bytes()).hexdigest()
-    some_of_each = dict.fromkeys(data_set.layout, 1)
 
     def is_current() -> bool:
-        return _marker(folder).get("version") == version and not _lacking(folder, some_of_each)
+        return _marker(folder).get("version") == version and not data_set.lacking(folder, 1)
 
     if not is_current():
         with _locked(data_set.name, "sample"):
             if not is_current():
-                with _staging(folder) as staging:
-                    unpack(archive, staging, archive.name)
-                    _put_in_place(staging, folder, origin="carried by the course", version=version)
+                try:
+                    with unpacked(archive, folder, archive.name) as place:
+                        origin = "carried by the course"
+                        _put_in_place(place, folder, origin=origin, version=version)
+                except ArchiveError as error:
+                    why = f"{archive} is damaged. Install the course again."
+                    raise CourseError(why) from error
     return folder
 
 
 # The disk ---------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """A hidden place beside ``folder`` to unpack to; what a kill left there goes."""
-    staging = folder.with_name(f".{folder.name}.unpacking")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def _put_in_place(finished: Path, folder: Path, **facts: str) -> None:
-    """Mark a finished folder and move it to its name; an older sample there goes."""
+    """Mark a finished folder and move it to its name, from where an older sample goes.
+
+    A folder to which a learner has added, or in which files were changed, is set aside.
+    """
     write_whole(finished / MARKER, json.dumps(_count(finished) | facts))
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.is_dir():
+        if any(folder.iterdir()) and not _is_unchanged(folder):
+            aside = set_aside(folder, "yours")
+            note(f"{folder} held files that the course did not write: all of it is now in {aside}.")
+        remove(folder)
     os.replace(finished, folder)
 
 
 def _marker(folder: Path) -> dict[str, Any]:
-    """The facts in the marker of a folder; none where it was not fetched."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads((folder / MARKER).read_text("utf-8"))
+    """The facts in the marker of a folder; none where it was not fetched, or they are damaged."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        facts = json.loads((folder / MARKER).read_text("utf-8"))
+        kinds = {"files": int, "bytes": int, "origin": str}
+        if isinstance(facts, dict) and all(type(facts.get(k)) is v for k, v in kinds.items()):
+            return facts
     return {}
+
+
+def _is_unchanged(folder: Path) -> bool:
+    """Whether a folder holds what the course unpacked there and nothing else."""
+    facts = _marker(folder)
+    if any(facts.get(name) != value for name, value in _count(folder).items()):
+        return False
+    written = (folder / MARKER).stat().st_mtime
+    return all(path.lstat().st_mtime <= written for path in folder.rglob("*") if path.is_file())
 
 
 @contextlib.contextmanager
 def _locked(name: str, edition: str) -> Iterator[None]:
-    """Keep other notebooks from fetching the same, and turn the disk's errors into CourseErrors."""
-    home = runtime.home()
+    """Keep other notebooks from fetching the same."""
+    locks = runtime.home() / "cache" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{name}-{edition}.lock")
     try:
-        locks = home / "cache" / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{name}-{edition}.lock")
-        try:
-            held = lock.acquire(blocking=False)
-        except Timeout:
-            note(f"Another notebook is fetching {name}. This one waits for it.")
-            held = lock.acquire()
-        with held:
-            yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            problem = f"The disk of {home} is full. Free some space"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            problem = f"{home} cannot be written to. Give yourself the right to"
-        else:
-            problem = f"{error.filename or home} cannot be used ({error}). Look at that folder"
-        remedy = "or set COURSEKIT_HOME to a folder elsewhere, and run this cell again"
-        raise CourseError(f"{problem}, {remedy}.") from error
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        note(f"Another notebook is fetching {name}. This one waits for it.")
+        held = lock.acquire()
+    with held:
+        yield
 
 
 def _count(folder: Path) -> dict[str, int]:
     """Number of files below a folder and their bytes."""
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    files = (path for path in folder.rglob("*") if path.name != MARKER and path.is_file())
+    sizes = [path.stat().st_size for path in files]
     return {"files": len(sizes), "bytes": sum(sizes)}
-
-
-def _in_words(size: float) -> str:
-    """A number of bytes as a learner reads it: ``2.4 MB``."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size / 1e3:.0f} kB"

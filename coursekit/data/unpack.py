@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
-import gzip
-import lzma
 import shutil
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from coursekit.console import progress
+from coursekit.console import progress, reason
+from coursekit.data.cache import remove
 
 BLOCK = 1 << 16  # bytes
 ROOM = 1 << 30  # bytes; an archive may unpack to this and 20 times its own size
-MOST_FILES = 500_000
-_DAMAGED = (  # what the readers of archives raise
-    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError,
-    ValueError, RuntimeError, FileExistsError, NotADirectoryError,
-)  # fmt: skip
-
+MOST_FILES = 500_000  # and folders
+# What a disk answers to names and places that an archive made up; any other answer is the disk's.
+ODD_NAMES = {
+    None, errno.EINVAL, errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ,
+}  # fmt: skip
 
 Member = tuple[str, bool, Callable[[], Any]]  # name, whether it is a folder, what opens it
 
 
 class ArchiveError(Exception):
     """An archive that is damaged, unsafe or another than expected, in a few words."""
+
+
+@contextlib.contextmanager
+def unpacked(archive: Path, folder: Path, name: str) -> Iterator[Path]:
+    """Unpack to a hidden place beside ``folder``, which is gone when the block ends or was killed.
+
+    Arguments and errors are those of ``unpack``.
+    """
+    place = folder.with_name(f".{folder.name}.unpacking")
+    remove(place)
+    try:
+        unpack(archive, place, name)
+        yield place
+    finally:
+        remove(place)
 
 
 def unpack(archive: Path, folder: Path, name: str) -> None:
@@ -45,6 +59,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         OSError: the disk is full or cannot be written.
     """
     room = ROOM + 20 * archive.stat().st_size
+    folder.mkdir(parents=True)
     try:
         if name.endswith(".zip"):
             with zipfile.ZipFile(archive) as opened:
@@ -53,10 +68,13 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
             with tarfile.open(archive) as opened:
                 _write(_tar_members(opened), folder, room)
         else:
-            folder.mkdir(parents=True)
             shutil.copyfile(archive, folder / name)
-    except _DAMAGED as error:
-        raise ArchiveError(f"sent a damaged archive ({error or type(error).__name__})") from error
+    except ArchiveError:
+        raise
+    except Exception as error:  # readers of archives raise every kind of exception
+        if isinstance(error, OSError) and error.errno not in ODD_NAMES:
+            raise
+        raise ArchiveError(f"sent a damaged archive ({reason(error)})") from error
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
@@ -76,16 +94,18 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
 
 def _write(members: Iterable[Member], folder: Path, room: int) -> None:
     """Write members below ``folder`` while they stay within ``room`` bytes."""
-    seen: set[str] = set()
+    known = {"."}  # no file can be the folder itself
     for name, is_folder, open_member in progress(members, label="unpacking", unit=" files"):
         path = _inside(folder, name)
+        inner = path.relative_to(folder)
+        # Windows and macOS take A and a for the same file
+        own, *above = (str(place).casefold() for place in (inner, *inner.parents))
+        if (own in known and not is_folder) or len(known) > MOST_FILES:
+            raise ArchiveError(f"sent an archive with too many files or one twice ({name})")
+        known.update((own, *above))
         if is_folder:
             path.mkdir(parents=True, exist_ok=True)
             continue
-        key = str(path).casefold()  # Windows and macOS take A and a for the same file
-        if key in seen or len(seen) == MOST_FILES:
-            raise ArchiveError(f"sent an archive with too many files or one twice ({name})")
-        seen.add(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with open_member() as reader, open(path, "xb") as writer:
             while block := reader.read(BLOCK):

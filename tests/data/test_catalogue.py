@@ -1,42 +1,29 @@
 """The table of data sets, and the steps that bring other layouts into the published ones."""
 
 import dataclasses
-import io
 import re
 import warnings
 
 import numpy
-import pandas
 import pytest
 from PIL import Image
 
-from coursekit.data import catalogue as module
-from coursekit.data.catalogue import CIFAR10_CLASSES, Source, catalogue
+from coursekit.data.catalogue import CIFAR10_CLASSES, Source, catalogue, write_pictures
 from coursekit.data.fetch import SAMPLES, fetch
 from tests.servers import Page, make_tgz, make_zip, serve
-
-
-def jpeg(shade=90):
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8), (shade % 256, 120, 60)).save(picture, "JPEG")
-    return picture.getvalue()
 
 
 @pytest.mark.parametrize("data_set", catalogue().values(), ids=lambda data_set: data_set.name)
 def test_every_row_is_complete(data_set):
     """A sum copied with a digit lost would refuse every download; a row without terms is unfair."""
-    assert data_set.title
     assert data_set.license
-    assert data_set.citation
     assert data_set.layout
     assert data_set.sources
     assert (SAMPLES / f"{data_set.sample}.tar.xz").is_file()
     for source in data_set.sources:
         assert re.fullmatch(r"https?://[\w.-]+/\S+", source.url)
-        assert re.fullmatch(r"[0-9a-f]{64}", source.sha256 or "0" * 64)
-        assert re.fullmatch(r"[0-9a-f]{32}", source.md5 or "0" * 32)
-        assert re.fullmatch(r"[0-9a-f]{32}", source.md5_first or "0" * 32)
-        assert source.arrange in (None, *module.ARRANGE)
+        sums = r"|sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}|md5 of the first MiB:[0-9a-f]{32}"
+        assert re.fullmatch(sums, source.sum)
 
 
 @pytest.mark.parametrize(
@@ -44,41 +31,13 @@ def test_every_row_is_complete(data_set):
     [
         ({}, "no published sum"),
         ({"bytes": 9}, "by size only"),
-        ({"bytes": 9, "md5_first": "0"}, "first MiB"),
-        ({"md5": "0"}, "by md5"),
-        ({"md5": "0", "sha256": "0"}, "by sha256"),
+        ({"bytes": 9, "sum": "md5 of the first MiB:0"}, "by size and by md5 of the first MiB"),
+        ({"sum": "sha256:0"}, "checked by sha256"),
     ],
 )
 def test_what_is_checked_is_said_honestly(facts, words):
     """A copy that nobody can check must not be printed as checked."""
     assert words in Source("http://host/x.zip", **facts).checked
-
-
-def test_pet_images_are_arranged_with_the_damaged_left_out(tmp_path):
-    """Empty, cut, foreign and non-picture files must not reach a lesson; the split must repeat."""
-    whole = {f"PetImages/{kind}/{n}.jpg": jpeg(n) for kind in ("Cat", "Dog") for n in range(50)}
-    grey = io.BytesIO()
-    noise = numpy.random.default_rng(0).integers(0, 256, (64, 64), dtype=numpy.uint8)
-    Image.fromarray(noise).save(grey, "JPEG")
-    damaged = {
-        "PetImages/Cat/666.jpg": b"",
-        "PetImages/Cat/667.jpg": grey.getvalue()[:-700],
-        "PetImages/Dog/668.jpg": b"<html>not here</html>",
-        "PetImages/Dog/Thumbs.db": b"x",
-    }
-    folders = []
-    for copy in ("one", "two"):
-        for name, content in (whole | damaged).items():
-            path = tmp_path / copy / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        assert module.arrange_pet_images(tmp_path / copy).startswith("3 damaged")
-        found = sorted(path.relative_to(tmp_path / copy) for path in tmp_path.glob(f"{copy}/*/*/*"))
-        folders.append([path.as_posix() for path in found])
-    assert folders[0] == folders[1]
-    assert len(folders[0]) == 100
-    assert sum(name.startswith("valid/cats/cat.") for name in folders[0]) == 4
-    assert sum(name.startswith("train/dogs/dog.") for name in folders[0]) == 46
 
 
 def test_cifar10_pictures_are_the_bytes_of_the_binary_file(tmp_path):
@@ -87,34 +46,12 @@ def test_cifar10_pictures_are_the_bytes_of_the_binary_file(tmp_path):
     labels = numpy.arange(20, dtype=numpy.uint8) % 10
     rows = numpy.concatenate([labels[:, None], pixels.reshape(20, -1)], axis=1)
     rows.tofile(tmp_path / "test_batch.bin")
-    module.arrange_cifar10(tmp_path)
+    write_pictures(tmp_path)
     for number, label in enumerate(labels):
         path = tmp_path / "test" / CIFAR10_CLASSES[label] / f"test_batch_{number:05d}.png"
         shown = numpy.asarray(Image.open(path))
         assert (shown == pixels[number].transpose(1, 2, 0)).all()
     assert not list(tmp_path.glob("*.bin"))
-
-
-ML_100K = {
-    "u.data": "196\t2\t3\t881250949\n186\t1\t5\t891717742\n",
-    "u.item": "1|Cyrano, Le (1995)|01-Jan-1995||http://host/1|0|1|0\n"
-    "2|\xc9t\xe9, L' (1996)|02-Feb-1996||http://host/2|0|1|1\n",
-    "u.genre": "unknown|0\nAction|1\nDrama|2\n\n",
-}
-
-
-def test_the_older_ratings_become_the_tables_of_the_newer_ones(tmp_path):
-    """Titles with accents read in another alphabet, or a genre too far to the right."""
-    for name, content in ML_100K.items():
-        (tmp_path / name).write_text(content, "latin-1")
-    module.arrange_ml_100k(tmp_path)
-    films = pandas.read_csv(tmp_path / "movies.csv")
-    assert films.columns.tolist() == ["movieId", "title", "genres"]
-    assert films.title.tolist() == ["Cyrano, Le (1995)", "Été, L' (1996)"]
-    assert films.genres.tolist() == ["Action", "Action|Drama"]
-    ratings = pandas.read_csv(tmp_path / "ratings.csv")
-    assert ratings.columns.tolist() == ["userId", "movieId", "rating", "timestamp"]
-    assert ratings.iloc[1].tolist() == [186, 1, 5, 891717742]
 
 
 def published(url):
@@ -124,9 +61,6 @@ def published(url):
     if name in ("dogscats.tgz", "dogscats.zip"):
         files = [f"dogscats/{part}/{pet}" for part in ("train", "valid") for pet in pets]
         return dict.fromkeys([*files, "dogscats/test1/1.jpg", "dogscats/models/x"], b"picture")
-    if name.startswith("kagglecats"):
-        files = [f"PetImages/{kind}/{n}.jpg" for kind in ("Cat", "Dog") for n in range(1250)]
-        return dict.fromkeys(files, jpeg()) | {"readme[1].txt": b"", "PetImages/Cat/Thumbs.db": b""}
     if name == "cats_and_dogs_filtered.zip":
         parts = ("train", "validation")
         files = [f"cats_and_dogs_filtered/{part}/{pet}" for part in parts for pet in pets]
@@ -144,8 +78,6 @@ def published(url):
     if name == "ml-latest-small.zip":
         tables = ("links.csv", "movies.csv", "ratings.csv", "tags.csv", "README.txt")
         return dict.fromkeys([f"ml-latest-small/{table}" for table in tables], b"table")
-    if name == "ml-100k.zip":
-        return {f"ml-100k/{file}": content.encode("latin-1") for file, content in ML_100K.items()}
     if name == "cifar-10-binary.tar.gz":
         rows = b"".join(bytes([n % 10]) + bytes(3072) for n in range(1000))
         top = "cifar-10-batches-bin/"
@@ -172,8 +104,7 @@ def test_every_source_ends_in_the_layout_of_its_data_set(name, source, tmp_path,
     file = source.url.rsplit("/", 1)[1]
     with serve({file: Page(body)}) as url, warnings.catch_warnings():
         warnings.simplefilter("error")
-        unchecked = {"bytes": len(body), "sha256": None, "md5": None, "md5_first": None}
-        local = dataclasses.replace(source, url=url(file), **unchecked)
+        local = dataclasses.replace(source, url=url(file), bytes=len(body), sum="")
         row = dataclasses.replace(catalogue()[name], sources=(local,))
         monkeypatch.setitem(catalogue(), name, row)
         folder = fetch(name, edition="full")

@@ -62,7 +62,8 @@ def carry(monkeypatch, tmp_path):
 
 
 def source(url, body=TGZ, **facts):
-    return Source(url, len(body), sha256=hashlib.sha256(body).hexdigest(), inside="toy", **facts)
+    total = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    return Source(url, len(body), total, inside="toy", **facts)
 
 
 def nowhere():
@@ -75,7 +76,7 @@ def register(monkeypatch):
     """Return a function that puts the data set toy into the catalogue."""
 
     def put(*sources):
-        row = DataSet("toy", "a toy", "free to use", "nobody (2020)", LAYOUT, sources, "toy")
+        row = DataSet("toy", "free to use", LAYOUT, sources, "toy")
         monkeypatch.setitem(catalogue.catalogue(), "toy", row)
 
     return put
@@ -96,12 +97,21 @@ def refusal(edition=None):
 # --- names and editions ---------------------------------------------------------------------
 
 
-def test_a_name_misspelt_is_answered_with_the_nearest():
+@pytest.mark.parametrize(
+    ("name", "edition", "words"),
+    [
+        ("dogcats", None, "'dogcats'.* Did you mean 'dogscats'"),
+        ("dogscats", "sampel", "'sampel'.* Did you mean 'sample'"),
+        ("/my/own/pictures", None, "/my/own/pictures"),
+        (["dogscats"], None, "Did you mean 'dogscats'"),
+        (None, None, "None"),
+        ("dogscats", 5, "edition is 5"),
+    ],
+)
+def test_what_is_no_name_is_answered_with_the_nearest(name, edition, words):
     """A learner who types dogcats should not have to search."""
-    with pytest.raises(CourseError, match="Did you mean 'dogscats'"):
-        fetch("dogcats")
-    with pytest.raises(CourseError, match="Did you mean 'sample'"):
-        fetch("dogscats", edition="sampel")
+    with pytest.raises(CourseError, match=words):
+        fetch(name, edition=edition)
 
 
 def test_a_full_edition_is_fetched_once_and_told_in_one_line(home, register, capsys):
@@ -138,10 +148,45 @@ def test_the_sample_is_unpacked_once_and_again_for_a_new_archive(home, register,
     carry(b"two")
     fetch("toy", edition="sample")
     assert (folder / "a/1.bin").read_bytes() == b"two"
-    (folder / "b/1.bin").unlink()
-    fetch("toy", edition="sample")
-    assert (folder / "b/1.bin").read_bytes() == b"two"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["toy"]
+
+
+def add(folder):
+    (folder / "my notes.txt").write_text("hours of work")
+
+
+def edit(folder):
+    (folder / "a/1.bin").write_bytes(b"own")
+    os.utime(folder / "a/1.bin", (2**31, 2**31))
+
+
+def lose(folder):
+    (folder / "b/1.bin").unlink()
+
+
+def spoil(folder):
+    (folder / ".coursekit.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("change", [add, edit, lose, spoil])
+def test_a_sample_that_was_changed_is_set_aside(home, register, carry, capsys, change):
+    """A new version of the course would delete the hours of work of whoever took notes there."""
+    register(nowhere())
+    for times in ("yours", "yours1"):
+        change(fetch("toy", edition="sample"))
+        before = (home / "sample/toy/a/1.bin").read_bytes()
+        carry(times.encode())
+        assert (fetch("toy", edition="sample") / "a/1.bin").read_bytes() == times.encode()
+        assert f"toy.{times}." in capsys.readouterr().out
+        assert (home / "sample" / f"toy.{times}" / "a/1.bin").read_bytes() == before
+    assert change is not add or (home / "sample/toy.yours/my notes.txt").exists()
+
+
+def test_a_sample_that_cannot_be_unpacked_is_one_sentence(register, tmp_path):
+    """The course was copied without its large files: a traceback of lzma."""
+    register(nowhere())
+    (tmp_path / "toy.tar.xz").write_text("version https://git-lfs.github.com/spec/v1")
+    assert "Install the course again" in refusal("sample")
 
 
 def test_a_sample_whose_unpacking_is_cut_is_not_there(home, register, monkeypatch):
@@ -153,7 +198,7 @@ def test_a_sample_whose_unpacking_is_cut_is_not_there(home, register, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "unpack", cut)
+        patch.setattr(coursekit.data.unpack, "unpack", cut)
         with pytest.raises(KeyboardInterrupt):
             fetch("toy", edition="sample")
     assert not (home / "sample" / "toy").exists()
@@ -220,6 +265,17 @@ def test_an_empty_folder_is_no_data_set(home, register):
         assert is_whole(fetch("toy", edition="full"))
 
 
+@pytest.mark.parametrize("facts", ['{"version": 1}', '{"files": "x", "bytes": 1}', "[" * 100_000])
+def test_facts_of_another_version_are_counted_anew(home, register, capsys, facts):
+    """A KeyError in every fetch, until somebody finds the hidden file."""
+    hand_around(home, FILES)
+    register(nowhere())
+    (home / "full/toy/.coursekit.json").write_text(facts)
+    (home / "full/toy/link").symlink_to("nowhere")
+    fetch("toy", edition="full")
+    assert "120 files, 2.4 MB, found in full/toy" in capsys.readouterr().out
+
+
 # --- sources --------------------------------------------------------------------------------
 
 
@@ -242,33 +298,7 @@ def test_the_next_source_is_taken_and_every_reason_told(home, register, tmp_path
         assert is_whole(fetch("toy", edition="full"))
 
 
-def test_what_an_arranging_step_leaves_out_is_told(register, capsys, monkeypatch):
-    """Pictures that vanish without a word are a bug report."""
-    monkeypatch.setitem(catalogue.ARRANGE, "toy", lambda folder: "3 damaged pictures left out.")
-    files = {name.replace("/a/", "/A/"): content for name, content in FILES.items()}
-    body = make_tgz(files | {"toy/tmp/x": b""})
-    with serve({"toy.tgz": Page(body)}) as url:
-        row = source(url("toy.tgz"), body, arrange="toy", moves={"A": "a"}, drop=("tmp",))
-        register(row)
-        folder = fetch("toy", edition="full")
-    assert is_whole(folder)
-    assert not (folder / "tmp").exists()
-    assert "Note: 3 damaged pictures left out." in capsys.readouterr().out
-
-
 # --- the disk -------------------------------------------------------------------------------
-
-
-def test_a_disk_too_small_is_refused_before_the_download(register, monkeypatch):
-    """Twenty minutes of download that end in a full disk are twenty minutes lost."""
-    page = Page(TGZ)
-    monkeypatch.setattr(
-        module.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=3_000_000)
-    )
-    with serve({"toy.tgz": page}) as url:
-        register(source(url("toy.tgz")))
-        assert "toy needs about 4.8 MB of disk and 3.0 MB are free" in refusal(edition="full")
-    assert not page.requests
 
 
 @pytest.mark.parametrize("where", ["download", "unpack"])
@@ -307,10 +337,17 @@ def test_a_home_that_cannot_be_written_to(home, register, monkeypatch, number):
         assert "COURSEKIT_HOME" in sentence
 
 
-def test_a_home_that_is_a_file(home, register):
-    """Any other answer of the disk is a plain sentence, too."""
-    home.write_text("not a folder")
+@pytest.mark.parametrize(
+    "answer", [OSError(errno.EIO, "Input/output error"), NotImplementedError()]
+)
+def test_any_other_answer_of_the_disk_is_a_sentence(home, register, monkeypatch, answer):
+    """A broken stick, or a network's disk that knows no locks."""
     register(nowhere())
+
+    def refuse(*_, **__):
+        raise answer
+
+    monkeypatch.setattr(module.FileLock, "acquire", refuse)
     assert str(home) in refusal("full")
 
 
@@ -325,7 +362,7 @@ sys.modules["coursekit"].__path__ = json.loads(sys.argv[2])
 from coursekit.data import catalogue, fetch, unpack
 facts = json.loads(sys.argv[1])
 source = catalogue.Source(**facts["source"])
-row = catalogue.DataSet("toy", "", "free", "", facts["layout"], (source,), "toy")
+row = catalogue.DataSet("toy", "free", facts["layout"], (source,), "toy")
 catalogue.catalogue()["toy"] = row
 if facts["kill_at_file"]:
     count, inside = [], unpack._inside

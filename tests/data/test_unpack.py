@@ -1,6 +1,7 @@
 """Archives that are whole, damaged or malicious."""
 
 import gzip
+import io
 import lzma
 import random
 import stat
@@ -102,11 +103,23 @@ def test_a_link_in_a_zip_is_a_plain_file(tmp_path):
     [
         ({"set/Photo.jpg": b"1", "set/photo.JPG": b"2"}, "photo.JPG"),
         ({"set/a": b"1", "set/a/b": b"2"}, "damaged"),
+        ({".": b"1"}, "twice"),
+        ({"./.": b"1"}, "twice"),
+        ({"a" * 300: b"1"}, "damaged"),
     ],
-    ids=["names that differ in case only", "a file used as a folder"],
+    ids=[
+        "names that differ in case only",
+        "a file used as a folder",
+        "no name",
+        "none",
+        "too long",
+    ],
 )
-def test_members_that_overwrite_each_other_are_refused(tmp_path, name, files, word):
-    """Windows and macOS would let the second take the place of the first, without a word."""
+def test_members_that_cannot_lie_side_by_side_are_refused(tmp_path, name, files, word):
+    """Windows lets the second take the place of the first; a name too long is not the disk's fault.
+
+    A member without a name would make the folder itself a file.
+    """
     assert word in refused(tmp_path, name, MAKERS[name](files))
 
 
@@ -127,11 +140,32 @@ def test_what_follows_the_end_of_a_tar_is_bounded(tmp_path):
 
 
 @both
-def test_too_many_files_are_refused(tmp_path, name, monkeypatch):
+@pytest.mark.parametrize("kind", ["set/{}", "{}/", "{}/a/"])
+def test_too_many_files_or_folders_are_refused(tmp_path, name, kind, monkeypatch):
     """Millions of empty files fill a disk that has room for any number of bytes."""
     monkeypatch.setattr(module, "MOST_FILES", 10)
-    content = MAKERS[name]({f"set/{n}": b"" for n in range(11)})
+    member = str if name == "x.zip" else as_tar_member
+    content = MAKERS[name]({member(kind.format(n)): b"" for n in range(20)})
     assert "too many files" in refused(tmp_path, name, content)
+    assert len(list((tmp_path / "deep").rglob("*"))) <= 14
+
+
+def as_tar_member(name):
+    """A tar must be told what a folder is; a zip knows it by the name."""
+    member = tarfile.TarInfo(name)
+    member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+    return member
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_not_blamed_on_the_disk(tmp_path, kind):
+    """bz2 raises an OSError and lzma an error of its own."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", kind) as archive:
+        archive.writestr("a", random.Random(0).randbytes(300))
+    content = bytearray(buffer.getvalue())
+    content[45:65] = b"\xff" * 20
+    assert "damaged archive" in refused(tmp_path, "x.zip", bytes(content))
 
 
 @pytest.mark.parametrize("draw", range(12))
