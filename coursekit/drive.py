@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import zipfile
@@ -9,8 +10,9 @@ from pathlib import Path
 
 from coursekit import runtime
 from coursekit.console import CourseError, note, progress, reason
-from coursekit.data.cache import writing
-from coursekit.data.unpack import ArchiveError, unpack
+from coursekit.data.cache import set_aside, writing
+from coursekit.data.catalogue import catalogue
+from coursekit.data.unpack import ArchiveError, unpacked
 
 MOUNT = Path("/content/drive")
 
@@ -36,6 +38,10 @@ def keep_on_drive(folder: str = "coursekit") -> Kept:
             "Google Drive can be opened in Colab only. Elsewhere set COURSEKIT_HOME to a folder "
             "that stays, before the notebook starts."
         )
+    if not isinstance(folder, str) or not set(folder.split("/")).isdisjoint({"", ".", ".."}):
+        raise CourseError(
+            f"{folder!r} names no folder in My Drive. Give a name such as 'coursekit'."
+        )
     print(
         "Google asks now whether this notebook may see and change all files of your Drive. "
         f"The course uses the folder {folder} only. Without it, everything works until the runtime "
@@ -58,8 +64,8 @@ def _mount() -> None:
         dead = True
     if there and not os.path.ismount(MOUNT):
         raise CourseError(
-            f"Something was written to {MOUNT} before Drive was there. Remove it with "
-            f"!rm -r {MOUNT} and run this cell again."
+            f"Something was written to {MOUNT} before Drive was there. Rename it with "
+            f"!mv {MOUNT} {MOUNT}-before and run this cell again."
         )
     try:
         drive.mount(str(MOUNT), force_remount=dead)
@@ -79,6 +85,8 @@ class Kept:
 
     def __init__(self, folder: Path):
         self.folder, self.link = folder, runtime.home() / "drive"
+        if self.link.exists() and not self.link.is_symlink():
+            raise CourseError(f"{self.link} is in the way of a link to Drive. Rename it.")
         try:
             for part in ("checkpoints", "data"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
@@ -86,7 +94,7 @@ class Kept:
             self.link.unlink(missing_ok=True)
             self.link.symlink_to(folder)
             self._copy_trainings()
-            back = self._take_data_back()
+            back = [name for name in catalogue() if self._take_back(name)]
         except OSError as error:
             raise CourseError(
                 f"{folder} cannot be written ({reason(error)}). Make room in your Drive and run "
@@ -108,48 +116,58 @@ class Kept:
                 "Drive is not there any more, and what was trained since it went is not in it. Run "
                 "the cell with ck.keep_on_drive() again, then those after it."
             )
-        for folder in sorted((runtime.home() / "full").glob("[!.]*/")):
-            self._put(folder)
+        for name in catalogue():
+            self._put(name)
         os.environ.pop("COURSEKIT_CHECKPOINTS", None)
         self.link.unlink(missing_ok=True)
         drive.flush_and_unmount()
         print(f"Everything is in {self.folder.name} of your Drive; this notebook has let go of it.")
 
     def _copy_trainings(self) -> None:
-        """Copy what was trained before; what the learner has done is not put over what is kept."""
+        """Copy what was trained before; nothing is put over what is kept."""
         there, kept = runtime.checkpoints(), self.link / "checkpoints"
-        if there.is_dir() and there.resolve() != kept.resolve():
-            progress = runtime.progress_file().name
-            done = {progress} if (kept / progress).exists() else set()
-            shutil.copytree(there, kept, dirs_exist_ok=True, ignore=lambda *_: done)
+        if not there.is_dir() or there.resolve() == kept.resolve():
+            return
 
-    def _put(self, folder: Path) -> None:
+        def copy(file: str, target: str) -> None:
+            if not os.path.exists(target):
+                shutil.copy2(file, target)
+            elif not filecmp.cmp(file, target, shallow=False):
+                note(f"{file} is not copied: {target} in Drive is another one, and counts.")
+
+        shutil.copytree(there, kept, dirs_exist_ok=True, copy_function=copy)
+
+    def _place(self, name: str) -> tuple[Path, Path]:
+        """The archive of a data set in Drive, and its folder in this runtime."""
+        return self.link / "data" / f"{name}.zip", runtime.home() / "full" / name
+
+    def _put(self, name: str) -> None:
         """Write a data set as one archive, where there is none yet."""
-        archive = self.link / "data" / f"{folder.name}.zip"
+        archive, folder = self._place(name)
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         try:
-            if archive.exists():
+            if archive.exists() or not files:
                 return
             with writing(archive) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as opened:
-                for file in progress(files, label=f"{folder.name} to Drive", unit=" files"):
+                for file in progress(files, label=f"{name} to Drive", unit=" files"):
                     opened.write(file, file.relative_to(folder))
         except OSError as error:
-            note(f"{folder.name} could not be kept in Drive ({reason(error)}), the trainings are.")
+            note(f"{name} could not be kept in Drive ({reason(error)}), the trainings are.")
 
-    def _take_data_back(self) -> list[str]:
-        """Unpack the data sets that the folder has and this runtime lacks; their names."""
-        names = []
-        for archive in sorted((self.link / "data").glob("*.zip")):
-            folder = runtime.home() / "full" / archive.stem
-            staging = folder.with_name(f".{archive.stem}.unpacking")
-            if folder.exists():
-                continue
-            shutil.rmtree(staging, ignore_errors=True)
-            try:
-                unpack(archive, staging, archive.name)
-                os.replace(staging, folder)
-                names.append(archive.stem)
-            except ArchiveError as error:
-                archive.unlink()
-                note(f"{archive.name} in Drive {error}, and was removed; it is fetched again.")
-        return names
+    def _take_back(self, name: str) -> bool:
+        """Unpack a data set that Drive has and this runtime lacks; whether it did."""
+        archive, folder = self._place(name)
+        if folder.exists() or not archive.exists():
+            return False
+        try:
+            with unpacked(archive, folder, archive.name) as place:
+                if lacking := catalogue()[name].lacking(place):
+                    raise ArchiveError(f"is not the published one, it lacks {lacking}")
+                os.replace(place, folder)
+            return True
+        except ArchiveError as error:
+            aside = set_aside(archive)
+            note(
+                f"{archive.name} in Drive {error}; it is now {aside.name}. {name} is fetched anew."
+            )
+            return False

@@ -12,6 +12,7 @@ import coursekit as ck
 from coursekit import drive
 from coursekit.data.batches import Data
 from tests import disks
+from tests.servers import make_zip
 
 
 @pytest.fixture
@@ -83,26 +84,57 @@ def test_what_was_trained_before_is_copied(google, tmp_path, capsys):
 def test_a_data_set_is_one_archive(google, tmp_path, capsys):
     """25,000 small files at 50 kB a second."""
     kept = drive.keep_on_drive()
-    picture = tmp_path / "home" / "full" / "dogscats" / "train" / "cats" / "cat.0.jpg"
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(b"a cat")
+    book = tmp_path / "home" / "full" / "nietzsche" / "nietzsche.txt"
+    book.parent.mkdir(parents=True)
+    book.write_bytes(b"a book")
     kept.finish()
-    assert [file.name for file in (tmp_path / "cloud/coursekit/data").iterdir()] == ["dogscats.zip"]
+    assert [f.name for f in (tmp_path / "cloud/coursekit/data").iterdir()] == ["nietzsche.zip"]
     _new_runtime(tmp_path)
     drive.keep_on_drive()
-    assert "data sets taken back: dogscats" in capsys.readouterr().out
-    assert picture.read_bytes() == b"a cat"
+    assert "data sets taken back: nietzsche" in capsys.readouterr().out
+    assert book.read_bytes() == b"a book"
 
 
-def test_a_damaged_archive_is_fetched_again(google, tmp_path, capsys):
-    """A runtime that ends in the middle of the copy spoils every later one."""
+@pytest.mark.parametrize("content", [b"PK", make_zip({"notes.md": b""}), make_zip({"a\\b": b""})])
+def test_nothing_in_drive_is_deleted(google, tmp_path, capsys, content):
+    """The only copy of somebody's photographs, in an archive that Python cannot unpack."""
     data = tmp_path / "cloud" / "coursekit" / "data"
     data.mkdir(parents=True)
-    (data / "dogscats.zip").write_bytes(b"PK")
+    for name in ("nietzsche.zip", "my holiday.zip", "nietzsche.zip.damaged"):
+        (data / name).write_bytes(content)
     drive.keep_on_drive()
-    assert "dogscats.zip in Drive sent a damaged archive" in capsys.readouterr().out
-    assert not (tmp_path / "home" / "full" / "dogscats").exists()
-    assert not list(data.iterdir())
+    assert "now nietzsche.zip.damaged1" in capsys.readouterr().out
+    assert not (tmp_path / "home" / "full" / "nietzsche").exists()
+    assert all(file.read_bytes() == content for file in data.iterdir())
+    names = ["my holiday.zip", "nietzsche.zip.damaged", "nietzsche.zip.damaged1"]
+    assert sorted(file.name for file in data.iterdir()) == names
+
+
+def test_nothing_in_drive_is_written_over(google, tmp_path, capsys):
+    """What was done in this runtime would take the place of what was done in all before."""
+    for folder, text in (("home", "here"), ("cloud/coursekit", "kept")):
+        file = tmp_path / folder / "checkpoints" / "progress.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    drive.keep_on_drive()
+    assert file.read_text() == "kept"
+    assert "progress.json is not copied" in capsys.readouterr().out
+
+
+def test_a_file_where_the_link_should_be(google, tmp_path):
+    """A learner's own file would be removed for the link to Drive."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "drive").write_text("my own")
+    with pytest.raises(ck.CourseError, match="in the way"):
+        drive.keep_on_drive()
+    assert (tmp_path / "home" / "drive").read_text() == "my own"
+
+
+@pytest.mark.parametrize("folder", ["", "/", "/tmp", "..", "a/../..", ".", None, 5])
+def test_what_is_no_folder_in_drive(google, folder):
+    """keep_on_drive("") would use the learner's own folder data."""
+    with pytest.raises(ck.CourseError, match="names no folder in My Drive"):
+        drive.keep_on_drive(folder)
 
 
 def test_drive_vanishes_while_training(google, tmp_path, capsys):
@@ -143,7 +175,6 @@ def test_a_drive_that_died_is_opened_again(google, tmp_path, monkeypatch, capsys
             if state.epoch == 2:
                 disks.die(monkeypatch, mount, tmp_path / "home" / "drive")
 
-    (tmp_path / "home" / "full" / "dogscats").mkdir(parents=True)
     with monkeypatch.context() as monkeypatch:  # it is undone where Drive is opened again
         assert _fit(callbacks=[Die()]) == rows
         assert "coursekit has vanished): training goes on" in capsys.readouterr().out
