@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import os
 import platform
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from coursekit import runtime
-from coursekit.console import CourseError, reason
+from coursekit.console import CourseError, reason, size
+from coursekit.data import cache
 
 GIGABYTE = 2**30
 MENUS = {  # where a GPU is chosen
@@ -50,130 +51,117 @@ class Report(list[Finding]):
         for what, found, remedy in self:
             lines.append(f"{'!' if remedy else ' '} {what:<{width}}  {found}")
             lines += [f"  {'':<{width}}  -> {remedy}"] if remedy else []
-        return "\n".join([*lines, self._verdict])
-
-    def _repr_html_(self) -> str:
-        rows = [["!" if one.remedy else "", *one] for one in self]
-        cells = (
-            "".join(f"<td align=left>{html.escape(cell)}</td>" for cell in row) for row in rows
-        )
-        return f"<table><tr>{'</tr><tr>'.join(cells)}</tr></table>{self._verdict}"
-
-    @property
-    def _verdict(self) -> str:
         count = len(self.problems)
-        return f"{count} to look at, marked by !" if count else "All is well."
+        return "\n".join([*lines, f"{count} to look at, marked by !" if count else "All is well."])
 
 
 def doctor() -> Report:
     """Check device, precision, memory, disk and versions; the report prints itself."""
-    machine = [_python(), _torch(), _gpu(), _precision(), _memory()]
-    return Report([*machine, _disk(), *_trainings(), *_too_old()])
+    python = f"{platform.python_version()} on {platform.system()}, {runtime.host()}"
+    looks: dict[str, Callable[[], tuple[str, str]]] = {
+        "Python": lambda: (python, ""),
+        "torch": _torch,
+        "GPU": _gpu,
+        "precision": lambda: (runtime.precision().reason, ""),
+        "memory": _memory,
+        "folder": _folder,
+        "trainings": _trainings,
+    }
+    findings = []
+    for what, look in looks.items():
+        try:
+            findings.append(Finding(what, *look()))
+        except CourseError as error:  # a setting names what is not there
+            found, _, remedy = str(error).partition(". ")
+            findings.append(Finding(what, found, remedy))
+    return Report([*findings, *_too_old()])
 
 
-def _python() -> Finding:
-    place = f"{platform.python_version()} on {platform.system()}, {runtime.host()}"
-    return Finding("Python", place)
-
-
-def _torch() -> Finding:
+def _torch() -> tuple[str, str]:
     try:
         import torchvision
     except (ImportError, RuntimeError) as error:
         found = f"torch {torch.__version__}, torchvision fails to import ({reason(error)})"
         remedy = "install torch and torchvision together, from one index"
-        return Finding("torch", found, LATEST.get(runtime.host(), remedy))
-    return Finding("torch", f"torch {torch.__version__}, torchvision {torchvision.__version__}")
+        return found, LATEST.get(runtime.host(), remedy)
+    return f"torch {torch.__version__}, torchvision {torchvision.__version__}", ""
 
 
-def _gpu() -> Finding:
+def _gpu() -> tuple[str, str]:
     why_not = runtime.probe("cuda")
     if why_not is None:
         facts = torch.cuda.get_device_properties(0)
-        size = facts.total_memory / GIGABYTE
-        return Finding("GPU", f"{facts.name}, {size:.0f} GB, computes correctly")
+        return f"{facts.name}, {facts.total_memory / GIGABYTE:.0f} GB, computes correctly", ""
     if runtime.probe("mps") is None:
-        return Finding("GPU", "Apple GPU, computes correctly")
+        return "Apple GPU, computes correctly", ""
     if torch.cuda.is_available():
         remedy = "choose another GPU type, or set COURSEKIT_DEVICE=cpu"
-        return Finding("GPU", f"there is one, but it cannot be used: {why_not}", remedy)
+        return f"there is one, but it cannot be used: {why_not}", remedy
     if menu := MENUS.get(runtime.host()):
-        return Finding("GPU", "there is none", f"{menu}, then run from the top")
-    return Finding("GPU", "there is none: the sample edition of the lessons runs on the CPU")
+        return "there is none", f"{menu}, then run from the top"
+    return "there is none: the sample edition of the lessons runs on the CPU", ""
 
 
-def _precision() -> Finding:
-    try:
-        return Finding("precision", runtime.precision().reason)
-    except CourseError as error:  # COURSEKIT_DEVICE names what is not there
-        return Finding("precision", str(error), "unset COURSEKIT_DEVICE, or set it to cpu")
-
-
-def _memory() -> Finding:
+def _memory() -> tuple[str, str]:
     cores = f"{os.cpu_count()} CPU cores"
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIGABYTE
     except (AttributeError, ValueError, OSError):  # Windows
-        return Finding("memory", cores)
+        return cores, ""
     remedy = "close other programs; the lessons want 4 GB" if total < 4 else ""
-    return Finding("memory", f"{total:.0f} GB, {cores}", remedy)
+    return f"{total:.0f} GB, {cores}", remedy
 
 
-def _disk() -> Finding:
+def _folder() -> tuple[str, str]:
     folder = runtime.home()
     if why := runtime.unwritable(folder):
         found = f"{_short(folder)} cannot be written ({why})"
-        return Finding("folder", found, "set COURSEKIT_HOME to one that can be")
+        return found, "set COURSEKIT_HOME to one that can be"
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / GIGABYTE
+    kept = size(sum(fact.st_size for fact in cache.arrays().values()))
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
-    return Finding("folder", f"{_short(folder)}, {free:.0f} GB free", remedy)
+    found = f"{_short(folder)}, {free:.0f} GB free; caches take {kept} of {size(cache.ROOM)}"
+    return found, remedy
 
 
-def _short(folder: Path) -> Path:
+def _short(folder: Path) -> str:
     """A path with ~ for the home folder."""
-    home = Path.home()
-    return Path("~") / folder.relative_to(home) if folder.is_relative_to(home) else folder
+    home = os.path.expanduser("~")
+    return str(Path("~") / folder.relative_to(home)) if folder.is_relative_to(home) else str(folder)
 
 
-def _trainings() -> Iterator[Finding]:
+def _trainings() -> tuple[str, str]:
     folder, host = runtime.checkpoints(), runtime.host()
-    named = bool(os.environ.get("COURSEKIT_CHECKPOINTS"))  # else below the folder looked at above
-    why = runtime.unwritable(folder) if named else None
-    if why:
-        again = "run the cell with ck.keep_on_drive() again"
-        elsewhere = "set COURSEKIT_CHECKPOINTS to a folder that can be"
-        found = f"not kept, {_short(folder)} cannot be written ({why})"
-        yield Finding("trainings", found, again if host == "colab" else elsewhere)
-    else:
-        ends = "" if named or host not in MENUS else ", lost when this runtime ends"
-        yield Finding("trainings", f"kept in {_short(folder)}{ends}")
+    drive = ""
     if host == "colab":
         there = os.path.ismount("/content/drive")
-        yield Finding("Drive", "open" if there else "not open; ck.keep_on_drive() opens it")
+        drive = f"; Drive is {'open' if there else 'not open, ck.keep_on_drive() opens it'}"
+    named = bool(os.environ.get("COURSEKIT_CHECKPOINTS"))  # else below the folder looked at above
+    if named and (why := runtime.unwritable(folder)):
+        again = "run the cell with ck.keep_on_drive() again"
+        elsewhere = "set COURSEKIT_CHECKPOINTS to a folder that can be"
+        found = f"not kept, {_short(folder)} cannot be written ({why}){drive}"
+        return found, again if host == "colab" else elsewhere
+    ends = "" if named or host not in MENUS else ", lost when this runtime ends"
+    return f"kept in {_short(folder)}{ends}{drive}", ""
 
 
 def _too_old() -> Iterator[Finding]:
     """Packages that are older than the course asks for, or missing."""
     try:
-        wanted = metadata.requires("coursekit") or []
+        wanted = [Requirement(line) for line in metadata.requires("coursekit") or []]
     except metadata.PackageNotFoundError:
         return
     latest = LATEST.get(runtime.host())
-    for line in wanted:
-        name, _, bound = line.partition(";")[0].strip().partition(">=")
-        if "extra ==" in line or not bound:
+    for need in wanted:
+        if need.marker is not None:  # of an extra, such as what the lessons are built with
             continue
         try:
-            found = metadata.version(name)
+            found = metadata.version(need.name)
         except metadata.PackageNotFoundError:
-            yield Finding(name, "not installed", latest or f"pip install {name}>={bound}")
+            yield Finding(need.name, "not installed", latest or f"pip install '{need}'")
             continue
-        if _numbers(found) < _numbers(bound):
-            yield Finding(name, f"{found}, older than {bound}", latest or f"pip install -U {name}")
-
-
-def _numbers(version: str) -> list[int]:
-    """The first three numbers of a version, which compare as 2.10 > 2.9."""
-    parts = version.split("+")[0].split(".")[:3]
-    return [int("".join(re.findall(r"^\d+", part)) or 0) for part in parts]
+        if not need.specifier.contains(Version(found).base_version):  # 3.0rc1 passes for 3.0
+            remedy = latest or f"pip install -U {need.name}"
+            yield Finding(need.name, f"{found}, older than the course needs ({need})", remedy)
