@@ -33,7 +33,7 @@ ARROWS = {
     "__main__": ("doctor",),
     "doctor": (*TOP, "data.cache"),
     "extension": TOP,
-    "drive": (*TOP, "data.cache", "data.catalogue", "data.unpack"),
+    "drive": TOP,
     "data": (*TOP, "data"),
     "models": (*TOP, "data", "models"),
     "learners": (*TOP, "data", "models", "learners"),

@@ -45,16 +45,14 @@ SHARED = tuple(
 def writing(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file beside ``path`` for writing; it takes the place of ``path`` when the block ends.
 
-    A cut, a kill or a full disk leaves the old file as it was. The parts that killed processes left
-    in the folder are removed.
+    A cut, a kill or a full disk leaves the old file as it was.
 
     Raises:
         OSError: the folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(".*.part"):
-        _remove_if_left(left)
+    _sweep(path.parent)
     stem = path.name.encode()[:80].decode(errors="ignore")  # a name has at most 255 bytes
     partial = path.with_name(f".{stem}.coursekit-{HOST}-{os.getpid()}.part")
     try:
@@ -67,18 +65,15 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
         remove(partial)
 
 
-def _remove_if_left(part: Path) -> None:
-    """Remove a part of ``writing`` whose process is gone, or that is a day old."""
-    if not (match := PART.fullmatch(part.name)):
-        return
-    with contextlib.suppress(OSError):
-        if match[1] == HOST and os.name == "posix":
-            try:
-                return os.kill(int(match[2]), 0)  # nothing is sent, only asked
-            except ProcessLookupError:
-                part.unlink()
-        elif time.time() - part.stat().st_mtime > 86_400:
-            part.unlink()
+def _sweep(folder: Path) -> None:
+    """Remove the parts of ``writing`` that are a day old, or whose process Linux does not know."""
+    for part in folder.glob(".*.part"):
+        if match := PART.fullmatch(part.name):
+            told = match[1] == HOST and os.path.exists("/proc/self")
+            gone = told and not os.path.exists(f"/proc/{match[2]}")
+            with contextlib.suppress(OSError):
+                if gone or time.time() - part.stat().st_mtime > 86_400:
+                    part.unlink()
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
@@ -88,7 +83,7 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all in it, of the course's own; errors are passed over."""
+    """Remove a file or folder of the course's own; errors are passed over."""
     with contextlib.suppress(OSError):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -110,10 +105,7 @@ def cache_file(kind: str, key: str) -> Path:
 
 
 def load_array(file: Path) -> tuple[numpy.ndarray, Any] | None:
-    """Map an array of ``keep_array`` into memory, with its facts; None where there is none.
-
-    What is damaged, or of another version of the course, is none.
-    """
+    """Map an array of ``keep_array`` into memory, with its facts; None without whole ones."""
     with contextlib.suppress(OSError, EOFError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads(file.with_suffix(".json").read_text("utf-8"))
         array = numpy.load(file, mmap_mode="c", allow_pickle=False)
@@ -133,8 +125,7 @@ def keep_array(
     """Write the rows of an array one after another and map the file into memory.
 
     Where the file cannot be written the rows are made again, in memory, and a note says so, once a
-    session, of ``things`` ("The pictures"). The array is found again by ``load_array`` once
-    ``keep_facts`` has written what belongs to it.
+    session, of ``things`` ("The pictures"). ``load_array`` finds the array after ``keep_facts``.
     """
     dtype = numpy.dtype(dtype)
     try:

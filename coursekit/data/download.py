@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import hashlib
 import os
@@ -10,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,14 +26,11 @@ TIMEOUT = 30.0  # seconds in which a connection must stand, a reply begin and ea
 PAUSES = (1, 3)  # seconds before each new try that follows one without progress
 BLOCK = 1 << 16  # bytes
 MOST_BYTES = 5 << 30  # of a file whose size is not published
-FAULTS = {  # what libraries raise, by name
+LATE = ("ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "TimeoutError")
+FAULTS = dict.fromkeys(LATE, "does not answer in time") | {  # what libraries raise, by name
     "SSLError": "has a certificate that is not valid",
     "TooManyRedirects": "leads in a circle",
     "ProtocolError": "cuts the connection",
-    "ConnectTimeout": "does not answer in time",
-    "ReadTimeout": "does not answer in time",
-    "ReadTimeoutError": "does not answer in time",
-    "TimeoutError": "does not answer in time",
 }
 
 
@@ -50,12 +47,7 @@ def download(source: Source, folder: Path, label: str) -> Path:
 
     What arrived of a file of known size before a cut, a kill or a lost session is kept there and
     continued. A copy with a wrong size or sum is deleted. Tries go on as long as they bring
-    something, and twice after that.
-
-    Args:
-        source: what to download, and how to check it.
-        folder: holds the copy and its parts, and nothing else.
-        label: a word or two for the progress bar.
+    something, and twice after that. ``label`` stands before the progress bar.
 
     Raises:
         SourceError: the source cannot serve it.
@@ -189,7 +181,7 @@ def _in_time(call: Callable[[], Value]) -> Value:
 
     The timeout of a socket starts again with each byte, so that a slow server holds it for days.
     """
-    future: concurrent.futures.Future[Value] = concurrent.futures.Future()
+    future: Future[Value] = Future()
 
     def work() -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from coursekit import runtime
-from coursekit.console import CourseError, choose, note, size
+from coursekit.console import CourseError, choose, note, reason, size
 from coursekit.data.cache import remove, set_aside, write_whole
 from coursekit.data.catalogue import DataSet, Source, catalogue
 from coursekit.data.download import SourceError, download
@@ -26,7 +25,7 @@ MARKER = ".coursekit.json"  # in a finished folder: origin, files, bytes, versio
 
 
 def fetch(name: str, *, edition: str | None = None) -> Path:
-    """Download a data set, or unpack the sample of it, where it is not there yet.
+    """Download a data set, or unpack the sample of it, where it is not there; return its folder.
 
     Prints one line: edition, size, source and license. A folder that lies in ``full/NAME`` of
     ``runtime.home()`` already, in the published layout, is used as it is.
@@ -36,9 +35,6 @@ def fetch(name: str, *, edition: str | None = None) -> Path:
         edition: "full" (published), "sample" (carried by the course, without a network), or None:
             what ``COURSEKIT_DATA`` says, else full where there is a GPU. A full edition that was
             not asked for by name and cannot be had is replaced by the sample, with a note.
-
-    Returns:
-        The folder of the data set.
 
     Raises:
         CourseError: no such data set; offline; a server that fails; a sum or a layout that does
@@ -70,16 +66,12 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, NotImplementedError) as error:  # filelock: a disk that knows no locks
-        home, number = runtime.home(), getattr(error, "errno", None)
-        if number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            problem = f"The disk of {home} is full. Free some space"
-        elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
-            problem = f"{home} cannot be written to. Give yourself the right to"
-        else:
-            place = getattr(error, "filename", None) or home
-            problem = f"{place} cannot be used ({error}). Look at that folder"
-        remedy = "or set COURSEKIT_HOME to a folder elsewhere, and run this cell again"
-        raise CourseError(f"{problem}, {remedy}.") from error
+        home = runtime.home()
+        raise CourseError(
+            f"{home} cannot be used ({reason(error)}: {getattr(error, 'filename', None) or home}). "
+            "Free some space, give yourself the right to write, or set COURSEKIT_HOME to a folder "
+            "elsewhere, and run this cell again."
+        ) from error
 
 
 @_disk_errors()
@@ -95,10 +87,10 @@ def _full(data_set: DataSet) -> Path:
     folder = runtime.home() / "full" / data_set.name
     if _is_there(folder, data_set):
         return folder
+    reasons = []
     with _locked(data_set.name, "full"):
         if _is_there(folder, data_set):  # another notebook has fetched it meanwhile
             return folder
-        reasons = []
         for source in data_set.sources:
             try:
                 return _from_source(data_set, source, folder)
@@ -130,7 +122,9 @@ def _from_source(data_set: DataSet, source: Source, folder: Path) -> Path:
     try:
         with unpacked(archive, folder, source.name) as place:
             inside = place / source.inside
-            source.to_published_layout(inside)
+            for old, new in source.moves.items():
+                if (inside / old).exists():  # where it is missing, the check of the layout says so
+                    (inside / old).rename(inside / new)
             if lacking := data_set.lacking(inside):
                 raise ArchiveError(f"serves another archive than expected: it lacks {lacking}")
             _put_in_place(inside, folder, origin=f"from {source.host}, {source.checked}")
@@ -150,16 +144,16 @@ def _sample(data_set: DataSet) -> Path:
     def is_current() -> bool:
         return _marker(folder).get("version") == version and not data_set.lacking(folder, 1)
 
-    if not is_current():
-        with _locked(data_set.name, "sample"):
-            if not is_current():
-                try:
-                    with unpacked(archive, folder, archive.name) as place:
-                        origin = "carried by the course"
-                        _put_in_place(place, folder, origin=origin, version=version)
-                except ArchiveError as error:
-                    why = f"{archive} is damaged. Install the course again."
-                    raise CourseError(why) from error
+    if is_current():
+        return folder
+    with _locked(data_set.name, "sample"):
+        if is_current():
+            return folder
+        try:
+            with unpacked(archive, folder, archive.name) as place:
+                _put_in_place(place, folder, origin="carried by the course", version=version)
+        except ArchiveError as error:
+            raise CourseError(f"{archive} is damaged. Install the course again.") from error
     return folder
 
 
@@ -182,10 +176,9 @@ def _put_in_place(finished: Path, folder: Path, **facts: str) -> None:
 
 def _marker(folder: Path) -> dict[str, Any]:
     """The facts in the marker of a folder; none where it was not fetched, or they are damaged."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads((folder / MARKER).read_text("utf-8"))
-        kinds = {"files": int, "bytes": int, "origin": str}
-        if isinstance(facts, dict) and all(type(facts.get(k)) is v for k, v in kinds.items()):
+        if (type(facts["files"]), type(facts["bytes"]), type(facts["origin"])) == (int, int, str):
             return facts
     return {}
 
