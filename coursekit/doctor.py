@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -72,8 +73,7 @@ def doctor() -> Report:
         try:
             findings.append(Finding(what, *look()))
         except CourseError as error:  # a setting names what is not there
-            found, _, remedy = str(error).partition(". ")
-            findings.append(Finding(what, found, remedy))
+            findings.append(Finding(what, *re.split(r"[.;] ", str(error), maxsplit=1)))
     return Report([*findings, *_too_old()])
 
 

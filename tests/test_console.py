@@ -45,7 +45,7 @@ def test_a_switch_takes_words(word, yes, monkeypatch):
 def test_a_word_that_is_no_switch(word, monkeypatch):
     """A misspelt word would silently be one of the two."""
     monkeypatch.setenv("COURSEKIT_QUICK", word)
-    with pytest.raises(CourseError, match=f"COURSEKIT_QUICK is '{word}'"):
+    with pytest.raises(CourseError, match=f"COURSEKIT_QUICK '{word}'"):
         console.switch("COURSEKIT_QUICK", "off")
 
 

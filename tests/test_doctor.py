@@ -107,7 +107,7 @@ def test_a_wrong_setting_is_a_finding(variable, value, monkeypatch):
     monkeypatch.setenv(variable, value)
     problem = only_problem()
     assert value in problem.found
-    assert re.match("Set|Unset|Take", problem.remedy)
+    assert re.match("Set|Unset|choose", problem.remedy)
 
 
 def test_a_user_without_a_home_folder(monkeypatch):

@@ -86,7 +86,7 @@ def test_a_wrong_setting_is_one_sentence(shell, capsys, monkeypatch):
     shell.run_cell("%load_ext coursekit")
     shown = capsys.readouterr()
     assert "Traceback" not in shown.out + shown.err
-    assert "COURSEKIT_DATA is 'smaple'" in shown.out
+    assert "COURSEKIT_DATA 'smaple'" in shown.out
 
 
 def test_an_error_is_one_sentence_in_the_shell(shell, capsys):

@@ -231,7 +231,7 @@ def test_a_user_without_a_home_folder(monkeypatch):
 def test_a_setting_that_there_is_not(variable, word, read, monkeypatch):
     """COURSEKIT_DATA=smaple would download the full edition."""
     monkeypatch.setenv(variable, word)
-    with pytest.raises(CourseError, match=rf"{variable} is '{word}'\. Take one of"):
+    with pytest.raises(CourseError, match=rf"{variable} '{word}'; choose one of"):
         read()
 
 

@@ -29,6 +29,7 @@ from coursekit.console import note, reason, size
 
 ROOM = 10 * 10**9  # bytes that all cached arrays together may take
 HOST = re.sub(r"\W", "_", platform.node())[:40]
+note_once = functools.cache(note)
 PART = re.compile(r"\..*\.coursekit-(\w*)-(\d+)\.part")
 
 GENERATORS = (torch.Generator, random.Random, numpy.random.Generator, numpy.random.RandomState)
@@ -92,8 +93,7 @@ def set_aside(path: Path, word: str = "damaged") -> Path:
     """Rename what must not be lost to ``<name>.<word>``, or with a number where that is taken."""
     names = (f"{path.name}.{word}{number or ''}" for number in itertools.count())
     free = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
-    path.rename(free)
-    return free
+    return path.rename(free)
 
 
 # Arrays on disk -------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def keep_array(
         _make_room(file)
         return numpy.load(file, mmap_mode="c", allow_pickle=False)
     except OSError as error:
-        _note_once(
+        note_once(
             f"{things} stay in memory, since {file.parent} cannot be written ({reason(error)}); "
             "make room there, or set COURSEKIT_HOME."
         )
@@ -147,11 +147,6 @@ def keep_array(
         start, end = end, end + row.size
         flat[start:end] = row.reshape(-1)
     return array
-
-
-@functools.cache
-def _note_once(sentence: str) -> None:
-    note(sentence)
 
 
 def keep_facts(file: Path, facts: Any) -> None:

@@ -40,7 +40,7 @@ def fetch(name: str, *, edition: str | None = None) -> Path:
         CourseError: no such data set; offline; a server that fails; a sum or a layout that does
             not match; a disk that is full or read-only.
     """
-    data_set = catalogue()[choose("The name of the data set", name, catalogue())]
+    data_set = catalogue()[choose("data set", name, catalogue())]
     wanted, by_name = runtime.edition(edition)
     try:
         folder, facts = _get(data_set, wanted)
@@ -55,9 +55,6 @@ def fetch(name: str, *, edition: str | None = None) -> Path:
     line = f"{files}, {size(facts['bytes'])}, {facts['origin']}; {terms}."
     print(f"{name}, {wanted} edition: {line}", flush=True)
     return folder
-
-
-# The two editions -------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -155,9 +152,6 @@ def _sample(data_set: DataSet) -> Path:
         except ArchiveError as error:
             raise CourseError(f"{archive} is damaged. Install the course again.") from error
     return folder
-
-
-# The disk ---------------------------------------------------------------------------------------
 
 
 def _put_in_place(finished: Path, folder: Path, **facts: str) -> None:

@@ -32,10 +32,7 @@ class ArchiveError(Exception):
 
 @contextlib.contextmanager
 def unpacked(archive: Path, folder: Path, name: str) -> Iterator[Path]:
-    """Unpack to a hidden place beside ``folder``, which is gone when the block ends or was killed.
-
-    Arguments and errors are those of ``unpack``.
-    """
+    """``unpack`` to a hidden place beside ``folder``, which is gone when the block ends."""
     place = folder.with_name(f".{folder.name}.unpacking")
     remove(place)
     try:

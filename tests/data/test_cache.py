@@ -38,7 +38,7 @@ def test_parts_of_killed_kernels_are_swept(tmp_path):
         f".a.coursekit-{gone}.part": False,
         ".b.coursekit-elsewhere-7.part": True,
         ".c.coursekit-elsewhere-7.part": False,
-        f".d.coursekit-{here}.part": True,
+        f".d.coursekit-{here}.part": False,
         ".e.part": True,
         f"f.coursekit-{gone}.part": True,
     }.items():

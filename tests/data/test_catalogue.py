@@ -44,7 +44,7 @@ def published(source, layout):
     for pattern, least in layout.items():
         for new, old in {new: old for old, new in source.moves.items()}.items():
             pattern = re.sub(f"^{re.escape(new)}(?=/|$)", old, pattern)
-        name = pattern.replace("*/", "a/").replace("*", "{}")
+        name = pattern.replace("/*/", "/a/").replace("*.*g", "{}.png").replace("*", "{}")
         files += [f"{source.inside}/{name.format(n)}".lstrip("/") for n in range(least)]
     return dict.fromkeys(files, b"content")
 

@@ -105,7 +105,7 @@ def refusal(edition=None):
         ("/my/own/pictures", None, "/my/own/pictures"),
         (["dogscats"], None, "Did you mean 'dogscats'"),
         (None, None, "None"),
-        ("dogscats", 5, "edition is 5"),
+        ("dogscats", 5, "no edition 5"),
     ],
 )
 def test_what_is_no_name_is_answered_with_the_nearest(name, edition, words):
