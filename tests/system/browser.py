@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 
+import psutil
 import pytest
 
 from notebooks.source import build
@@ -39,7 +40,7 @@ def chromium():
 
 @contextlib.contextmanager
 def jupyterlab(folder, environment):
-    """Run a JupyterLab whose files are those of a folder; return its address with the token."""
+    """Run a JupyterLab whose files are those of a folder; return (its address, its process)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -77,7 +78,7 @@ def jupyterlab(folder, environment):
                 urllib.request.urlopen(f"{address}/api?token=learner", timeout=60).close()
                 break
             time.sleep(0.2)
-        yield address
+        yield address, psutil.Process(server.pid)
     finally:
         server.terminate()
         server.wait(30)
@@ -89,7 +90,7 @@ IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
 # The beginnings of the cells with code that have no number yet.
 UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
     .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
-        && !/^\\[\\d+\\]:?$/.test(cell.querySelector('.jp-InputPrompt').innerText.trim()))
+        && !/^\\[\\d+\\]:?$/.test(cell.querySelector('.jp-InputPrompt').textContent.trim()))
     .map(cell => cell.querySelector('.jp-InputArea-editor').innerText.slice(0, 60))"""
 
 
@@ -98,12 +99,12 @@ class Lab:
 
     Args:
         page: of the browser.
-        address: of JupyterLab.
+        address, server: of JupyterLab.
         file: the notebook, in JupyterLab's folder.
     """
 
-    def __init__(self, page, address, file):
-        self.page, name = page, file.name
+    def __init__(self, page, address, server, file):
+        self.page, self.server, name = page, server, file.name
         self.cells = len(json.loads(file.read_text("utf-8"))["cells"])
         page.set_default_timeout(600_000)  # on a loaded machine; whatever is waited for ends it
         page.goto(f"{address}/lab/tree/{name}?token=learner&reset")
@@ -128,12 +129,17 @@ class Lab:
         for place in range(self.cells):
             assert self._place() == place
             self.page.keyboard.press("Shift+Enter")
-            self.page.wait_for_function(f"place => {PLACE} > place", arg=place)
+            self.page.wait_for_function(f"place => {PLACE} > place", arg=place, polling=50)
         rested = 0
         while (waiting := self.page.evaluate(UNFINISHED)) and not self.complaints():
             rested = rested + 1 if self.page.locator(IDLE).count() else 0
             assert rested < 60, f"the kernel rests, and these cells have not ended: {waiting}"
-            time.sleep(0.5)
+            time.sleep(1)
+
+    def computed(self):
+        """Return the seconds that the kernel has computed."""
+        kernels = self.server.children(recursive=True)
+        return sum(sum(kernel.cpu_times()[:2]) for kernel in kernels)
 
     def _place(self):
         """Return the number of the active cell."""
@@ -151,7 +157,7 @@ class Lab:
         for root in self.page.locator(".coursekit-explorer").all():
             kinds = root.get_attribute("class").split()
             name = next(k for k in kinds if k.startswith("coursekit-explore-"))
-            found[name.removeprefix("coursekit-explore-")] = Shown(self.page, root)
+            found[name.removeprefix("coursekit-explore-")] = Shown(self, root)
         return found
 
 
@@ -162,25 +168,30 @@ BUTTONS = "button:not([disabled]):not(.widget-upload):not(.jupyter-widget-upload
 class Shown:
     """An explorer on the page: what it shows, and hands that move its controls."""
 
-    def __init__(self, page, root):
-        self.page, self.root = page, root
+    def __init__(self, lab, root):
+        self.lab, self.page, self.root = lab, lab.page, root
 
     def state(self):
         """Return everything that it shows: pictures, texts and its sentence."""
         return self.root.evaluate(
             """root => [...root.querySelectorAll('img')].map(i => i.src).join()
                  + [...root.querySelectorAll('pre, .widget-html, .jupyter-widget-html')]
-                     .map(one => one.innerText).join()"""
+                     .map(one => one.textContent).join()"""
         )
 
     def changes(self, move):
-        """Do something and return whether what is shown changes, at once or within a minute."""
-        before = self.state()
+        """Do something and return whether what is shown changes before the kernel has come to rest.
+
+        At rest is a kernel that has computed nothing for five seconds, however slow the machine.
+        """
+        before, computed, rested = self.state(), self.lab.computed(), 0
         move()
-        for _ in range(600):
+        while rested < 20:
+            time.sleep(0.25)
             if self.state() != before:
                 return True
-            time.sleep(0.1)
+            last, computed = computed, self.lab.computed()
+            rested = rested + 1 if computed < last + 0.03 else 0
         return False
 
     def by_mouse(self):

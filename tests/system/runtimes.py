@@ -74,8 +74,8 @@ def hosted(course):
     """Make a repository of a course; return the variables by which git finds it on GitHub."""
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
     repository, branch = build.address(build.ROOT)
-    for command in ("init -q", "add .", "commit -q -m Course", f"branch -q -M {branch}"):
-        if course.is_dir():
+    if course.is_dir() and not (course / ".git").exists():
+        for command in ("init -q", "add .", "commit -q -m Course", f"branch -q -M {branch}"):
             code, printed = ran(*git, *command.split(), cwd=course)
             assert code == 0, printed
     key, address = f"url.file://{course}.insteadOf", f"https://github.com/{repository}"

@@ -29,8 +29,8 @@ def lab(sample_home, tmp_path):
     folder.mkdir()
     for source in LESSONS:
         shutil.copy(build.target(source), folder)
-    with browser.jupyterlab(folder, environment) as address, browser.chromium() as page:
-        yield lambda source: browser.Lab(page, address, folder / build.target(source).name)
+    with browser.jupyterlab(folder, environment) as lab, browser.chromium() as page:
+        yield lambda source: browser.Lab(page, *lab, folder / build.target(source).name)
 
 
 @names
@@ -81,7 +81,7 @@ def _take_the_quiz(opened, source):
         choice = groups.nth(place).locator("input").nth(right)
         _choose(opened, choice, by_mouse=place % 2)
     quiz.get_by_text(f"{len(questions)} of {len(questions)} right so far.").wait_for()
-    browser.Shown(opened.page, quiz).screenshot(f"{source.stem[:2]}-quiz")
+    browser.Shown(opened, quiz).screenshot(f"{source.stem[:2]}-quiz")
 
 
 def _choose(opened, choice, *, by_mouse):

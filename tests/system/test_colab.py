@@ -12,9 +12,6 @@ from tests.system import runtimes
 
 pytestmark = pytest.mark.colab
 LESSONS = build.lessons(build.ROOT)
-# One lesson shows that Kaggle, whose variables are others, is set up as well.
-RUNS = {f"{source.stem} on Colab": (source, runtimes.COLAB) for source in LESSONS}
-RUNS[f"{LESSONS[0].stem} on Kaggle"] = LESSONS[0], runtimes.KAGGLE
 
 
 def _standin(folder, host=runtimes.COLAB):
@@ -42,12 +39,6 @@ def course(folder):
 
 
 @pytest.fixture(scope="module")
-def address(course):
-    """Return the variables by which git finds the course on GitHub."""
-    return runtimes.hosted(course)
-
-
-@pytest.fixture
 def ready(folder, course):
     """Return the stand-in for Colab with the course in it."""
     runtime = _standin(folder)
@@ -58,6 +49,10 @@ def ready(folder, course):
 
 def _code(source):
     return [cell for cell in build.read(source) if cell.cell_type == "code"]
+
+
+def _quick(folder):
+    return {"COURSEKIT_QUICK": "1", "COURSEKIT_CHECKPOINTS": str(folder / "checkpoints")}
 
 
 def test_set_up_twice_changes_nothing(folder, course, say):
@@ -74,15 +69,20 @@ def test_set_up_twice_changes_nothing(folder, course, say):
     say(f"the set-up: first {seconds[0]} s (wanted: at most 20), then {seconds[1]} s (under 5)")
 
 
-@pytest.mark.parametrize(("source", "host"), RUNS.values(), ids=RUNS)
-def test_lessons_run(source, host, folder, address, tmp_path):
-    """What runs in JupyterLab and dies on Colab: another numpy, another IPython, no course."""
-    fresh, cells = _standin(folder, host), _code(source)
+@pytest.mark.parametrize("host", [runtimes.COLAB, runtimes.KAGGLE], ids=["Colab", "Kaggle"])
+def test_the_first_lesson_runs_on_a_fresh_runtime(host, folder, course, tmp_path):
+    """A first cell that gets no course, or lessons that need a restart of the kernel."""
+    fresh, cells = _standin(folder, host), _code(LESSONS[0])
     assert cells[0].source == build.set_up(build.ROOT), "the first code cell gets the course"
     before = fresh.versions()
-    quick = {"COURSEKIT_QUICK": "1", "COURSEKIT_CHECKPOINTS": str(tmp_path / "checkpoints")}
-    fresh.run(cells, **address, **quick)
+    fresh.run(cells, **runtimes.hosted(course), **_quick(tmp_path))
     assert fresh.versions() == before
+
+
+@pytest.mark.parametrize("source", LESSONS[1:], ids=lambda file: file.stem)
+def test_lessons_run(source, ready, tmp_path):
+    """What runs in JupyterLab and dies on Colab: another numpy, another IPython."""
+    ready.run(_code(source), **_quick(tmp_path))
 
 
 def test_explorers_under_the_old_ipywidgets(ready, say):
@@ -164,12 +164,9 @@ class Lesson1:
 
 
 @pytest.fixture(scope="module")
-def uncut(folder, course):
+def uncut(ready, folder):
     """Return (lesson 1 that came to its end, its tables)."""
-    runtime = _standin(folder)
-    code, printed = runtime.set_up(course)
-    assert code == 0, printed
-    lesson = Lesson1(runtime, folder / "uncut")
+    lesson = Lesson1(ready, folder / "uncut")
     tables = lesson.run()
     assert len(lesson.epochs()) == len(set(lesson.epochs())) > 5
     return lesson, tables
