@@ -210,8 +210,8 @@ class Shown:
             if button.inner_text() and self.changes(button.click):
                 return f"button {button.inner_text()}"
         for choice in self.root.locator("select").all():
-            last = choice.locator("option").last.inner_text()
-            if self.changes(lambda c=choice, to=last: c.select_option(label=to)):
+            other = choice.evaluate("c => [...c.options].findLastIndex(o => !o.selected)")
+            if self.changes(lambda c=choice, to=other: c.select_option(index=to)):
                 return "choice"
         for field in self.root.locator("input[list]").all():
             if self.changes(lambda f=field: self._pick(f)):
