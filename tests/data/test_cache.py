@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy
 import pytest
@@ -15,6 +16,7 @@ from torch import nn
 from coursekit import runtime
 from coursekit.data import cache
 from coursekit.data.cache import digest
+from coursekit.learners import checkpoints
 
 
 def test_a_cut_leaves_the_old_file(tmp_path):
@@ -155,6 +157,13 @@ def test_without_a_disk_the_array_stays_in_memory(tmp_path, capsys, trouble):
         cache.keep_facts(home / "key.npy", {})
     assert capsys.readouterr().out.count(str(home)) == 1
     assert not home.is_dir() or not os.listdir(home)
+
+
+def test_the_readme_says_how_much_is_kept():
+    """A promise about other people's disks that nobody keeps."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert f"at most {cache.ROOM // 10**9} GB of arrays are kept" in readme
+    assert f"at most {checkpoints.ROOM >> 30} GB of trainings are kept" in readme
 
 
 class Scale:
