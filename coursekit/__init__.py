@@ -53,7 +53,6 @@ from coursekit.learners.recipes import ratings_learner as ratings_learner
 from coursekit.learners.recipes import table_learner as table_learner
 from coursekit.learners.recipes import text_learner as text_learner
 from coursekit.learners.schedules import CosineRestarts as CosineRestarts
-from coursekit.learners.schedules import OneCycle as OneCycle
 from coursekit.learners.schedules import constant as constant
 from coursekit.learners.schedules import cosine as cosine
 from coursekit.learners.schedules import one_cycle as one_cycle

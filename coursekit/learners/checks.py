@@ -112,6 +112,8 @@ def _to(thing: Any, device: torch.device, single: bool) -> Any:
 
 def as_tensor(thing: Any) -> Tensor:
     """Make a tensor of an array, a list or a column of numbers."""
+    if isinstance(thing, Tensor):
+        return thing
     try:
         return torch.as_tensor(thing.to_numpy(copy=True) if hasattr(thing, "to_numpy") else thing)
     except ERRORS as error:

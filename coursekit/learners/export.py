@@ -27,9 +27,7 @@ class ImageClassifier:
     Attributes:
         model: pictures (B, 3, size, size) in 0..1 -> scores (B, classes).
         classes: their names, in the order of the scores.
-        size: side of the squares that it was trained on, in pixels.
-        resize: how a picture becomes a square, "crop" or "squish".
-        multi_label: whether a picture may have several labels, each with a probability of its own.
+        size, resize, multi_label: as of ``ck.images``.
         architecture: name of the body.
     """
 

@@ -232,7 +232,7 @@ class Learner:
         if not callable(schedule) or isinstance(schedule, type):
             raise CourseError(
                 f"schedule={schedule!r} is no function of the progress; use ck.one_cycle, say, or "
-                "call a class first, as in ck.OneCycle()."
+                "call a class first, as in ck.CosineRestarts()."
             )
         checks.number("schedule(0.0)", schedule(0.0), zero=True)
         lr = lr.tolist() if hasattr(lr, "tolist") else lr

@@ -13,7 +13,6 @@ import torch
 from coursekit.console import CourseError, note, progress
 from coursekit.data.batches import Batches, Data
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
-from coursekit.data.images import ImageData
 from coursekit.learners.export import ImageClassifier
 from coursekit.learners.learner import Learner
 
@@ -31,8 +30,8 @@ class ImageLearner(Learner):
     Args:
         data, model, loss, options: as for ``Learner``.
         architecture: name of the body.
-        precompute: whether fits work on stored features of the frozen body. As an attribute it may
-            be set to False later; unfreezing the body does that, too.
+        precompute: whether fits work on stored features of the frozen body; may be set to False
+            later, as unfreezing the body does.
     """
 
     model: ImageModel
@@ -122,24 +121,14 @@ class ImageLearner(Learner):
         return torch.cat(features).cpu().numpy()
 
     def classifier(self) -> ImageClassifier:
-        """The trained model with its classes and preprocessing, to be called with a picture.
-
-        Raises:
-            CourseError: the data was put together by hand.
-        """
+        """The trained model with its classes and preprocessing, to be called with a picture."""
         data = self.data
-        if not isinstance(data, ImageData):
-            raise CourseError(
-                "This learner's Data was put together by hand and does not say how a picture "
-                "becomes an input. Make it by ck.images, or from such data by data.replace(...)."
-            )
         preprocessing = data.size, data.resize, data.multi_label
         return ImageClassifier(self.model, tuple(data.classes), *preprocessing, self.architecture)
 
     def export(self, file: str | Path) -> Path:
         """Write model, classes and preprocessing to one file, such as "cats.safetensors".
 
-        ``ck.load_model`` reads it on any machine. Raises as ``classifier`` does, and where the file
-        cannot be written.
+        ``ck.load_model`` reads it on any machine. Raises where the file cannot be written.
         """
         return self.classifier().save(file)

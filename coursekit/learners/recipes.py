@@ -17,8 +17,9 @@ from coursekit.data.ratings import RatingsData
 from coursekit.data.tables import TableData
 from coursekit.data.text import LanguageData, TextData
 from coursekit.learners.callbacks import ClipGradients
-from coursekit.learners.checks import ERRORS, listed, pairs
+from coursekit.learners.checks import ERRORS, listed
 from coursekit.learners.events import Callback, State
+from coursekit.learners.identity import changed_meaning
 from coursekit.learners.learner import OPTIMIZERS, Learner
 from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
@@ -85,9 +86,9 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
 # Pictures -------------------------------------------------------------------------------------
 
 
-@recipe(Data)
+@recipe(ImageData)
 def image_learner(
-    data: Data,
+    data: ImageData,
     architecture: str = "resnet34",
     *,
     pretrained: bool = True,
@@ -98,37 +99,28 @@ def image_learner(
 
     Args:
         data: what ``ck.images`` returns.
-        architecture: name of any torchvision classifier (``ck.architectures()`` lists them), or
-            "drawings", the small network that comes with the course.
+        architecture: as for ``image_model``.
         pretrained: False starts from random weights, nothing frozen.
         precompute: True runs the frozen body once over the pictures and trains the head on the
             features, in seconds and without augmentation, until ``learn.precompute = False``.
         options: as for ``Learner``; metrics are by default accuracy, or F2 for several labels.
 
     Raises:
-        CourseError: the architecture is unknown, its weights cannot be had, or the data has no
-            classes.
+        CourseError: as ``image_model``.
     """
-    n_classes = _count_classes(data)
-    if isinstance(data, ImageData):
-        size, multi_label = data.size, data.multi_label
-    else:  # put together by hand: look at a batch
-        x, y = next(pairs(data.train, torch.nn.Identity(), torch.device("cpu")), (None, None))
-        if x is None or y is None or x.dim() != 4:
-            raise CourseError(
-                f"The mini-batches of {data!r} are no pictures (B, 3, H, W) with targets; look at "
-                "next(iter(data.train))."
-            )
-        size, multi_label = x.shape[-1], y.dim() == 2
     if precompute and not pretrained:
         note("precompute=True needs pretrained=True: a body of random weights has to train.")
     learner = ImageLearner(
         data,
-        image_model(architecture, n_classes, pretrained=pretrained, size=size),
-        binary_cross_entropy if multi_label else cross_entropy,
+        image_model(architecture, len(data.classes), pretrained=pretrained, size=data.size),
+        binary_cross_entropy if data.multi_label else cross_entropy,
         architecture=architecture,
         precompute=precompute and pretrained,
-        **{"metrics": [f_beta(2) if multi_label else accuracy], "name": architecture, **options},
+        **{
+            "metrics": [f_beta(2) if data.multi_label else accuracy],
+            "name": architecture,
+            **options,
+        },
     )
     if pretrained:
         learner.freeze()
@@ -271,14 +263,14 @@ def language_learner(
         clip: largest norm of the gradients.
         callbacks, options: as for ``Learner``.
     """
-    if model is not None and not isinstance(model, LanguageModel):
-        raise CourseError(
-            f"{type(model).__name__} is no LanguageModel, which carries its state and keeps its "
-            "outputs; for another network use ck.Learner(data, model, ck.cross_entropy)."
-        )
     if model is None:
         sizes = {"embedding_dim": embedding_dim, "hidden_size": hidden_size, "n_layers": n_layers}
         model = LanguageModel(AWDLSTM(len(data.vocabulary), **sizes, dropout=dropout))
+    if not isinstance(model, LanguageModel):
+        raise CourseError(
+            f"{type(model).__name__} is no LanguageModel; use ck.Learner(data, model, "
+            "ck.cross_entropy) for another network."
+        )
     own = [ClipGradients(clip), ActivationRegularization()]
     return Learner(data, model, cross_entropy, callbacks=[*own, *listed(callbacks)], **options)
 
@@ -311,7 +303,12 @@ def text_learner(
     elif encoder == "transformer":
         body = TextTransformer(vocab_size, **(sizes or {}))
     elif isinstance(encoder, Learner) and isinstance(encoder.model, LanguageModel):
-        _check_same_text(encoder.data, data)
+        if changed := changed_meaning(encoder.data, data):
+            raise CourseError(
+                f"The encoder has learned another {' and '.join(changed)} than the texts have; "
+                "make them by ck.text(..., vocabulary=language_data, "
+                f"backward={encoder.data.backward})."
+            )
         body = copy.deepcopy(encoder.model.encoder)
         body.dropout = dropout
     else:
@@ -319,27 +316,7 @@ def text_learner(
             f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
             "language model." + nearest(encoder, ["lstm", "transformer"])
         )
-    learner = Learner(data, TextClassifier(body, _count_classes(data)), cross_entropy, **options)
+    learner = Learner(data, TextClassifier(body, len(data.classes)), cross_entropy, **options)
     if isinstance(encoder, Learner):
         learner.freeze()
     return learner
-
-
-def _check_same_text(known: TextData, data: TextData) -> None:
-    """Refuse texts whose ids or direction are not those that an encoder has learned."""
-    if known.vocabulary.itos != data.vocabulary.itos:
-        raise CourseError(
-            f"The encoder knows {known.vocabulary} and the data {data.vocabulary}, which differ; "
-            "make the data by ck.text(..., vocabulary=language_data)."
-        )
-    if known.backward != data.backward:
-        raise CourseError(
-            f"The encoder has backward={known.backward} and the data backward={data.backward}; "
-            "make both alike."
-        )
-
-
-def _count_classes(data: Data) -> int:
-    if not data.classes:
-        raise CourseError(f"{data!r} names no classes; use ck.Data(train, valid, classes=[...]).")
-    return len(data.classes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from coursekit.console import CourseError
 from coursekit.data.batches import check_count
 from coursekit.learners.checks import number
 
@@ -25,29 +24,11 @@ def cosine(progress: float) -> float:
     return _blend(1.0, 0.0, progress)
 
 
-@dataclass(frozen=True)
-class OneCycle:
-    """Warm up to the full rate, then come down far below the start (arXiv:1708.07120).
-
-    Attributes:
-        pct_start: fraction of the training in which the rate rises.
-        start: factor at the beginning.
-        end: factor at the end.
-    """
-
-    pct_start: float = 0.3
-    start: float = 1 / 25
-    end: float = 1 / 250_000
-
-    def __post_init__(self) -> None:
-        if number("pct_start", self.pct_start) >= 1:
-            raise CourseError(f"pct_start={self.pct_start!r} is no fraction; 0.3 is 30 percent.")
-
-    def __call__(self, progress: float) -> float:
-        """Factor of the rate at ``progress`` in [0, 1]."""
-        if progress < self.pct_start:
-            return _blend(self.start, 1.0, progress / self.pct_start)
-        return _blend(1.0, self.end, (progress - self.pct_start) / (1 - self.pct_start))
+def one_cycle(progress: float) -> float:
+    """Warm up from 1/25 to 1 within 30 percent, then fall to 1/250,000 (arXiv:1708.07120)."""
+    if progress < 0.3:
+        return _blend(1 / 25, 1.0, progress / 0.3)
+    return _blend(1.0, 1 / 250_000, (progress - 0.3) / (1 - 0.3))
 
 
 @dataclass(frozen=True)
@@ -75,6 +56,3 @@ class CosineRestarts:
                 return cosine(position / length)
             position -= length
         return cosine(min(1.0, position / lengths[-1]))
-
-
-one_cycle = OneCycle()

@@ -78,7 +78,13 @@ def train(train_set, net, epochs, batch=512, peak=0.4, decay=5e-4):
     half = precision.dtype != torch.float32
     optimizer = torch.optim.SGD(net.parameters(), peak, 0.9, weight_decay=decay, nesterov=True)
     steps = -(-len(x) // batch) * epochs
-    schedule, step = ck.OneCycle(pct_start=0.2, start=0.1, end=0.01), 0
+    step = 0
+
+    def schedule(progress):
+        if progress < 0.2:
+            return 1 - 0.9 * ck.cosine(progress / 0.2)
+        return 0.01 + 0.99 * ck.cosine((progress - 0.2) / 0.8)
+
     net.train()
     for _ in range(epochs):
         for index in torch.randperm(len(x), device=x.device).split(batch):

@@ -202,6 +202,39 @@ def test_a_cut_within_an_epoch_goes_on_at_the_batch(folder, monkeypatch, last):
     assert_equal(left(learn), left_again(whole))
 
 
+class Reader(nn.Module):
+    """A recurrent network that carries what it has read from batch to batch."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.layer, self.out, self.state = kind(6, 5), nn.Linear(5, 2), None
+
+    def forward(self, x):
+        """Return scores (B, 2)."""
+        hidden, state = self.layer(x, self.state)
+        cut_off = state.detach() if torch.is_tensor(state) else tuple(s.detach() for s in state)
+        self.state = cut_off
+        return self.out(hidden)
+
+    def train(self, mode=True):
+        """Forget."""
+        self.state = None
+        return super().train(mode)
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_a_recurrent_model_goes_on_with_what_it_had_read(folder, monkeypatch, kind):
+    """Guards against a resume that begins to read in the middle of the text, knowing nothing."""
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
+    whole = kernel(model=lambda: Reader(kind))
+    fit(whole, name=None)
+    once = left(whole)
+    fit(kernel(model=lambda: Reader(kind)), last=8)
+    learn = kernel(model=lambda: Reader(kind))
+    fit(learn)
+    assert_equal(left(learn), once)
+
+
 def left_again(learn):
     """Return what is left of a fit whose random numbers others have drawn from since."""
     twin = kernel()
@@ -250,12 +283,16 @@ def test_a_changed_fit_says_what_changed(folder, capsys):
     assert "data and optimizer changed" in capsys.readouterr().out
     fit(kernel(), epochs=1, name="tail")
     assert "starts afresh" not in capsys.readouterr().out
+    fit(kernel(seed=4), epochs=1, name="tail")
+    assert "weights and seed changed since it was kept; ck.seed(42)" in capsys.readouterr().out
 
 
-def test_resume_false_trains_anew(folder):
-    """Guards against a fit that cannot be repeated on purpose."""
-    fit(kernel())
+def test_resume_false_trains_anew(folder, capsys):
+    """Guards against a fit that cannot be repeated on purpose, and files gone without a word."""
+    fit(kernel(), resume=False)
+    assert "removed" not in capsys.readouterr().out
     assert len(fit(kernel(), resume=False)) == EPOCHS * BATCHES
+    assert "'fit' is trained anew; what was kept of it is removed" in capsys.readouterr().out
     assert fit(kernel()) == []
 
 
@@ -406,6 +443,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_it_used(folder, caps
     assert f"Note: the checkpoint {newest.name} is damaged" in said
     assert "1 epoch of 3; going on" in said
     assert_equal(left(learn), left_again(learn))
+    assert newest.with_name(f"{newest.name}.damaged").exists(), "set aside, not removed"
 
 
 @pytest.mark.parametrize("how", ["cut", "flip"])
@@ -574,20 +612,6 @@ def test_a_folder_that_may_not_be_read_does_not_end_the_training(folder, monkeyp
     learn = kernel()
     assert len(fit(learn)) == EPOCHS * BATCHES
     assert "Permission denied" in capsys.readouterr().out
-
-
-def test_weights_cannot_be_saved_to_a_full_disk(tmp_path, monkeypatch):
-    """Guards against half a file under the name of a whole one."""
-    learn, file = kernel(), tmp_path / "weights.safetensors"
-    learn.save(file)
-    before = file.read_bytes()
-    with torch.no_grad():
-        learn.model[0].weight.add_(1)
-    monkeypatch.setattr(cache.os, "fsync", full)
-    with pytest.raises(CourseError, match="No space left"):
-        learn.save(file)
-    assert file.read_bytes() == before
-    assert os.listdir(tmp_path) == [file.name]
 
 
 # Parts ------------------------------------------------------------------------------------------

@@ -144,9 +144,9 @@ SAID = {
     "three parts": (lambda: given((X, X, Y)), r"a tuple of 3 parts.*\(\(a, b\), y\)"),
     "no y": (lambda: learner(ck.Data(DataLoader(TensorDataset(X), 8), [1])), "list of 1 parts"),
     "words": (lambda: given((numpy.array(["a"]), Y)), "ndarray cannot become a tensor"),
-    "no length": (lambda: learner(ck.Data(iter([(X, Y)]), [1])), "how many mini-batches"),
+    "no length": (lambda: learner(ck.Data(iter([(X, Y)]), [1])), "does not know how many"),
     "once": (lambda: learner(ck.Data(Once(), [(X, Y)])).find_lr(), "no mini-batch"),
-    "nothing": (lambda: learner(parts(X[:0], Y[:0])), "empty"),
+    "nothing": (lambda: learner(parts(X[:0], Y[:0])), "has no mini-batches"),
     "no targets": (lambda: given((X, None)), "no targets"),
     "one example": (
         lambda: of(Y[:1], model=nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 2)), x=X[:1]),
@@ -227,8 +227,8 @@ ARGUMENTS = [
     ({"lr": [0.1, 0.2]}, "2 rates and the model 1 layer groups"),
     ({"weight_decay": -1}, "weight_decay=-1"),
     ({"schedule": "cosine"}, "schedule='cosine'"),
-    ({"schedule": ck.OneCycle}, "OneCycle.*call a class"),
-    ({"schedule": lambda progress: -1}, "no factor"),
+    ({"schedule": ck.CosineRestarts}, "CosineRestarts.*call a class"),
+    ({"schedule": lambda progress: -1}, r"schedule\(0.0\)=-1"),
     ({"callbacks": [ck.Mixup]}, "is no callback"),
 ]
 SWEEPS = [({"lowest": 0}, "lowest=0"), ({"lowest": 11}, "lowest=11"), ({"steps": 0}, "steps=0")]
@@ -307,7 +307,6 @@ def test_one_item_is_no_batch(call, item):
         (lambda: ck.cross_entropy("a", Y), "str cannot become"),
         (lambda: ck.rmse(NUMBERS, None), "NoneType cannot become"),
         (lambda: ck.f_beta(2, threshold=50), "threshold=50"),
-        (lambda: ck.OneCycle(pct_start=30), "pct_start=30"),
         (lambda: ck.CosineRestarts(0), "cycles=0"),
         (lambda: ck.CosineRestarts(2, t_mult="2"), "t_mult='2'"),
     ],

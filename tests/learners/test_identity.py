@@ -385,7 +385,7 @@ def test_what_a_callback_saw_is_no_setting():
         learn.fit(1, 0.1, name="second")
         return len(learn.callbacks[0]._seen)
 
-    assert cells() == 4
+    assert cells() == 6
     assert cells() == 0
 
 

@@ -5,6 +5,7 @@ import torch
 
 import coursekit as ck
 from coursekit import CourseError, runtime
+from coursekit.learners import pictures as learners_pictures
 from coursekit.learners.pictures import ImageLearner
 
 
@@ -86,6 +87,23 @@ def test_features_are_computed_once_and_kept(pictures, body_runs):
     assert body_runs == [24, 10]
 
 
+def test_the_body_is_hashed_once_a_change(pictures, monkeypatch):
+    """Every fit, evaluation and prediction would wait for a hash of all weights."""
+    hashed, digest = [], learners_pictures.digest
+    monkeypatch.setattr(
+        learners_pictures, "digest", lambda *parts: hashed.append(len(parts)) or digest(*parts)
+    )
+    learn = trained(pictures(), precompute=True)
+    once = len(hashed)
+    learn.fit(1, 0.01)
+    learn.evaluate()
+    learn.predict()
+    assert len(hashed) == once
+    next(learn.model.body.parameters()).data.mul_(1.5)  # torch counts no version of this
+    learn.evaluate()
+    assert len(hashed) > once
+
+
 def test_features_of_other_weights_are_not_taken(pictures, body_runs):
     """A body that was changed would be joined to the features of the old one."""
     learn = trained(pictures(), precompute=True)
@@ -165,30 +183,17 @@ def test_the_rate_of_the_head_is_the_last_of_the_list(pictures):
     assert same(*(weights(learn.model.head) for learn in learners))
 
 
-# Data put together by hand -----------------------------------------------------------------------
-
-
-def by_hand(data):
-    return ck.Data(data.train, data.valid, classes=data.classes)
-
-
-def test_data_made_by_hand_trains_and_says_that_it_cannot_be_exported(pictures, tmp_path):
-    """TypeError for three missing arguments, or an export that no one can load."""
-    learn = trained(by_hand(pictures()), epochs=1, precompute=True)
-    assert learn.predict().scores.shape == (10, 2)
-    for call in (learn.classifier, lambda: learn.export(tmp_path / "model.safetensors")):
-        with pytest.raises(CourseError, match=r"by hand"):
-            call()
-
-
-def test_data_without_classes_or_batches_is_refused(pictures):
-    """A head without outputs; an AttributeError from the middle of a fit."""
-    data = by_hand(pictures())
-    with pytest.raises(CourseError, match=r"no classes"):
-        a_learner(ck.Data(data.train, data.valid))
-    learn = a_learner(ck.Data(list(data.train), list(data.valid), classes="ab"), precompute=True)
+def test_what_has_no_features_or_preprocessing_is_refused(pictures, tmp_path):
+    """An AttributeError from the middle of a fit, or an export that no one can load."""
+    data = pictures()
+    with pytest.raises(CourseError, match=r"ck.images"):
+        ck.image_learner(ck.Data(data.train, data.valid, classes=data.classes), "drawings")
     with pytest.raises(CourseError, match=r"list"):
-        learn.fit(1, 0.01)
+        trained(data.replace(train=list(data.train)), precompute=True)
+    learn = a_learner(data)
+    learn.set_data(ck.Data(data.train, data.valid, classes=data.classes))
+    with pytest.raises(CourseError, match=r"ck.images"):
+        learn.export(tmp_path / "model.safetensors")
 
 
 # Prediction ------------------------------------------------------------------------------------

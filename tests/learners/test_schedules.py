@@ -54,27 +54,21 @@ def test_restarts_equal_torch(cycles, t_mult, first):
 
 
 @pytest.mark.parametrize("steps", [10, 33, 100, 1000])
-@pytest.mark.parametrize("pct_start", [0.3, 0.25, 0.5])
-def test_one_cycle_equals_torch(steps, pct_start):
+def test_one_cycle_equals_torch(steps):
     """Guards against another shape, start, peak or end than the schedule's of the paper."""
     wanted = theirs(
         lambda o: lr_scheduler.OneCycleLR(
             o,
             max_lr=LR,
             total_steps=steps + 1,
-            pct_start=(pct_start * steps + 1) / (steps + 1),
+            pct_start=(0.3 * steps + 1) / (steps + 1),
             div_factor=25,
             final_div_factor=1e4,
             cycle_momentum=False,
         ),
         steps,
     )
-    assert ours(ck.OneCycle(pct_start=pct_start), steps) == pytest.approx(wanted, rel=1e-9)
-
-
-def test_constant_is_constant():
-    """Guards against a rate that moves where the learner asked for none."""
-    assert set(ours(ck.constant, 9)) == {LR}
+    assert ours(ck.one_cycle, steps) == pytest.approx(wanted, rel=1e-9)
 
 
 ALL = [
@@ -83,7 +77,6 @@ ALL = [
     ck.one_cycle,
     ck.CosineRestarts(),
     ck.CosineRestarts(4, 2),
-    ck.OneCycle(0.1),
 ]
 
 
@@ -103,22 +96,3 @@ def test_a_schedule_has_no_memory(schedule):
     forward = [schedule(step) for step in steps]
     assert [schedule(step) for step in reversed(steps)] == forward[::-1]
     assert [copy.deepcopy(schedule)(step) for step in steps] == forward
-
-
-def test_the_loop_takes_the_first_step_at_the_start():
-    """Guards against a schedule that is asked for the progress after the step."""
-
-    class Rates(ck.Callback):
-        def __init__(self):
-            self._seen = []
-
-        def step_done(self, state):
-            self._seen.append(state.optimizer.param_groups[0]["lr"])
-
-    rates = Rates()
-    x, y = torch.randn(20, 3), torch.randint(2, (20,))
-    part = ck.Batches(x, y, batch_size=8)
-    learn = ck.Learner(ck.Data(part, part), torch.nn.Linear(3, 2), ck.cross_entropy)
-    learn.fit(2, LR, schedule=ck.cosine, callbacks=[rates])
-    wanted = theirs(lambda o: lr_scheduler.CosineAnnealingLR(o, 6), 6)
-    assert rates._seen == pytest.approx(wanted, rel=1e-9)
