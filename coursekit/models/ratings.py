@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from coursekit.console import CourseError
-from coursekit.models.embeddings import EmbeddingWithUnknown
+from coursekit.data.batches import check_count
+from coursekit.models.tables import EmbeddingWithUnknown, check_range
 
 
 class RatingNet(nn.Module):
@@ -34,14 +35,14 @@ class RatingNet(nn.Module):
         mean: float | None = None,
     ) -> None:
         super().__init__()
-        low, high = y_range
+        low, high = self.low, self.high = check_range(y_range)
+        check_count("n_factors", n_factors)
         mean = (low + high) / 2 if mean is None else mean
-        if not (low < mean < high and n_factors >= 1):
+        if not low < mean < high:
             raise CourseError(
-                f"y_range={y_range!r} with n_factors={n_factors} cannot be trained. Give a range "
-                f"around the mean rating ({mean:.2f}), as in (0.5, 5.5), and at least one factor."
+                f"y_range={y_range!r} does not hold the mean rating, {mean:.2f}; give a range "
+                "around it, as in (0.5, 5.5)."
             )
-        self.low, self.high = float(low), float(high)
         self.register_buffer("offset", torch.tensor((mean - low) / (high - low)).logit())
         self.user_bias = EmbeddingWithUnknown(n_users, 1)
         self.item_bias = EmbeddingWithUnknown(n_items, 1)

@@ -4,17 +4,58 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from coursekit.console import CourseError
-from coursekit.models.embeddings import EmbeddingWithUnknown
+from coursekit.data.batches import check_count
 
 
 def embedding_dim(cardinality: int) -> int:
     """Size of the embedding of a column with ``cardinality`` values: half as many, at most 50."""
     return min(50, (cardinality + 1) // 2)
+
+
+def check_range(y_range: Any) -> tuple[float, float]:
+    """Read (low, high); raise a CourseError where it is none."""
+    try:
+        low, high = map(float, y_range)
+        if low < high:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise CourseError(f"y_range={y_range!r} is no range; give (low, high) with low < high.")
+
+
+def check_dropout(value: Any, most: float = 1.0) -> None:
+    """Raise a CourseError where a dropout is not from 0 to ``most``."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= most:
+        raise CourseError(f"dropout={value!r} is not a number from 0 to {most:g}, such as 0.1.")
+
+
+class EmbeddingWithUnknown(nn.Embedding):
+    """An embedding whose code 0 stands for unseen values and is the mean of all other rows.
+
+    No training example has code 0, so nothing trains that row. ``eval()`` sets it.
+    """
+
+    def initialize(self, std: float) -> None:
+        """Draw the weights from a normal distribution around 0."""
+        nn.init.normal_(self.weight, 0, std)
+        self._set_unknown()
+
+    def train(self, mode: bool = True) -> EmbeddingWithUnknown:
+        """Switch between training and evaluation; the latter refreshes the row of code 0."""
+        if not mode:
+            self._set_unknown()
+        return super().train(mode)
+
+    @torch.no_grad()
+    def _set_unknown(self) -> None:
+        if len(self.weight) > 1:
+            self.weight[0] = self.weight[1:].mean(0)
 
 
 class TableNet(nn.Module):
@@ -28,8 +69,7 @@ class TableNet(nn.Module):
             which count as the mean of all others.
         n_continuous: how many continuous columns there are.
         hidden_sizes: units of each hidden layer.
-        dropout: probability of dropping a unit of a hidden layer.
-        embedding_dropout: probability of dropping a number of an embedding.
+        dropout, embedding_dropout: probability of dropping a unit, or a number of an embedding.
         y_range: (low, high) of the predictions, by a scaled sigmoid; None leaves them unlimited.
         embedding_dims: size of each embedding; by default ``embedding_dim`` of its cardinality.
 
@@ -42,7 +82,7 @@ class TableNet(nn.Module):
         cardinalities: Sequence[int],
         n_continuous: int,
         *,
-        hidden_sizes: Sequence[int] = (200, 100),
+        hidden_sizes: Sequence[int] | int = (200, 100),
         dropout: float = 0.1,
         embedding_dropout: float = 0.05,
         y_range: tuple[float, float] | None = None,
@@ -58,20 +98,24 @@ class TableNet(nn.Module):
                 f"categorical and {n_continuous} continuous columns. Give one size per "
                 "categorical column, and at least one column."
             )
-        if y_range is not None and not y_range[0] < y_range[1]:
-            raise CourseError(f"y_range={y_range!r} is empty; give (low, high) with low < high.")
-        self.y_range = y_range
+        hidden_sizes = [hidden_sizes] if isinstance(hidden_sizes, int) else list(hidden_sizes)
+        for name, sizes in (("hidden_sizes", hidden_sizes), ("embedding_dims", embedding_dims)):
+            for size in sizes:
+                check_count(name, size)
+        check_dropout(dropout)
+        check_dropout(embedding_dropout)
+        self.y_range = None if y_range is None else check_range(y_range)
         pairs = zip(cardinalities, embedding_dims, strict=True)
         self.embeddings = nn.ModuleList(EmbeddingWithUnknown(count, size) for count, size in pairs)
         for table in self.embeddings:
             table.initialize(std=0.1)
         self.embedding_dropout = nn.Dropout(embedding_dropout)
         self.norm = nn.BatchNorm1d(n_continuous) if n_continuous else nn.Identity()
-        sizes, layers = [inputs, *hidden_sizes], []
-        for size, next_size in itertools.pairwise(sizes):
+        units, layers = [inputs, *hidden_sizes], []
+        for size, next_size in itertools.pairwise(units):
             layers += [nn.Linear(size, next_size), nn.ReLU()]
             layers += [nn.BatchNorm1d(next_size), nn.Dropout(dropout)]
-        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
+        self.layers = nn.Sequential(*layers, nn.Linear(units[-1], 1))
 
     def embed(self, categorical: Tensor) -> Tensor:
         """Concatenate the embeddings (B, sum of their sizes) of codes (B, C) int64."""

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coursekit.console import CourseError
+from coursekit.data.batches import check_count
+from coursekit.models.tables import check_dropout
 
 LSTMState = tuple[Tensor, Tensor]  # h and c, (1, B, hidden_size) each
 
@@ -49,13 +51,10 @@ class WeightDropLSTM(nn.LSTM):
 class AWDLSTM(nn.Module):
     """Encoder of token ids by an embedding and LSTM layers with dropout (arXiv:1708.02182).
 
-    Args:
-        vocab_size: number of tokens in the vocabulary.
-        embedding_dim: size of an embedding, and of the vectors that come out.
-        hidden_size: size of the layers between.
-        n_layers: number of LSTM layers.
-        dropout: factor, also later, of five dropout probabilities: of whole words 0.02, the input
-            0.25, weights from state to state 0.2, between layers 0.15, of the output 0.1.
+    The first layer takes vectors of ``embedding_dim``, the last one gives such, those between have
+    ``hidden_size``. ``dropout``, 0 to 4, is the factor, also later, of five dropout probabilities:
+    of whole words 0.02, the input 0.25, weights from state to state 0.2, between layers 0.15, of
+    the output 0.1.
     """
 
     def __init__(
@@ -68,6 +67,10 @@ class AWDLSTM(nn.Module):
         dropout: float = 1.0,
     ) -> None:
         super().__init__()
+        check_count("embedding_dim", embedding_dim)
+        check_count("hidden_size", hidden_size)
+        check_count("n_layers", n_layers)
+        check_dropout(dropout, 4)
         self.embedding_dim, self.dropout = embedding_dim, dropout
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
@@ -89,13 +92,10 @@ class AWDLSTM(nn.Module):
         lengths: Tensor | None = None,
         vectors: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, list[LSTMState]]:
-        """Return outputs (B, T, C), the same before dropout, and the state after each layer.
+        """Map ids (B, T) to outputs (B, T, C), these before dropout, and the state of each layer.
 
-        Args:
-            ids: (B, T) int64.
-            state: what an earlier call returned, or None.
-            lengths: unused, since padding after the end changes nothing before it.
-            vectors: (B, T, C) in place of the embeddings of ``ids``.
+        ``state`` is what an earlier call returned; ``vectors`` (B, T, C) take the place of the
+        embeddings. Padding after the end changes nothing before it, so ``lengths`` are not used.
         """
         factor = self.dropout if self.training else 0
         x = variational_dropout(self.embed(ids) if vectors is None else vectors, 0.25 * factor)
@@ -114,9 +114,6 @@ class AWDLSTM(nn.Module):
 
 class LanguageModel(nn.Module):
     """Scores of the next token at every position; decoder tied to the embedding (arXiv:1608.05859).
-
-    Args:
-        encoder: an ``AWDLSTM``.
 
     Attributes:
         state: tensors carried from batch to batch without gradients, until ``train()``, ``eval()``
@@ -168,16 +165,14 @@ def concat_pool(vectors: Tensor, lengths: Tensor) -> Tensor:
 class TextClassifier(nn.Module):
     """An encoder of texts, ``concat_pool``, and a head of two layers.
 
-    Args:
-        encoder: an ``AWDLSTM`` or a ``TextTransformer``.
-        n_classes: scores per text.
-        dropout: probability before the first layer of the head, and half of it before the second.
+    ``dropout`` is the probability before the first layer of the head, half of it the second's.
     """
 
     def __init__(
         self, encoder: AWDLSTM | TextTransformer, n_classes: int, *, dropout: float = 0.2
     ) -> None:
         super().__init__()
+        check_dropout(dropout)
         self.encoder = encoder
         inputs = 3 * encoder.embedding_dim
         first = [nn.BatchNorm1d(inputs), nn.Dropout(dropout), nn.Linear(inputs, 50), nn.ReLU()]
@@ -197,12 +192,8 @@ class TextClassifier(nn.Module):
 class TextTransformer(nn.Module):
     """Encoder of token ids by self-attention over whole texts, norm first (arXiv:1706.03762).
 
-    Args:
-        vocab_size: number of tokens in the vocabulary.
-        embedding_dim: size of the vectors in and out; a multiple of ``n_heads``.
-        n_layers, n_heads: number of layers, and of attention heads in each.
-        max_length: tokens of the longest text, each position having a learned vector.
-        dropout: probability of dropping a number, in every layer.
+    ``embedding_dim``, the size of the vectors in and out, is a multiple of ``n_heads``, of each
+    layer; each of ``max_length`` positions has a learned vector.
     """
 
     def __init__(
@@ -216,6 +207,13 @@ class TextTransformer(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        check_count("embedding_dim", embedding_dim)
+        check_count("n_layers", n_layers)
+        check_count("n_heads", n_heads)
+        check_count("max_length", max_length)
+        check_dropout(dropout)
+        if embedding_dim % n_heads:
+            raise CourseError(f"embedding_dim={embedding_dim} is no multiple of n_heads={n_heads}.")
         self.embedding_dim, self.max_length = embedding_dim, max_length
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         self.positions = nn.Embedding(max_length, embedding_dim)
@@ -226,25 +224,18 @@ class TextTransformer(nn.Module):
         self.blocks = nn.TransformerEncoder(layer, n_layers, enable_nested_tensor=False)
 
     def forward(
-        self,
-        ids: Tensor,
-        *,
-        lengths: Tensor | None = None,
-        vectors: Tensor | None = None,
+        self, ids: Tensor, *, lengths: Tensor | None = None, vectors: Tensor | None = None
     ) -> tuple[Tensor]:
-        """Return a tuple like an ``AWDLSTM``'s, of the outputs (B, T, C) only.
+        """Map ids (B, T) to a tuple like an ``AWDLSTM``'s, of the outputs (B, T, C) only.
 
-        Args:
-            ids: (B, T) int64.
-            lengths: (B,) tokens of each text, the rest being padding; None where there is none.
-            vectors: (B, T, C) in place of the embeddings of ``ids``.
+        ``lengths`` (B,) says where the padding of each text begins; ``vectors`` (B, T, C) take the
+        place of the embeddings.
         """
         steps = torch.arange(ids.shape[1], device=ids.device)  # (T,)
         if len(steps) > self.max_length:
             raise CourseError(
-                f"A text of {len(steps)} tokens is too long for this transformer of "
-                f"{self.max_length}; cut the texts by ck.text(..., max_length=...), or build a "
-                "longer one."
+                f"A text of {len(steps)} tokens is too long for this transformer; cut the texts by "
+                f"ck.text(..., max_length={self.max_length})."
             )
         vectors = self.embedding(ids) if vectors is None else vectors
         padding = None if lengths is None else steps >= lengths[:, None]  # (B, T), True is masked

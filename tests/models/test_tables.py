@@ -63,6 +63,9 @@ def test_predictions_stay_in_their_range():
     ("columns", "options", "value"),
     [
         (([3], 2), {"y_range": (1.0, 1.0)}, r"\(1.0, 1.0\)"),
+        (([3], 2), {"y_range": 5}, "y_range=5"),
+        (([3], 2), {"hidden_sizes": [0]}, "hidden_sizes=0"),
+        (([3], 2), {"dropout": 5}, "dropout=5"),
         (([3, 4], 2), {"embedding_dims": [1]}, r"\[1\].* 2 categorical"),
         (([], 0), {}, "0 continuous"),
     ],

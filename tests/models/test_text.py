@@ -190,6 +190,21 @@ def test_pool_is_last_largest_and_mean():
         torch.testing.assert_close(pooled[row], expected)
 
 
+@pytest.mark.parametrize(
+    ("kind", "sizes", "says"),
+    [
+        (AWDLSTM, {"n_layers": 0}, "n_layers=0"),
+        (AWDLSTM, {"dropout": 9}, "dropout=9"),
+        (TextTransformer, {"embedding_dim": 30}, "embedding_dim=30.*n_heads=4"),
+        (TextTransformer, {"max_length": 2.5}, "max_length=2.5"),
+    ],
+)
+def test_sizes_that_do_not_fit(kind, sizes, says):
+    """An assertion from inside of an attention."""
+    with pytest.raises(CourseError, match=says):
+        kind(WORDS, **sizes)
+
+
 def test_texts_too_long_for_a_transformer():
     """An index error from inside of an embedding."""
     model = TextTransformer(WORDS, embedding_dim=8, max_length=10)
