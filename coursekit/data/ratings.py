@@ -10,7 +10,7 @@ import numpy
 from coursekit.console import CourseError, nearest
 from coursekit.data.batches import Batches, Data
 from coursekit.data.split import fewer, split
-from coursekit.data.tables import codes_of, values_of
+from coursekit.data.tables import check_frame, codes_of, column_of, numbers_of, values_of
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,6 @@ def ratings(
     item: str = "title",
     rating: str = "rating",
     valid: Any = 0.2,
-    time: str = "timestamp",
     seed: int = 0,
     batch_size: int = 512,
 ) -> RatingsData:
@@ -65,26 +64,22 @@ def ratings(
     Args:
         frame: a pandas DataFrame with one row a rating.
         user, item, rating: its columns.
-        valid: what is held out: a fraction drawn at random; "time", the newest fifth by the column
-            ``time``; a mask of the rows, or their numbers, counted from 0.
-        time: the column that ``valid="time"`` goes by; used for nothing else.
+        valid: what is held out: a fraction drawn at random, a mask of the rows, or their numbers,
+            counted from 0.
         seed: of the random fraction.
         batch_size: ratings in a mini-batch.
 
     Raises:
         CourseError: a column is missing or has gaps, ratings are no numbers, or a part is empty.
     """
-    by_time = isinstance(valid, str) and valid == "time"
-    _check_frame(frame, [user, item, rating, *([time] if by_time else [])], rating)
+    check_frame(frame)
+    columns = [column_of(frame, name, gaps=False) for name in (user, item, rating)]
+    y = numbers_of(frame, rating, "name the column of the ratings by rating=").astype("float32")
     n = len(frame)
-    if by_time:
-        valid = numpy.argsort(frame[time].to_numpy(), kind="stable")[n - n // 5 :]
     rows = dict(zip(("train", "valid"), split(n, valid, seed), strict=True))
     rows = {name: fewer(part, QUICK * len(part) // n, seed) for name, part in rows.items()}
-    columns = frame[user], frame[item]
-    users, items = (values_of(column.iloc[rows["train"]]) for column in columns)
+    users, items = (values_of(column.iloc[rows["train"]]) for column in columns[:2])
     codes = codes_of(columns[0], users), codes_of(columns[1], items)
-    y = frame[rating].to_numpy("float32")
 
     def part(name: str, **options: Any) -> Batches:
         inputs = tuple(code[rows[name]] for code in codes)
@@ -98,14 +93,3 @@ def ratings(
         counts=numpy.bincount(codes[1][rows["train"]], minlength=len(items)),
         rows=rows,
     )
-
-
-def _check_frame(frame: pandas.DataFrame, columns: list[str], rating: str) -> None:
-    for column in columns:
-        if column not in frame:
-            hint = nearest(column, frame.columns)
-            raise CourseError(f"The table has no column {column!r}; name yours: user=...{hint}")
-        if gaps := int(frame[column].isna().sum()):
-            raise CourseError(f"{gaps} rows have no {column}; drop them first: frame.dropna().")
-    if frame[rating].dtype.kind not in "iuf":
-        raise CourseError(f"The column {rating!r} holds no numbers; try pandas.to_numeric.")

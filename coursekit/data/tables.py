@@ -6,15 +6,17 @@ has gaps) is learned from the rows of the training part alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
 
-from coursekit.console import CourseError, nearest
-from coursekit.data.batches import Batches, Data
+from coursekit.console import CourseError, nearest, note, reason
+from coursekit.data.batches import Batches, Data, check_count
 from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 
 QUICK = 20_000  # rows that the quick profile keeps
 MISSING = " is missing"  # ends the name of a column that says where another one has gaps
+# Kinds of values, in the words of pandas.api.types.infer_dtype.
+NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "empty"}
+TIMES = {"datetime64", "datetime", "date", "timedelta64", "timedelta", "period"}
+NO_EVENT = (0, "0", "", "False")  # 0 == 0.0 == False
+DATE = r"\d{4}|\d[-/. ]\d+[-/. ]\d"  # in a text: a year, or three numbers
+DAY_OR_MONTH_FIRST = r"\s*\d{1,2}[-/. ]\d{1,2}[-/. ]\d"
 
 
 @dataclass(kw_only=True, repr=False)
-class Columns:
-    """What is learned from the columns of the training rows, and how other rows are encoded by it.
+class TableData(Data):
+    """A table, ready to train on: x = (categories (B, C) int64, numbers (B, N) float32), y (B,).
 
     Attributes:
         categories: {column: its values}, in the order of their codes; code 0, None, stands for
@@ -34,82 +42,74 @@ class Columns:
         medians: {column: median}, which fills its gaps.
         means, scales: {column: mean or standard deviation}; where a column has gaps in the training
             part, another one says so, such as "Distance is missing".
+        target: the column that is predicted.
+        log_target: whether y is the logarithm of the target.
+        rows: {"train": ..., "valid": ...}, the rows of the frame that each part was made of.
     """
 
     categories: dict[str, tuple] = field(default_factory=dict)
     medians: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def fit(cls, frame: pandas.DataFrame, categories: Sequence, continuous: Sequence) -> Columns:
-        """Learn from the training rows.
-
-        Raises:
-            CourseError: a column is missing, empty, or holds no numbers where it should.
-        """
-        learned = cls(categories={name: values_of(_column(frame, name)) for name in categories})
-        for name in continuous:
-            values = _as_numbers(frame, name)
-            gaps = numpy.isnan(values)
-            if gaps.all():
-                raise CourseError(f"The column {name!r} is empty in the training rows.")
-            learned.medians[name] = float(numpy.median(values[~gaps]))
-            parts = {name: numpy.where(gaps, learned.medians[name], values)}
-            if gaps.any():
-                parts[name + MISSING] = gaps
-            learned.means |= {key: float(part.mean()) for key, part in parts.items()}
-            # A constant column becomes zeros.
-            learned.scales |= {key: float(part.std()) or 1.0 for key, part in parts.items()}
-        return learned
+    target: str = ""
+    log_target: bool = False
+    rows: dict[str, numpy.ndarray] = field(default_factory=dict)
 
     @property
     def continuous(self) -> tuple[str, ...]:
         """Names of the columns of numbers, in order, those that mark gaps included."""
         return tuple(self.means)
 
-    def arrays(self, frame: pandas.DataFrame) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """Encode rows as codes (N, categories) int32 and scaled numbers (N, continuous) float32."""
-        codes = numpy.zeros((len(frame), len(self.categories)), numpy.int32)
-        for place, (name, known) in enumerate(self.categories.items()):
-            codes[:, place] = codes_of(_column(frame, name), known)
-        scaled = numpy.zeros((len(frame), len(self.means)), numpy.float32)
-        for place, name in enumerate(self.means):
-            whole = name if name in self.medians else name.removesuffix(MISSING)
-            values = _as_numbers(frame, whole)
-            gaps = numpy.isnan(values)
-            values = numpy.where(gaps, self.medians[whole], values) if whole == name else gaps
-            scaled[:, place] = (values - self.means[name]) / self.scales[name]
-        return codes, scaled
-
-
-@dataclass(repr=False)
-class TableData(Columns, Data):
-    """A table, ready to train on: x = (categories (B, C) int64, numbers (B, N) float32), y (B,).
-
-    Attributes:
-        target: the column that is predicted.
-        log_target: whether y is the logarithm of the target.
-        rows: {"train": ..., "valid": ...}, the rows of the frame that each part was made of.
-    """
-
-    target: str = field(default="", kw_only=True)
-    log_target: bool = field(default=False, kw_only=True)
-    rows: dict[str, numpy.ndarray] = field(default_factory=dict, kw_only=True)
-
     def encode(self, frame: pandas.DataFrame) -> Batches:
         """Make ``Batches`` without targets of the rows of another frame, in order.
 
         Raises:
-            CourseError: a column is missing, or holds no numbers where it should.
+            CourseError: a column is missing, holds no numbers where it should, or other kinds of
+                values than in training.
         """
-        size = self.train.batch_size
-        return Batches(self.arrays(frame), batch_size=size, transform=codes_to_int64)
+        return self._batches(frame, None, self.train.batch_size)
 
     def real(self, scores: Any) -> numpy.ndarray:
         """Bring predictions to the scale of the target: exp where y is a logarithm."""
-        scores = torch.as_tensor(scores).detach().cpu().double()
+        scores = torch.as_tensor(getattr(scores, "scores", scores)).detach().cpu().double()
         return (scores.exp() if self.log_target else scores).numpy()
+
+    def _learn(self, frame: pandas.DataFrame, categories: list, continuous: list) -> None:
+        """Learn categories, medians and scales from the training rows."""
+        self.categories = {name: values_of(column_of(frame, name)) for name in categories}
+        for name in continuous:
+            values = numbers_of(frame, name)
+            if numpy.isnan(values).all():
+                raise CourseError(f"The column {name!r} is empty in the training rows; drop it.")
+            self.medians[name] = float(numpy.nanmedian(values))
+        for name, values in self._numbers(frame):
+            if name in self.medians or values.any():
+                self.means[name] = float(values.mean())
+                self.scales[name] = float(values.std()) or 1.0  # a constant column becomes zeros
+
+    def _numbers(self, frame: pandas.DataFrame) -> Iterator[tuple[str, numpy.ndarray]]:
+        """Pass over the numbers (N,) of each column, gaps filled, and over where the gaps are."""
+        for name, median in self.medians.items():
+            values = numbers_of(frame, name)
+            gaps = numpy.isnan(values)
+            yield name, numpy.where(gaps, median, values)
+            yield f"{name}{MISSING}", gaps
+
+    def _batches(
+        self, frame: pandas.DataFrame, y: numpy.ndarray | None, batch_size: int, **options: Any
+    ) -> Batches:
+        """Encode rows as codes (N, categories) int32 and scaled numbers (N, continuous) float32."""
+        check_frame(frame)
+        codes = numpy.zeros((len(frame), len(self.categories)), numpy.int32)
+        for place, (name, known) in enumerate(self.categories.items()):
+            codes[:, place] = codes_of(column_of(frame, name), known)
+        scaled = numpy.zeros((len(frame), len(self.means)), numpy.float32)
+        for name, values in self._numbers(frame):
+            if name in self.means:
+                place = self.continuous.index(name)
+                scaled[:, place] = (values - self.means[name]) / self.scales[name]
+        options |= {"batch_size": batch_size, "transform": codes_to_int64}
+        return Batches((codes, scaled), y, **options)
 
     def _details(self) -> str:
         log = "; target as a logarithm" if self.log_target else ""
@@ -121,8 +121,8 @@ def table(
     target: str,
     *,
     valid: Any,
-    categories: Sequence[str] | None = None,
-    continuous: Sequence[str] | None = None,
+    categories: Sequence[str] | str | None = None,
+    continuous: Sequence[str] | str | None = None,
     log_target: bool = False,
     test: pandas.DataFrame | None = None,
     batch_size: int = 1024,
@@ -138,9 +138,8 @@ def table(
         target: the column to predict, a number.
         valid: which rows are held out: a mask (one True or False a row), the numbers of the rows
             counted from 0, or a fraction such as 0.2, drawn at random.
-        categories, continuous: names of columns. By default the categories are the columns of
-            words, categories and yes or no, the continuous ones all others; with one list given,
-            the other is empty.
+        categories, continuous: names of columns. By default the continuous ones are those of
+            numbers, the categories all others; with one list given, the other is empty.
         log_target: True learns the logarithm of the target: errors count in percent.
         test: another frame with the same columns, whose target nobody knows.
         batch_size: rows in a mini-batch.
@@ -150,9 +149,12 @@ def table(
         CourseError: a column is missing or unfit, the target has gaps or cannot be logged, or a
             part is empty.
     """
-    y = _as_numbers(frame, target)
-    if gaps := int(numpy.isnan(y).sum()):
-        raise CourseError(f"{gaps:,} rows have no {target}; drop them by frame.dropna, say.")
+    check_frame(frame)
+    column_of(frame, target, gaps=False)
+    words = (
+        f"ck.table predicts numbers, so frame[{target!r}] = frame[{target!r}] == ... makes 0 and 1"
+    )
+    y = numbers_of(frame, target, words)
     if log_target and (low := int((y <= 0).sum())):
         raise CourseError(
             f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them."
@@ -162,18 +164,14 @@ def table(
     n = len(frame)
     parts = (fewer(rows, QUICK * len(rows) // n, seed) for rows in split(n, valid, seed))
     train, held_out = parts
-    columns = Columns.fit(frame.iloc[train], categories, continuous)
-    options: dict[str, Any] = {"batch_size": batch_size, "transform": codes_to_int64}
-    whole = Batches(columns.arrays(frame), y, shuffle=True, **options)
-    return TableData(
-        whole.subset(train),
-        whole.subset(held_out).sequential(),
-        None if test is None else Batches(columns.arrays(test), **options),
-        **vars(columns),
-        target=target,
-        log_target=log_target,
-        rows={"train": train, "valid": held_out},
-    )
+    rows = {"train": train, "valid": held_out}
+    data = TableData(train=None, valid=None, target=target, log_target=log_target, rows=rows)
+    data._learn(frame.iloc[train], categories, continuous)
+    whole = data._batches(frame, y, batch_size, shuffle=True)
+    data.train, data.valid = whole.subset(train), whole.subset(held_out).sequential()
+    data.test = None if test is None else data._batches(test, None, batch_size)
+    _note_unknown(data, frame)
+    return data
 
 
 def codes_to_int64(inputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -181,7 +179,109 @@ def codes_to_int64(inputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Ten
     return inputs[0].long(), inputs[1]
 
 
-# Categories and their codes -------------------------------------------------------------------
+def _choose(
+    frame: pandas.DataFrame, target: str, categories: Any, continuous: Any
+) -> tuple[list[str], list[str]]:
+    """List the columns of both kinds; told apart by what they hold where none is given."""
+    from pandas.api.types import infer_dtype
+
+    if categories is None and continuous is None:
+        kinds = {name: infer_dtype(column_of(frame, name)) for name in frame if name != target}
+        continuous = [name for name, kind in kinds.items() if kind in NUMBERS | TIMES]
+        categories = [name for name in kinds if name not in continuous]
+    categories, continuous = _listed(categories), _listed(continuous)
+    columns = [*categories, *continuous]
+    if not columns:
+        raise CourseError("There is no column to predict from; name categories= or continuous=.")
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice or target in columns:
+        wrong, why = (twice[0], "named twice") if twice else (target, "the target itself")
+        raise CourseError(f"The column {wrong!r} is {why}; take it out of the lists.")
+    if taken := {f"{name}{MISSING}" for name in continuous} & set(columns):
+        raise CourseError(f"The column {taken.pop()!r} has a name that marks gaps; rename it.")
+    return categories, continuous
+
+
+def _listed(names: Any) -> list:
+    if names is None or isinstance(names, (str, int)):
+        return [] if names is None else [names]
+    return list(names)
+
+
+# What stands in a column ----------------------------------------------------------------------
+
+
+def check_frame(frame: Any) -> None:
+    """Refuse what is no DataFrame, or has no rows."""
+    import pandas
+
+    if not isinstance(frame, pandas.DataFrame):
+        raise CourseError(
+            f"A table is a pandas DataFrame, not {type(frame).__name__}; pandas.read_csv reads one "
+            "from a file, frame.iloc[[0]] takes one row out of another."
+        )
+    if frame.empty:
+        raise CourseError("The table is empty; look at frame.shape where it is made.")
+
+
+def column_of(frame: pandas.DataFrame, name: Any, *, gaps: bool = True) -> pandas.Series:
+    """Look up a column that is there once, without lists in it, and without gaps if told so."""
+    from pandas.api.types import is_hashable
+
+    count = list(frame.columns).count(name) if is_hashable(name) else 0
+    if not count:
+        hint = nearest(name, [one for one in frame.columns if str(one) != str(name)])
+        raise CourseError(f"The table has no column {name!r:.60}; see frame.columns.{hint}")
+    if count > 1:
+        raise CourseError(
+            f"The table has {count} columns {name!r}; keep the first by "
+            "frame = frame.loc[:, ~frame.columns.duplicated()]."
+        )
+    column = frame[name]
+    if column.dtype == object:
+        try:
+            column.nunique()
+        except TypeError as error:
+            raise CourseError(
+                f"The column {name!r} holds lists or the like, such as {column.iloc[0]!r:.60}; "
+                f"make words of them by frame[{name!r}] = frame[{name!r}].astype(str)."
+            ) from error
+    if not gaps and (count := int(column.isna().sum())):
+        raise CourseError(
+            f"{count:,} rows have no {name}; drop them: frame = frame.dropna(subset=[{name!r}])."
+        )
+    return column
+
+
+def numbers_of(
+    frame: pandas.DataFrame, name: str, words: str = "name it under categories="
+) -> numpy.ndarray:
+    """Read a column (N,) as float64, gaps as NaN, "12.5" as 12.5.
+
+    Where none of it is a number, the CourseError ends in ``words``.
+    """
+    import pandas
+    from pandas.api.types import infer_dtype
+
+    column = column_of(frame, name)
+    kind = infer_dtype(column)
+    if kind in TIMES:  # which pandas.to_numeric would count in nanoseconds
+        remedy = "count it by .dt.days" if "delta" in kind else "take it apart by ck.date_parts"
+        raise CourseError(f"The column {name!r} holds no numbers ({column.dtype}); {remedy}.")
+    values = pandas.to_numeric(column, errors="coerce").to_numpy("float64", na_value=numpy.nan)
+    wrong = numpy.isnan(values) & column.notna().to_numpy()
+    if wrong.any():
+        bare = column.astype(str).str.replace(",", "")
+        if pandas.to_numeric(bare, errors="coerce").notna().any():
+            words = (
+                f"frame[{name!r}] = pandas.to_numeric(frame[{name!r}].astype(str)"
+                ".str.replace(',', ''), errors='coerce') makes gaps of such"
+            )
+        value = column[wrong].iloc[0]
+        raise CourseError(f"The column {name!r} holds {value!r}, which is no number; {words}.")
+    if (numpy.abs(values) > numpy.finfo("float32").max).any():
+        raise CourseError(f"The column {name!r} holds infinite values; replace them by gaps.")
+    return values
 
 
 def values_of(column: pandas.Series) -> tuple:
@@ -193,6 +293,7 @@ def values_of(column: pandas.Series) -> tuple:
         known = known.sort_values()
     except TypeError:  # numbers and words in one column
         known = pandas.Index(sorted(known, key=str), dtype=object)
+    _check_alike(column.name, known.tolist())
     gap = (float("nan"),) if column.isna().any() else ()
     return (None, *known.tolist(), *gap)
 
@@ -203,62 +304,40 @@ def codes_of(column: pandas.Series, values: tuple) -> numpy.ndarray:
 
     gap = isinstance(values[-1], float) and numpy.isnan(values[-1])
     known = values[1 : len(values) - gap]
-    known = pandas.Index(known) if known else pandas.Index([], dtype=object)
-    codes = known.get_indexer(pandas.Index(column)) + 1
+    index = pandas.Index(known) if known else pandas.Index([], dtype=object)
+    codes = index.get_indexer(pandas.Index(column)) + 1
+    unknown = column[codes == 0].dropna().unique()
+    if len(unknown):
+        _check_alike(column.name, [*known, *unknown.tolist()])
     if gap:
         codes[column.isna().to_numpy()] = len(values) - 1
     return codes
 
 
-# What can be wrong with a frame ---------------------------------------------------------------
+def _check_alike(name: Any, values: Iterable) -> None:
+    """Refuse values that look the same and are not: 1 and "1", "a" and "a ", two forms of an é."""
+    seen: dict[str, Any] = {}
+    for value in values:
+        other = seen.setdefault(unicodedata.normalize("NFC", str(value)).strip(), value)
+        if other is not value:
+            raise CourseError(
+                f"The column {name!r} holds {other!r} and {value!r}, which look the same; make "
+                f"them the same in every table: frame[{name!r}] = frame[{name!r}].astype(str)"
+                ".str.strip().str.normalize('NFC')."
+            )
 
 
-def _column(frame: pandas.DataFrame, column: str) -> pandas.Series:
-    if column not in frame:
-        hint = nearest(column, frame.columns)
-        raise CourseError(f"The table has no column {column!r}; name one of frame.columns.{hint}")
-    return frame[column]
-
-
-def _as_numbers(frame: pandas.DataFrame, column: str) -> numpy.ndarray:
-    """Read a column (N,) as float64, gaps as NaN."""
-    from pandas.api import types
-
-    values = _column(frame, column)
-    if not (types.is_numeric_dtype(values) or types.is_bool_dtype(values)):
-        dates = types.is_datetime64_any_dtype(values)
-        remedy = "take it apart by ck.date_parts" if dates else "name it under categories="
-        raise CourseError(f"The column {column!r} holds no numbers ({values.dtype}); {remedy}.")
-    values = values.to_numpy(dtype="float64", na_value=numpy.nan)
-    if numpy.isinf(values).any():
-        raise CourseError(f"The column {column!r} holds infinite values; replace them by gaps.")
-    return values
-
-
-def _choose(
-    frame: pandas.DataFrame, target: str, categories: Any, continuous: Any
-) -> tuple[list[str], list[str]]:
-    """List the columns of both kinds; told apart by type where none is given."""
-    from pandas.api import types
-
-    if categories is None and continuous is None:
-        others = [column for column in frame if column != target]
-        continuous = [
-            column
-            for column in others
-            if (types.is_numeric_dtype(frame[column]) and not types.is_bool_dtype(frame[column]))
-            or types.is_datetime64_any_dtype(frame[column])  # which is refused, with a remedy
-        ]
-        categories = [column for column in others if column not in continuous]
-    categories, continuous = list(categories or ()), list(continuous or ())
-    columns = [*categories, *continuous]
-    if not columns:
-        raise CourseError("There is no column to predict from; name categories= or continuous=.")
-    twice = [column for column in columns if columns.count(column) > 1]
-    if twice or target in columns:
-        wrong, why = (twice[0], "named twice") if twice else (target, "the target itself")
-        raise CourseError(f"The column {wrong!r} is {why}; take it out of the lists.")
-    return categories, continuous
+def _note_unknown(data: TableData, frame: pandas.DataFrame) -> None:
+    """Name the categories that most held-out rows have and no training row has."""
+    codes = numpy.asarray(data.valid.inputs[0])
+    for name, unknown in zip(data.categories, (codes == 0).T, strict=True):
+        if unknown.mean() > 0.5:
+            value = frame[name].iloc[data.rows["valid"][unknown.argmax()]]
+            note(
+                f"{name}: {unknown.sum():,} of {len(unknown):,} held-out rows have a value such as "
+                f"{value!r}, which no training row has; make numbers of it (ck.date_parts does so "
+                "with dates), or leave the column out."
+            )
 
 
 # Dates ----------------------------------------------------------------------------------------
@@ -271,19 +350,15 @@ def date_parts(dates: Any) -> pandas.DataFrame:
     MonthStart and MonthEnd (0 or 1), Elapsed (days since 1970-01-01).
 
     Args:
-        dates: a Series of dates, or of text such as "2015-07-31".
+        dates: a Series of dates, or of text such as "2015-07-31"; with a time zone, by its own
+            calendar.
 
     Raises:
-        CourseError: there is something that is no date, or a gap.
+        CourseError: there is something that is no date, or a gap, or text that may be two dates.
     """
     import pandas
 
-    series = pandas.Series(dates)
-    try:
-        when = pandas.to_datetime(series)
-    except (ValueError, TypeError) as error:
-        name = series.name or "The column"
-        raise CourseError(f"{name} holds something that is no date.") from error
+    when = dates_of(dates)
     if when.isna().any():
         raise CourseError(f"{int(when.isna().sum()):,} dates are missing; drop these rows first.")
     parts = when.dt
@@ -294,7 +369,50 @@ def date_parts(dates: Any) -> pandas.DataFrame:
         "Elapsed": when.to_numpy("datetime64[D]").astype("int64"),
     }  # fmt: skip
     columns = {name: numpy.asarray(part, dtype="int32") for name, part in columns.items()}
-    return pandas.DataFrame(columns, index=series.index)
+    return pandas.DataFrame(columns, index=when.index)
+
+
+def dates_of(dates: Any) -> pandas.Series:
+    """Read dates as datetime64 without a time zone, gaps as NaT; raises like ``date_parts``."""
+    import pandas
+    from pandas.api.types import infer_dtype
+
+    try:
+        series = pandas.Series(dates)
+        series = series.astype(getattr(series.dtype, "categories", series).dtype)
+        kind = infer_dtype(series)
+        known = pandas.Series(series.dropna().unique())
+        if not len(known):
+            return pandas.to_datetime(series)
+        name = "There" if series.name is None else f"The column {series.name!r}"
+        if kind in NUMBERS | {"boolean"}:
+            raise CourseError(
+                f"{name} holds numbers such as {known[0]}, not dates; say what they count: "
+                "pandas.to_datetime(..., unit='s') for seconds, format='%Y%m%d' for 20150731."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas warns where it guesses: both ways are tried
+            found, other = (
+                pandas.to_datetime(known, errors="coerce", dayfirst=day_first)
+                for day_first in (False, True)
+            )
+        if kind == "string" and known.str.match(DAY_OR_MONTH_FIRST).all():
+            found, other = (other, found) if found.isna().any() else (found, other)
+            if other.notna().all() and (vague := found != other).any():
+                raise CourseError(
+                    f"{known[vague.argmax()]!r} may be two dates, by month or by day first; say "
+                    "which by pandas.to_datetime(..., format='%d/%m/%Y'), say."
+                )
+    except (TypeError, ValueError) as error:
+        what = f"A {type(dates).__name__} is no column of dates ({reason(error)})"
+        raise CourseError(f"{what}; give one such as frame['Date'].") from error
+    wrong = found.isna() | (~known.str.contains(DATE) if kind == "string" else False)
+    if wrong.any():
+        raise CourseError(
+            f"{known[wrong.argmax()]!r} is no date, or written unlike the first; make gaps of such "
+            "by pandas.to_datetime(..., format='mixed', errors='coerce')."
+        )
+    return series.map(pandas.Series(found.array, index=known)).dt.tz_localize(None)
 
 
 def elapsed(
@@ -303,7 +421,7 @@ def elapsed(
     *,
     by: str,
     time: str,
-    cap: float | None = None,
+    cap: int | None = None,
 ) -> pandas.DataFrame:
     """Count the days since and until events, in a DataFrame on the index of ``frame``.
 
@@ -313,24 +431,27 @@ def elapsed(
 
     Args:
         frame: a DataFrame with one row a store and day, in any order.
-        events: names of columns that are 0, "0", False or a gap on days without the event.
+        events: names of columns that are 0, "0", False, "" or a gap on days without the event.
         by: the column that says whose days they are, such as "Store".
         time: the column of dates.
         cap: days from which on it counts the same; None for no limit.
 
     Raises:
-        CourseError: a column is missing, or ``time`` holds no dates.
+        CourseError: a column is missing, ``by`` has gaps, or ``time`` holds no dates.
     """
     import pandas
 
-    days = date_parts(_column(frame, time))["Elapsed"].to_numpy("int64")
-    groups = pandas.factorize(_column(frame, by))[0]
+    check_frame(frame)
+    if cap is not None:
+        check_count("cap", cap)
+    days = date_parts(column_of(frame, time))["Elapsed"].to_numpy("int64")
+    groups = pandas.factorize(column_of(frame, by, gaps=False))[0]
     order = numpy.lexsort((days, groups))
     days, groups = days[order], groups[order]
     found = {}
-    for event in [events] if isinstance(events, str) else events:
-        column = _column(frame, event)
-        none = column.isna() | column.astype(object).isin([0, "0"])  # 0 == 0.0 == False
+    for event in _listed(events):
+        column = column_of(frame, event)
+        none = column.isna() | column.astype(object).isin(NO_EVENT)
         happened = ~none.to_numpy(bool)[order]
         after = _since(days, groups, happened)
         before = _since(-days[::-1], groups[::-1], happened[::-1])[::-1]

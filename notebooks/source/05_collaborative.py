@@ -525,7 +525,8 @@ for what, some in {"biases pulled less": runs, "all pulled alike": alike_runs}.i
 
 # %%
 newest = table.groupby("userId").timestamp.rank(pct=True, method="first") > 0.8
-splits = {"newest fifth of each": np.flatnonzero(newest), "after a day": "time"}
+after = np.argsort(table.timestamp.to_numpy(), kind="stable")[-(len(table) // 5) :]
+splits = {"newest fifth of each": np.flatnonzero(newest), "after a day": after}
 
 # %%
 # %%capture

@@ -28,7 +28,7 @@ def a_table(raters=12, films=9, seed=0):
 # The table -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("valid", [0.2, "time", [0, 5, 6, 7, 90]], ids=["share", "time", "rows"])
+@pytest.mark.parametrize("valid", [0.2, [0, 5, 6, 7, 90]], ids=["share", "rows"])
 def test_codes_lead_back_to_the_rows(valid):
     """Codes shifted by one, or rows and targets in different orders."""
     table = a_table()
@@ -58,15 +58,6 @@ def test_what_only_the_validation_part_has_gets_code_0():
     assert (items.numpy() == 0).tolist() == (rows.title == "Orchard, The (1993)").tolist()
     assert 0 not in torch.cat(data.train.inputs)
     assert "Orchard, The (1993)" not in data.items
-
-
-def test_split_in_time_holds_out_the_newest():
-    """A split in time that is one in the order of the file."""
-    table = a_table()
-    data = ck.ratings(table, valid="time")
-    newest, oldest = (table.timestamp.iloc[data.rows[part]] for part in ("valid", "train"))
-    assert newest.min() > oldest.max()
-    assert len(newest) == len(table) // 5
 
 
 def test_split_follows_the_seed_and_not_the_index():
@@ -105,11 +96,26 @@ def test_repr_and_code_say_what_is_there():
         ({"valid": 1.5}, "1.5"),
         ({"valid": "date"}, "'date'"),
         ({"valid": [10_000]}, "valid="),
-        ({"valid": "time", "time": "when"}, "'when'"),
+        ({"valid": None}, "valid=None"),
         ({"item": "gap"}, "1 rows have no gap"),
+        ({"item": "lists"}, "'lists'"),
+        ({"user": "alike"}, "1 and '1', which look the same"),
+        ({"rating": "infinite"}, "'infinite'"),
     ],
 )
 def test_bad_tables_are_refused(options, word):
     """Forty lines of pandas where a column is misspelt."""
+    own = {"gap": [None, *range(96)], "lists": [[1]] * 97, "infinite": numpy.inf}
     with pytest.raises(CourseError, match=word):
-        ck.ratings(a_table().assign(gap=[None, *range(96)]), **options)
+        ck.ratings(a_table().assign(**own, alike=[1, "1", *range(2, 97)]), **options)
+    with pytest.raises(CourseError, match="DataFrame"):
+        ck.ratings("ratings.csv")
+
+
+def test_titles_of_two_kinds_and_ratings_as_text():
+    """A film called 1917, and stars that a file has as text, that end in a traceback."""
+    table = a_table().astype({"title": object, "rating": str})
+    table.loc[table.title == "Orchard, The (1993)", "title"] = 1917
+    data = ck.ratings(table)
+    assert 1917 in data.items
+    assert data.train.targets.max() == 5

@@ -1,5 +1,8 @@
 """Tables: what is fitted on which rows, days since events, bad input."""
 
+import datetime
+import decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,11 +104,61 @@ def test_a_gap_is_a_category_of_its_own():
 
 
 def test_kinds_of_columns_are_told_apart():
-    """Words scaled as numbers, or a yes and no that is averaged."""
+    """Words scaled as numbers, a yes and no that is averaged, or a category for each date."""
     frame, valid = make()
+    with pytest.raises(ck.CourseError, match=r"'day'.*date_parts"):
+        ck.table(frame.assign(day=pd.Timestamp("2015-01-01")), "sales", valid=valid)
     data = ck.table(frame.assign(yes=frame.area > 0), "sales", valid=valid)
     assert list(data.categories) == ["kind", "yes"]
     assert data.continuous == ("shop", "price", "price is missing", "area")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["1", " 2.5 ", None], [1, 2.5, None], [decimal.Decimal("1"), decimal.Decimal("2.5"), None]],
+)
+def test_numbers_of_every_kind_are_numbers(values):
+    """A price with one code for each value, because pandas calls the column an object."""
+    frame = pd.DataFrame({7: pd.Series(values * 4, dtype=object), "sales": range(1, 13)})
+    data = ck.table(frame, "sales", valid=[9, 10, 11], continuous=[7])
+    assert data.continuous == (7, "7 is missing")
+    assert data.medians == {7: 1.75}
+    if not isinstance(values[0], str):
+        assert ck.table(frame, "sales", valid=[9, 10, 11]).continuous == data.continuous
+
+
+def test_categories_that_are_mostly_new_are_named(capsys):
+    """Numbers written as text, each a category of its own, and not a word about it."""
+    frame = pd.DataFrame({"visitors": [f"{n:,}" for n in range(1000, 1200)], "sales": 1.0})
+    ck.table(frame, "sales", valid=range(160, 200))
+    assert (
+        "visitors: 40 of 40 held-out rows have a value such as '1,160'" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("column", "value"), [("shop", "3"), ("kind", "a ")])
+def test_new_rows_of_another_kind_are_refused(column, value):
+    """A shop read as text that is taken for one never seen."""
+    frame, valid = make()
+    data = build(frame, valid)
+    with pytest.raises(ck.CourseError, match="look the same"):
+        data.encode(frame.astype({column: object}).head(9).assign(**{column: value}))
+    for rows in (None, frame.iloc[0], frame.head(0)):
+        with pytest.raises(ck.CourseError, match=r"DataFrame|empty"):
+            data.encode(rows)
+
+
+def test_a_table_without_names_of_columns():
+    """A frame made of an array, whose columns are numbers, with a gap and a column twice."""
+    values = np.random.default_rng(0).normal(size=(100, 4))
+    values[3, 1] = np.nan
+    data = ck.table(pd.DataFrame(values), 3, valid=0.2, seed=1)
+    assert data.continuous == (0, 1, "1 is missing", 2)
+    with pytest.raises(ck.CourseError, match=r"no column '3'; see frame.columns.$"):
+        ck.table(pd.DataFrame(values), "3", valid=0.2)
+    twice = pd.DataFrame(values, columns=["km", "km", "day", "sales"])
+    with pytest.raises(ck.CourseError, match=r"2 columns 'km'.*duplicated"):
+        ck.table(twice, "sales", valid=0.2)
 
 
 def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
@@ -121,14 +174,24 @@ def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
-        (None, {"continuous": ["prize"]}, "'prize'.*mean 'price'"),
+        (None, {"continuous": "prize"}, "'prize'.*mean 'price'"),
         (None, {"target": "sold"}, "'sold'"),
-        (("sales", np.nan), {}, "1 rows have no sales"),
+        (None, {"target": ["sales"]}, r"no column \['sales'\]"),
+        (None, {"target": "shape"}, "'shape' holds 'round'.* == ..."),
+        (None, {"target": "words"}, "'1,000'.*pandas.to_numeric"),
+        (("words", "?"), {"continuous": "words"}, "'words' holds.*pandas.to_numeric"),
+        (("sales", np.nan), {}, r"1 rows have no sales.*dropna\(subset=\['sales'\]\)"),
+        (("sales", 1e300), {}, "'sales'.*infinite"),
         (("sales", np.inf), {}, "'sales'"),
         (("sales", 0.0), {}, "1 rows have a sales of 0"),
         (("price", np.inf), {}, "'price'"),
         (None, {"continuous": ["empty"]}, "'empty'"),
         (None, {"continuous": ["day"]}, "'day'.*date_parts"),
+        (None, {"continuous": ["wait"]}, r"'wait'.*\.dt\.days"),
+        (None, {"categories": ["lists"]}, r"'lists'.*\[1\].*astype\(str\)"),
+        (None, {"categories": ["alike"]}, "'a' and 'a '.*look the same"),
+        (None, {"continuous": ["price", "price is missing"]}, "'price is missing'.*rename"),
+        (None, {"test": "test.csv"}, "str.*read_csv"),
         (None, {"categories": ["shop"], "continuous": ["kind"]}, "'kind'.*categories="),
         (None, {"continuous": ["price", "price"]}, "'price' is named twice"),
         (None, {"continuous": ["sales"]}, "'sales'"),
@@ -140,7 +203,12 @@ def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
 def test_bad_input_is_refused(change, options, says):
     """A traceback out of pandas where a sentence would have helped."""
     frame, valid = make()
-    frame = frame.assign(day=pd.date_range("2013-01-01", periods=200), empty=np.nan)
+    frame = frame.assign(
+        day=pd.date_range("2013-01-01", periods=200), empty=np.nan, lists=[[1]] * 200,
+        wait=pd.Timedelta(days=1), alike=["a", "a "] * 100, shape="round",
+        words=[f"{n:,}" for n in range(1000, 1200)],
+    )  # fmt: skip
+    frame["price is missing"] = 0.0
     if change:
         frame.loc[3, change[0]] = change[1]
     options = {"target": "sales", "valid": valid} | options
@@ -165,12 +233,63 @@ def test_date_parts_equal_the_calendar(text):
         assert row["MonthStart"] == (date.day == 1)
 
 
-def test_bad_dates_are_one_sentence():
-    """Gaps in dates that become the year 1970."""
-    with pytest.raises(ck.CourseError, match="no date"):
-        ck.date_parts(pd.Series(["2013-01-01", "soon"]))
-    with pytest.raises(ck.CourseError, match="1 dates are missing"):
-        ck.date_parts(pd.Series(["2013-01-01", None]))
+@pytest.mark.parametrize(
+    ("dates", "says"),
+    [
+        (["2013-01-01", "soon"], "'soon'"),
+        (["2013-01-01", "10:30"], "'10:30'"),
+        (["10:30"], "'10:30' is no date"),
+        (["May"], "'May' is no date"),
+        (["2013-01-01", None], "1 dates are missing"),
+        (["03/04/2015", "05/04/2015"], "'03/04/2015'.*two dates.*format="),
+        ([20150731, 20150801], "20150731.*unit='s'.*format="),
+        ([964982703.0, None], "964982703.*unit='s'"),
+        ([True], "True"),
+        ([[1]], "list"),
+        (pd.DataFrame({"a": ["2015-01-01"]}), "DataFrame"),
+        (["2015-01-01 00:00+01:00", "2015-07-01 00:00+02:00"], "imezone"),
+    ],
+)
+def test_bad_dates_are_one_sentence(dates, says):
+    """Numbers that are all of 1970, times of today, or March for April, without a word."""
+    with pytest.raises(ck.CourseError, match=says):
+        ck.date_parts(dates)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["03/04/2015", "30/04/2015"],
+        ["04/03/2015", "04/30/2015"],
+        ["20150403", "20150430"],
+        pd.Series(["2015-04-03", "2015-04-30"]).astype("category"),
+        [datetime.date(2015, 4, 3), datetime.date(2015, 4, 30)],
+        pd.Series(pd.to_datetime(["2015-04-03", "2015-04-30"])).dt.tz_localize("Asia/Tokyo"),
+    ],
+)
+def test_dates_with_one_meaning_are_read(dates):
+    """A day in UTC beside a weekday in Tokyo, or a day that is the month where it cannot be."""
+    parts = ck.date_parts(dates)
+    assert parts[["Year", "Month", "Day"]].to_numpy().tolist() == [[2015, 4, 3], [2015, 4, 30]]
+    assert parts.Elapsed.tolist() == [16528, 16555]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"by": "shop"}, "'shop'"),
+        ({"by": "gap"}, "1 rows have no gap"),
+        ({"time": "Store"}, "'Store'.*numbers"),
+        ({"events": ["Promo", "Sale"]}, "'Sale'"),
+        ({"cap": "30"}, "cap='30'"),
+    ],
+)
+def test_bad_events_are_refused(options, says):
+    """Days of no shop that are days of one, and tracebacks of pandas."""
+    frame = pd.DataFrame({"Store": 1, "Date": ["2015-01-01", "2015-01-02"], "Promo": 1})
+    frame["gap"] = [1, None]
+    with pytest.raises(ck.CourseError, match=says):
+        ck.elapsed(frame, **{"events": "Promo", "by": "Store", "time": "Date", **options})
 
 
 def test_elapsed_equals_a_loop():
