@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import random
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, note, reason
 from coursekit.data.batches import Batches, Data, check_count
-from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
+from coursekit.data.cache import digest
 from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 UNKNOWN, PAD, START = "<unk>", "<pad>", "<start>"
 CAPITAL, CAPITALS, REPEATED = "<cap>", "<up>", "<rep>"
 MARKS = (UNKNOWN, PAD, START, CAPITAL, CAPITALS, REPEATED)
+PARTS = {  # of a folder, and the names that each may have
+    "train": ("train", "training"),
+    "valid": ("valid", "val", "validation", "dev"),
+    "test": ("test", "testing"),
+}
 UNLABELLED = ("unsup",)  # folders beside those of the classes that hold texts without a label
 SIZES = {"words": 20_000, "subwords": 8_000, "characters": 65_000}  # of vocabularies, at most
 QUICK_TEXTS, QUICK_CHARACTERS, QUICK_LONG = 200, 500, 60_000  # of one in many texts, of a long one
@@ -77,6 +83,9 @@ class Vocabulary:
     unknown = 0
 
     def __init__(self, tokens: str, itos: Iterable[str], pairs: Any = None):
+        if tokens not in SIZES:
+            known = " or ".join(map(repr, SIZES))
+            raise CourseError(f"tokens={tokens!r} is not {known}.{nearest(tokens, SIZES)}")
         self.tokens, self.itos, self._pairs = tokens, list(itos), pairs
         self.stoi = {token: number for number, token in enumerate(self.itos)}
 
@@ -89,17 +98,18 @@ class Vocabulary:
         max_size: int | None = None,
         min_freq: int = 2,
     ) -> Vocabulary:
-        """Learn the vocabulary of ``texts``: the ``max_size`` most frequent tokens at most.
+        """Learn the ``max_size`` most frequent tokens, words only from ``min_freq`` times on.
 
-        A word has to occur ``min_freq`` times to be kept.
+        Marks and, of subwords, the 256 bytes are always in it.
 
         Raises:
-            CourseError: ``tokens`` is not "words", "subwords" or "characters".
+            CourseError: there are no texts, or an argument is out of range.
         """
-        if tokens not in SIZES:
-            known = " or ".join(map(repr, SIZES))
-            raise CourseError(f"tokens={tokens!r} is not {known}.{nearest(tokens, SIZES)}")
-        max_size = max_size or SIZES[tokens]
+        cls(tokens, ())  # which refuses unknown kinds
+        texts = texts_of(texts)
+        max_size = SIZES[tokens] if max_size is None else max_size
+        check_count("min_freq", min_freq)
+        check_count("max_size", max_size)
         if tokens == "subwords":
             pairs = _learn_pairs(texts, max_size)
             found = pairs.get_vocab()
@@ -114,8 +124,8 @@ class Vocabulary:
         for mark in MARKS:
             counts.pop(mark, None)
         ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        kept = [word for word, count in ranked[: max_size - len(MARKS)] if count >= min_freq]
-        return cls(tokens, [*MARKS, *kept])
+        kept = [word for word, count in ranked if count >= min_freq]
+        return cls(tokens, [*MARKS, *kept][: max(max_size, len(MARKS))])
 
     def __len__(self) -> int:
         return len(self.itos)
@@ -125,6 +135,7 @@ class Vocabulary:
 
     def split(self, text: str) -> list[str]:
         """Cut ``text`` into tokens, unknown ones as they are written."""
+        (text,) = texts_of([text])
         if self.tokens == "characters":
             return list(text)
         if self.tokens == "subwords":
@@ -135,11 +146,11 @@ class Vocabulary:
         """Numbers of the tokens of ``text``."""
         return self.encode_batch([text])[0].tolist()
 
-    def encode_batch(self, texts: Iterable[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
+    def encode_batch(self, texts: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Encode texts as (numbers of all tokens in one array, tokens in each text)."""
-        number = self.stoi.get
+        texts, number = texts_of(texts), self.stoi.get
         if self.tokens == "subwords":
-            found = [one.ids for one in self._pairs.encode_batch(list(texts))]
+            found = [one.ids for one in self._pairs.encode_batch(texts)]
         elif self.tokens == "characters":
             found = [[number(letter, 0) for letter in text] for text in texts]
         else:
@@ -155,6 +166,7 @@ class Vocabulary:
     ) -> tuple[Tensor, Tensor]:
         """Encode new texts as a batch of ``ck.text``: (ids (B, T), lengths (B,)) on the device."""
         start = [self.stoi[START]] if START in self.stoi else []
+        texts = texts_of(texts)
         found = [torch.tensor(start + self.encode(text) or [self.unknown]) for text in texts]
         found = [one.flip(0) for one in found] if backward else found
         lengths = torch.tensor([len(one) for one in found])
@@ -164,6 +176,8 @@ class Vocabulary:
     def decode(self, numbers: Iterable[int] | Tensor) -> str:
         """Text of the tokens with these numbers."""
         numbers = [int(number) for number in numbers]
+        if wrong := [number for number in numbers if not 0 <= number < len(self)]:
+            raise CourseError(f"Token {wrong[0]} is none of 0 to {len(self) - 1}; see .itos.")
         if self.tokens == "subwords":
             return self._pairs.decode(numbers)
         if self.tokens == "characters":
@@ -179,21 +193,6 @@ class Vocabulary:
             token = token.upper() if CAPITALS in marks else token
             text, marks = text + ("" if glued else " ") + token, []
         return text
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything that makes up the vocabulary, as JSON can hold it, for ``from_dict``."""
-        pairs = self._pairs.to_str() if self._pairs else None
-        return {"tokens": self.tokens, "itos": self.itos, "pairs": pairs}
-
-    @classmethod
-    def from_dict(cls, facts: dict[str, Any]) -> Vocabulary:
-        """Make a vocabulary of what ``to_dict`` returned."""
-        pairs = facts["pairs"]
-        if pairs:
-            from tokenizers import Tokenizer
-
-            pairs = Tokenizer.from_str(pairs)
-        return cls(facts["tokens"], facts["itos"], pairs)
 
 
 def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
@@ -219,13 +218,9 @@ def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
 class LanguageModelBatches:
     """One long text in parallel streams: a row of a batch goes on where it ended in the one before.
 
-    A batch is (x, y), both (B, T) int64 on the device, y being x one token later. There is no
-    padding; the last batch is shorter, and fewer than B tokens are left out.
-
-    Args:
-        ids: 1-D array of numbers, may be memory-mapped.
-        batch_size: B, how many streams; fewer where they would be shorter than ``seq_len``.
-        seq_len: T, tokens in a row.
+    A batch is (x, y), both (B, T) int64 on the device, y being x one token later; the last is
+    shorter, and fewer than B tokens are left out. B is ``batch_size``, or smaller where a stream
+    would be shorter than T, ``seq_len``; ids is an array of numbers (N,).
     """
 
     transform = augment = None
@@ -276,15 +271,14 @@ class TextBatches(Batches):
     """Labelled texts in mini-batches ``((ids, lengths), y)`` of texts about equally long.
 
     ids is (B, T) int64, T the longest text of the batch, the others padded after their end; lengths
-    and y are (B,) int64. Texts are kept sorted by length, so that there is little to pad; shuffling
-    draws other batches, in another order, for every epoch.
+    and y are (B,) int64. Texts are kept sorted by length; shuffling draws other batches, in another
+    order, for every epoch.
 
     Args:
-        ids: 1-D array with the numbers of all texts, one after another.
+        ids: numbers of all texts in one array.
         places: (N, 2) int64, where each text starts in ``ids``, and its tokens.
-        targets: (N,) numbers of the classes.
+        targets, options: as for ``Batches``; (N,) numbers of the classes.
         padding: the number that fills up.
-        options: as for ``Batches``.
     """
 
     _unit = "texts"
@@ -346,10 +340,7 @@ class TextData(Data):
 
 @dataclass(repr=False)
 class LanguageData(TextData):
-    """A text for a language model: x and y (B, T) int64, y one token later.
-
-    The arrays of numbers are ``data.train.ids`` and ``data.valid.ids``.
-    """
+    """A text for a language model: x and y (B, T) int64; all numbers are ``data.train.ids``."""
 
 
 def language(
@@ -365,16 +356,16 @@ def language(
 ) -> LanguageData:
     """Read the data of a language model: each token is predicted from those before it.
 
-    A recurrent model may keep its state from batch to batch, detached, since row b goes on where
-    row b of the batch before ended; it forgets it in ``train()`` and ``eval()``. A checkpoint
-    within an epoch holds that state where the model keeps it in ``state``.
+    Row b of a batch goes on where row b of the batch before ended, so a recurrent model may keep
+    its state, in ``state`` also over a checkpoint within an epoch.
 
     Args:
         source: a folder (all its .txt files; only ``train`` where it has such a part), a file, a
-            list of texts, or a text. The texts of a folder or list are put in random order.
+            list of texts, or a text of several lines or more than 1,000 characters. The texts of a
+            folder or list are put in random order.
         tokens: "words", "subwords" or "characters".
         batch_size, seq_len: B and T: the text is cut into B streams, read T tokens at a time.
-        valid: the last fraction of the text (of the texts) is the validation part; no overlap.
+        valid: fraction held out: the last texts, or the end of each where that is less than one.
         vocabulary: of another ``Data``, a ``Vocabulary``, or the largest size of a new one; by
             default 20,000 words, 8,000 subwords, all characters of the training part.
         backward: True turns the text round, last token first.
@@ -388,18 +379,14 @@ def language(
     check_count("batch_size", batch_size)
     check_count("seq_len", seq_len)
     texts, path = _texts(source, seed)
-    if len(texts) == 1:
-        (whole,), cut = texts, round(len(texts[0]) * (1 - valid))
-        while tokens != "characters" and 0 < cut < len(whole) and not whole[cut - 1].isspace():
-            cut += 1  # between two words
-        parts = [whole[:cut]], [whole[cut:]]
-    else:
-        held_out = max(1, round(valid * len(texts)))
-        parts = texts[:-held_out], texts[-held_out:]
+    held_out = round(valid * len(texts))
+    parts = [texts[:-held_out], texts[-held_out:]]
+    if not held_out:  # few texts: the end of each
+        parts = [list(ends) for ends in zip(*(_cut(t, valid, tokens) for t in texts), strict=True)]
     ids, lengths, vocabulary = _encode(parts, tokens, vocabulary, mark=len(texts) > 1)
-    made: list[Any] = []
-    both = numpy.split(ids, [lengths[: len(parts[0])].sum()])
-    for array, least in zip(both, (batch_size + 1, 2), strict=True):
+    cut = int(lengths[: len(parts[0])].sum())
+    made = []
+    for array, least in ((ids[:cut], batch_size + 1), (ids[cut:], 2)):
         if len(array) < least:
             raise CourseError(
                 f"A part of the text has only {len(array)} tokens for batch_size={batch_size}; "
@@ -407,8 +394,15 @@ def language(
             )
         array = numpy.ascontiguousarray(array[::-1]) if backward else array
         made.append(LanguageModelBatches(array, batch_size=batch_size, seq_len=seq_len))
-    train, held = made
-    return LanguageData(train, held, path=path, vocabulary=vocabulary, backward=backward)
+    return LanguageData(made[0], made[1], path=path, vocabulary=vocabulary, backward=backward)
+
+
+def _cut(text: str, valid: float, tokens: str) -> tuple[str, str]:
+    """Cut the end off a text, between two words where it is not read by character."""
+    cut = round(len(text) * (1 - valid))
+    while tokens != "characters" and 0 < cut < len(text) and not text[cut - 1].isspace():
+        cut += 1
+    return text[:cut], text[cut:]
 
 
 def text(
@@ -438,16 +432,30 @@ def text(
     Raises:
         CourseError: there are no texts of two classes, or an argument is out of range.
     """
-    from_folders = isinstance(labels, str) and labels == "folders"
-    parts = _from_folders(Path(source)) if from_folders else {"train": _from_list(source, labels)}
+    if max_length is not None:
+        check_count("max_length", max_length)
+    path, parts = None, {}
+    if isinstance(source, (str, Path)) and isinstance(labels, str) and labels == "folders":
+        path = Path(source).expanduser()
+        for kind in PARTS:
+            files = [one for one in _files(path, kind, classes=True) if one[0] not in UNLABELLED]
+            if files := fewer(files, QUICK_TEXTS):
+                rows = [(label, str(file.relative_to(path)), file) for label, file in files]
+                parts[kind] = _usable(rows)
+        if "train" not in parts:
+            raise CourseError(f"There are no texts in {path}/train/<class>/*.txt; check the path.")
+    else:
+        parts["train"] = _from_list(source, labels)
     if "valid" not in parts:
         rows = parts["train"]
         train, held_out = ([rows[row] for row in part] for part in split(len(rows), valid, seed))
-        parts |= {"train": train, "valid": held_out}
+        parts = {**parts, "train": train, "valid": held_out}
     classes = sorted({label for label, _, _ in parts["train"]})
+    odd = {label for rows in parts.values() for label, _, _ in rows}.difference(classes)
+    if odd:
+        raise CourseError(f"There are no training texts of {', '.join(sorted(odd))}; add some.")
     if len(classes) < 2:
         raise CourseError(f"There is one class only ({', '.join(classes)}); give texts of two.")
-    parts = {name: parts[name] for name in ("train", "valid", "test") if name in parts}
     texts = [[text for _, _, text in rows] for rows in parts.values()]
     ids, lengths, vocabulary = _encode(texts, tokens, vocabulary, mark=True)
     starts = numpy.cumsum(lengths) - lengths
@@ -470,7 +478,6 @@ def text(
             filenames=[rows[row][1] for row in order],
             padding=vocabulary.stoi.get(PAD, 0),
         )
-    path = Path(source) if from_folders else None
     return TextData(**made, classes=tuple(classes), path=path)
 
 
@@ -479,92 +486,164 @@ def text(
 Rows = list[tuple[str, str, str]]  # class, name, text
 
 
-def _from_folders(path: Path) -> dict[str, Rows]:
-    """Read {part: rows} of path/<part>/<class>/*.txt."""
-    parts = {}
-    for part in ("train", "valid", "test"):
-        files = (path / part).glob("*/*.txt")
-        files = fewer(sorted(f for f in files if f.parent.name not in UNLABELLED), QUICK_TEXTS)
-        rows = [(file.parent.name, str(file.relative_to(path)), _read(file)) for file in files]
-        if empty := [name for _, name, text in rows if not text.strip()]:
-            note(f"left out {len(empty)} texts without a word, such as {empty[0]}.")
-        if rows:
-            parts[part] = [row for row in rows if row[2].strip()]
-    if "train" not in parts:
-        raise CourseError(f"There are no texts in {path}/train/<class>/*.txt; check the path.")
-    known = {label for label, _, _ in parts["train"]}
-    if odd := {label for rows in parts.values() for label, _, _ in rows} - known:
-        raise CourseError(f"There are no training texts of {', '.join(sorted(odd))}; add some.")
-    return parts
+def texts_of(texts: Any) -> list[str]:
+    """List texts; one text is a list of one."""
+    if isinstance(texts, str):
+        return [texts]
+    return _listed(texts, "texts", lambda text: isinstance(text, str))
+
+
+def _listed(things: Any, what: str, fits: Callable[[Any], bool]) -> list:
+    """List the texts, or one label for each of them, of a list, column or array.
+
+    Raises:
+        CourseError: it is none of these or has no rows, or a row is a gap or something else.
+    """
+    lists = hasattr(things, "__iter__") and not hasattr(things, "columns")  # as a DataFrame has
+    if not lists or isinstance(things, (str, bytes, dict)):
+        kind = type(things).__name__
+        raise CourseError(f"A {kind} is no list of {what}; give one, such as list(frame['name']).")
+    things = getattr(things, "tolist", lambda: list(things))()
+    if not things:
+        raise CourseError(f"There are no {what} in the list; look at what made it.")
+    if wrong := [row for row, thing in enumerate(things) if not fits(thing)]:
+        raise CourseError(
+            f"{len(wrong)} of {len(things)} {what} are missing or of another kind, first of row "
+            f"{wrong[0]}: {things[wrong[0]]!r:.60}; drop such rows, by frame.dropna() say."
+        )
+    return things
 
 
 def _from_list(texts: Any, labels: Any) -> Rows:
-    if isinstance(texts, (str, Path)) or isinstance(labels, str) or len(texts) != len(labels):
+    """Read a list of texts and one of labels."""
+    if isinstance(labels, str):
         raise CourseError("labels= is 'folders', or a list with one label for each text of a list.")
-    pairs = enumerate(zip(labels, texts, strict=True))
-    rows = [(str(label), str(row), str(text)) for row, (label, text) in pairs if text.strip()]
-    return fewer(rows, QUICK_TEXTS)
+    texts, labels = texts_of(texts), _listed(labels, "labels", _is_label)
+    if len(texts) != len(labels):
+        numbers = f"{len(texts)} texts and {len(labels)} labels"
+        raise CourseError(f"There are {numbers}; give one label for each text.")
+    pairs = zip(map(_name, labels), map(str, range(len(texts))), texts, strict=True)
+    return fewer(_usable(list(pairs)), QUICK_TEXTS)
+
+
+def _is_label(label: Any) -> bool:
+    return isinstance(label, (str, Real)) and label == label and bool(_name(label))
+
+
+def _name(label: Any) -> str:
+    """Write the name of a class in one way: no blanks around it, one form of each letter."""
+    return unicodedata.normalize("NFC", str(label)).strip()
+
+
+def _files(path: Path, part: str, *, classes: bool) -> list[tuple[str, Path]]:
+    """List (class, file) of the .txt files of a part; the class is the first folder on the way.
+
+    Without a folder of training texts, all of ``path`` is that part. Files beside the folders of
+    classes count only where ``classes`` is False and they are no lists beside those of a part.
+    """
+    folder = next((path / name for name in PARTS[part] if (path / name).is_dir()), path)
+    if folder == path and part != "train":
+        return []
+    names = [name for names in PARTS.values() for name in names] if folder == path else []
+    places = {file: file.relative_to(folder).parts for file in sorted(folder.rglob("*"))}
+    files = [
+        file
+        for file, place in places.items()
+        if place[0] not in names and not any(n.startswith(".") for n in place) and file.is_file()
+    ]
+    texts = [file for file in files if file.suffix.lower() == ".txt"]
+    inside = [file for file in texts if len(places[file]) > 1]
+    used = inside if classes or (inside and folder != path) else texts
+    if used and (left := set(files).difference(used)):
+        first = min(left).name
+        note(f"left out {len(left)} files of {folder} that are no texts, such as {first}.")
+    return [(_name(places[file][0]), file) for file in used]
+
+
+def _usable(rows: Sequence[tuple[str, str, Any]]) -> Rows:
+    """Read the files among the texts; a line counts those without a word, or not to be read."""
+    used, left = [], []
+    for label, name, source in rows:
+        try:
+            text = source if isinstance(source, str) else _read(source)
+            if not text.strip():
+                raise CourseError(f"{name} has no word in it.")
+            used.append((label, name, text))
+        except CourseError as error:
+            left.append(str(error))
+    if not used:
+        raise CourseError(f"There is no text in {len(rows)} of them; the first: {left[0]}")
+    if left:
+        note(f"left out {len(left)} of {len(rows)} texts; the first: {left[0]}")
+    return used
 
 
 def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
     """Read (list of texts, folder or None) of a folder, a file, a list of texts, or a text."""
     limit = QUICK_LONG if runtime.quick() else None
-    path = None
-    if isinstance(source, (list, tuple)):
-        texts = [str(text) for text in source]
-        random.Random(seed).shuffle(texts)
-        texts = fewer(texts, QUICK_TEXTS)
-    elif isinstance(source, str) and (len(source) > 1000 or not os.path.exists(source)):
-        if len(source.split()) < 3:
-            raise CourseError(f"There is no file or folder {source!r}, and as a text it is short.")
-        texts = [source[:limit]]
-    elif Path(source).is_file():
-        path, texts = Path(source).parent, [_read(source)[:limit]]
-    elif Path(source).is_dir():
-        path = Path(source)
-        files = sorted((path / "train" if (path / "train").is_dir() else path).rglob("*.txt"))
-        random.Random(seed).shuffle(files)
-        texts = [_read(file) for file in fewer(files, QUICK_TEXTS)]
+    if isinstance(source, str) and (len(source) > 1000 or "\n" in source):
+        return [source[:limit]], None
+    if not isinstance(source, (str, Path)):
+        path: Path | None = None
+        texts: Any = [("", f"row {n}", text) for n, text in enumerate(texts_of(source))]
     else:
-        raise CourseError(f"There is no file or folder {source}; check its name.")
-    if not any(text.strip() for text in texts):
-        where = source if path else "the list"
-        raise CourseError(f"There is no text in {where}; give .txt files with words in them.")
-    return texts, path
+        path = Path(source).expanduser()
+        if path.is_file():
+            return [_read(path)[:limit]], path.parent
+        if not path.is_dir() or not str(source).strip():
+            raise CourseError(
+                f"There is no file or folder {str(source)!r}; check its name (a text has several "
+                "lines, or more than 1,000 characters)."
+            )
+        texts = [("", str(file), file) for _, file in _files(path, "train", classes=False)]
+        if not texts:
+            raise CourseError(f"There is no text in {path}; give .txt files with words in them.")
+    random.Random(seed).shuffle(texts)
+    return [text for _, _, text in _usable(fewer(texts, QUICK_TEXTS))], path
 
 
-def _read(file: str | Path) -> str:
+def _read(file: Path) -> str:
+    """Read a text in UTF-8, or in UTF-16 where the mark of that stands in front."""
     try:
-        return Path(file).read_text("utf-8", errors="replace")
+        content = file.read_bytes()
+        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except OSError as error:
         raise CourseError(f"{file} cannot be read ({reason(error)}); check the file.") from error
+    except UnicodeError as error:
+        raise CourseError(f"{file} is not written in UTF-8; save it as UTF-8.") from error
+    if "\0" in text:
+        raise CourseError(f"{file} is no text, or not in UTF-8; save it as UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _encode(
     parts: Sequence[list[str]], tokens: str, vocabulary: Any, *, mark: bool
 ) -> tuple[numpy.ndarray, numpy.ndarray, Vocabulary]:
-    """Encode all texts as (numbers, tokens in each, vocabulary); kept for the next time.
+    """Encode all texts as (numbers, tokens in each, vocabulary).
 
     The vocabulary is learned from the first of ``parts``; with ``mark`` every text begins with
     ``START``, where the vocabulary has it.
     """
     vocabulary = getattr(vocabulary, "vocabulary", vocabulary)
-    if not isinstance(vocabulary, (Vocabulary, int, type(None))):
-        raise CourseError(f"vocabulary={vocabulary!r} is none; give a Data, a size, or nothing.")
     if runtime.quick() and mark:
         parts = [[text[-QUICK_CHARACTERS:] for text in part] for part in parts]
-    texts = [text for part in parts for text in part]
-    given = vocabulary.to_dict() if isinstance(vocabulary, Vocabulary) else vocabulary
-    file = cache_file("text", digest(tokens, given, mark, len(parts[0]), texts))
-    if (found := load_array(file)) is not None:
-        ids, facts = found
-        return ids, numpy.array(facts["lengths"]), Vocabulary.from_dict(facts["vocabulary"])
     if not isinstance(vocabulary, Vocabulary):
+        if not isinstance(vocabulary, (int, type(None))):
+            raise CourseError(f"vocabulary={vocabulary!r:.60} is none; give a Data, or a size.")
         vocabulary = Vocabulary.learn(parts[0], tokens, max_size=vocabulary)
+    elif tokens not in ("words", vocabulary.tokens):
+        raise CourseError(f"tokens={tokens!r} does not fit {vocabulary!r}; leave tokens= out.")
+    texts = [text for part in parts for text in part]
     ids, lengths = vocabulary.encode_batch(texts)
+    if (share := float((ids == vocabulary.unknown).mean())) > 0.1:
+        cut = (token for text in texts for token in vocabulary.split(text))
+        example = next(token for token in cut if token not in vocabulary.stoi)
+        note(
+            f"{share:.0%} of the tokens are unknown to the vocabulary, such as {example!r}; nothing"
+            " is learned about them."
+        )
     if mark and START in vocabulary.stoi:
         ids = numpy.insert(ids, numpy.cumsum(lengths) - lengths, vocabulary.stoi[START])
         lengths = lengths + 1
-    kept = keep_array(file, lambda: [ids], ids.shape, ids.dtype, "The numbers of the tokens")
-    keep_facts(file, {"lengths": lengths.tolist(), "vocabulary": vocabulary.to_dict()})
-    return kept, lengths, vocabulary
+    return ids, lengths, vocabulary

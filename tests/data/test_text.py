@@ -1,8 +1,13 @@
 """Text as data: rules, vocabularies, streams of a language model, batches of labelled texts."""
 
+import functools
+import os
 import random
+import re
+import unicodedata
 
 import numpy
+import pandas
 import pytest
 import torch
 
@@ -14,11 +19,7 @@ from coursekit.data.text import LanguageModelBatches, TextBatches, Vocabulary, w
 BOOK = "The old ferry crossed the river. " * 400
 PRAISE = ["The plot was fine.", "I liked all of it, really!", "Fine cast, fine music"] * 8
 BLAME = ["The plot was dull.", "I did not like it.", "Dull cast and a dull, dull script"] * 8
-
-
-@pytest.fixture(autouse=True)
-def _own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
+KNOWN = Vocabulary.learn(PRAISE)
 
 
 def folder_of(root, texts=PRAISE, others=BLAME, part="train"):
@@ -29,7 +30,7 @@ def folder_of(root, texts=PRAISE, others=BLAME, part="train"):
     return root
 
 
-# Rules and vocabularies ---------------------------------------------------------------------------
+# Rules and vocabularies -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -73,9 +74,6 @@ def test_encode_and_decode(kind):
     sentence = "Anna said: it isn't dull, really (no). THE END!"
     known = Vocabulary.learn([sentence] * 3, kind, max_size=400)
     assert known.decode(known.encode(sentence)) == sentence
-    back = Vocabulary.from_dict(known.to_dict())
-    assert back.itos == known.itos
-    assert back.encode(sentence) == known.encode(sentence)
     flat, lengths = known.encode_batch([sentence, "", sentence[:9]])
     assert lengths.tolist()[1] == 0
     assert flat.tolist() == known.encode(sentence) + known.encode(sentence[:9])
@@ -102,7 +100,7 @@ def test_new_texts_look_like_those_of_the_batches(tmp_path):
     assert torch.equal(back[0], ids[0, : lengths[0]].flip(0))
 
 
-# Batches of a language model --------------------------------------------------------------------
+# Batches of a language model ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [101, 1000, 1001, 1009])
@@ -157,22 +155,6 @@ def test_folder_of_texts(tmp_path):
     assert longer.train.fingerprint() != data.train.fingerprint()
 
 
-def test_numbers_are_kept_on_disk(tmp_path, monkeypatch):
-    """A text that is cut into tokens anew in every kernel; a damaged file that ends the lesson."""
-    first = ck.language(BOOK, batch_size=4, seq_len=10)
-    (kept,) = (tmp_path / "home" / "cache" / "text").glob("*.npy")
-    monkeypatch.setattr(Vocabulary, "encode_batch", None)
-    second = ck.language(BOOK, batch_size=4, seq_len=10)
-    assert isinstance(second.train.ids.base, numpy.memmap)
-    assert second.train.fingerprint() == first.train.fingerprint()
-    monkeypatch.undo()
-    monkeypatch.setenv("COURSEKIT_HOME", str(tmp_path / "home"))
-    kept.unlink()  # the mapped one stays as it is: cut short, it would take Python down with it
-    kept.write_bytes(b"rubbish")
-    third = ck.language(BOOK, batch_size=4, seq_len=10)
-    assert third.train.ids.tolist() == first.train.ids.tolist()
-
-
 def test_backward_is_the_text_turned_round():
     """A backward model that reads forward, or that sees the validation part."""
     ahead = ck.language(BOOK, batch_size=4, seq_len=10)
@@ -183,17 +165,14 @@ def test_backward_is_the_text_turned_round():
     assert back.train.fingerprint() != ahead.train.fingerprint()
 
 
-# Labelled texts -----------------------------------------------------------------------------------
+# Labelled texts -------------------------------------------------------------------------------
 
 
-def test_quick_keeps_few_and_odd_bytes_are_read(tmp_path, monkeypatch):
-    """A trial run as long as the lesson, or one file in Latin-1 that ends the reading of 25,000."""
-    folder_of(tmp_path)
-    (tmp_path / "train" / "pos" / "0_7.txt").write_bytes(b"A fine caf\xe9 scene.")
-    assert ck.text(tmp_path).train.num_examples == 43
+def test_quick_keeps_few(tmp_path, monkeypatch):
+    """A trial run as long as the lesson."""
     monkeypatch.setenv("COURSEKIT_QUICK", "1")
     monkeypatch.setattr(module, "QUICK_TEXTS", 10)
-    data = ck.text(tmp_path)
+    data = ck.text(folder_of(tmp_path))
     assert data.train.num_examples + data.valid.num_examples == 10
     assert set(data.train.targets.tolist()) == {0, 1}
 
@@ -283,7 +262,76 @@ def test_parts_of_a_folder(tmp_path):
         ck.text(tmp_path)
 
 
-# Bad input ----------------------------------------------------------------------------------------
+# Files and lists of one's own -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_marks_of_encodings_are_understood(tmp_path, encoding):
+    """Notepad's files, of which every second sign is a NUL, or the first one a mark."""
+    (tmp_path / "book.TXT").write_bytes(("un café de plus\r\n" * 9).encode(encoding))
+    data = ck.language(tmp_path / "book.TXT", batch_size=1, seq_len=2, vocabulary=100)
+    assert sorted(data.vocabulary.itos[len(module.MARKS) :]) == ["café", "de", "plus", "un"]
+
+
+def test_what_is_no_text_is_left_out_and_counted(tmp_path, capsys):
+    """Bytes of another encoding in the vocabulary, or a pipe that is waited for for ever."""
+    folder_of(tmp_path)
+    place = tmp_path / "train" / "pos"
+    (place / "0_7.txt").write_bytes("Вопрос".encode("cp1251"))
+    (place / "1_7.txt").write_bytes(b"a\0b\0")
+    (place / "2_7.txt").write_bytes(b" ")
+    (place / "notes.csv").write_text("1,2")
+    (place / ".hidden.txt").write_text("hidden hidden hidden")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(place / "pipe.txt")
+    (tmp_path / "train" / "urls_pos.txt").write_text("http://www.example.org usercomments\n" * 9)
+    for read in (ck.text, functools.partial(ck.language, batch_size=2, seq_len=5)):
+        data = read(tmp_path)
+        said = capsys.readouterr().out
+        assert "left out 2 files" in said
+        assert "left out 3 of 48 texts; the first: " in said
+        assert not {"usercomments", "hidden", "�"} & set(data.vocabulary.itos)
+
+
+def test_folders_are_found_by_their_usual_names(tmp_path):
+    """A validation part that is there under another name, classes that look the same, no parts."""
+    folder_of(tmp_path, part="training")
+    folder_of(tmp_path, ["Fine."] * 2, ["Dull."] * 3, part="validation")
+    data = ck.text(tmp_path)
+    assert (data.train.num_examples, data.valid.num_examples) == (48, 5)
+    assert ck.text(tmp_path / "training").classes == ("neg", "pos")
+    names = ["Café", unicodedata.normalize("NFD", "Café "), "dull", 1]
+    assert ck.text(PRAISE, labels=names * 6).classes == ("1", "Café", "dull")
+
+
+def test_one_text_is_a_list_of_one():
+    """Nine verdicts on the nine letters of one text."""
+    known = Vocabulary.learn("a good film, a good film")
+    assert "film" in known.stoi
+    assert known.padded_batch("a good film")[1].tolist() == [4]
+    assert known.encode_batch("a good film")[1].tolist() == [3]
+
+
+def test_few_texts_are_held_out_by_their_ends():
+    """Half of two books held out where a tenth was asked for."""
+    data = ck.language([BOOK, BOOK], batch_size=2, seq_len=5)
+    share = len(data.valid.ids) / (len(data.valid.ids) + len(data.train.ids))
+    assert share == pytest.approx(0.1, abs=0.01)
+
+
+def test_what_a_model_will_not_see_is_said(capsys):
+    """Half of the words unknown to an encoder, or texts left out, without a line about it."""
+    known = ck.language(BOOK, batch_size=4, seq_len=5)
+    ck.text(PRAISE + BLAME, labels=["a", "b"] * 24, vocabulary=known)
+    assert re.search(
+        r"7\d% of the tokens are unknown to the vocabulary, such as '", capsys.readouterr().out
+    )
+    ck.text(["good film", "", "bad film"] * 12, labels=["p", "p", "n"] * 12)
+    assert "left out 12 of 36 texts; the first: 1 has no word" in capsys.readouterr().out
+
+
+FRAME = pandas.DataFrame({"text": PRAISE, "label": ["a", "b"] * 12})
+HOLED = FRAME.mask(FRAME.index.to_series() == 3)
 
 
 @pytest.mark.parametrize(
@@ -291,19 +339,40 @@ def test_parts_of_a_folder(tmp_path):
     [
         (lambda root: ck.language(root / "nowhere"), "nowhere"),
         (lambda root: ck.language("aclImbd"), "'aclImbd'"),
+        (lambda root: ck.language("my texts/my first novel"), "no file.*novel"),
+        (lambda root: ck.language("my very first novel.txt"), "no file.*novel"),
+        (lambda root: ck.language(""), "no file"),
         (lambda root: ck.language(root), "no text in"),
-        (lambda root: ck.language(["", " "]), "no text in the list"),
-        (lambda root: ck.language("too short a text", batch_size=64), "batch_size=64"),
+        (lambda root: ck.language(["", " "]), "no text in 2"),
+        (lambda root: ck.language([]), "no texts"),
+        (lambda root: ck.language(FRAME), "DataFrame"),
+        (lambda root: ck.language(HOLED["text"]), "1 of 24 texts.*row 3: nan"),
+        (lambda root: ck.language(None), "NoneType"),
+        (lambda root: ck.language(b"abc"), "bytes"),
+        (lambda root: ck.language("too short\na text", batch_size=64), "batch_size=64"),
         (lambda root: ck.language(BOOK, tokens="letters"), "'letters'"),
+        (lambda root: ck.language(BOOK, tokens="characters", vocabulary=KNOWN), "'characters'"),
         (lambda root: ck.language(BOOK, valid=1.5), "valid=1.5"),
         (lambda root: ck.language(BOOK, batch_size=0), "batch_size=0"),
         (lambda root: ck.language(BOOK, seq_len=2.5), "seq_len=2.5"),
         (lambda root: ck.language(BOOK, vocabulary="english"), "'english'"),
+        (lambda root: ck.language(BOOK, vocabulary=-5), "max_size=-5"),
         (lambda root: ck.text(root), "no texts in"),
+        (lambda root: ck.text(PRAISE), "labels|no list"),
+        (lambda root: ck.text(FRAME, labels=FRAME["label"]), "DataFrame"),
+        (lambda root: ck.text(FRAME["text"], labels=HOLED["label"]), "labels.*row 3: nan"),
+        (lambda root: ck.text(PRAISE, labels=[["a", "b"]] * 24), r"24 labels.*row 0: \['a', 'b'\]"),
         (lambda root: ck.text(PRAISE, labels=["pos"]), "one label for each text"),
         (lambda root: ck.text(PRAISE, labels=["pos"] * 24), "pos"),
+        (lambda root: ck.text(PRAISE, labels=["a", "b"] * 11 + ["a", "one"], valid=[23]), "one"),
         (lambda root: ck.text("a review", labels="pos"), "one label for each text"),
         (lambda root: ck.text(PRAISE, labels=["a", "b"] * 12, valid=0), "valid=0"),
+        (lambda root: ck.text(PRAISE, labels=["a", "b"] * 12, valid=None), "valid=None"),
+        (lambda root: ck.text(PRAISE, labels=["a", "b"] * 12, max_length=-1), "max_length=-1"),
+        (lambda root: KNOWN.split(["a"]), r"row 0: \['a'\]"),
+        (lambda root: KNOWN.encode(7), "row 0: 7"),
+        (lambda root: KNOWN.padded_batch([None]), "row 0: None"),
+        (lambda root: KNOWN.decode([-1]), "Token -1"),
     ],
 )
 def test_bad_input_is_refused(call, says, tmp_path):
