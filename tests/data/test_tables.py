@@ -337,19 +337,3 @@ def test_a_gap_is_no_event(kind):
     found = ck.elapsed(frame, "Promo", by="Store", time="Date")
     assert found.AfterPromo.tolist() == [0, 1, 2, 3, 0]
     assert found.BeforePromo.tolist() == [0, 3, 2, 1, 0]
-
-
-def test_a_frame_is_not_copied_over_and_over():
-    """A million rows by forty columns that need more memory than a laptop has."""
-    import tracemalloc
-
-    random = np.random.default_rng(0)
-    rows = 50_000
-    frame = pd.DataFrame({f"n{i}": random.normal(size=rows) for i in range(20)})
-    frame = frame.assign(**{f"c{i}": random.integers(0, 50, rows) for i in range(20)}, y=1.0)
-    names = [name for name in frame if name.startswith("c")]
-    tracemalloc.start()
-    ck.table(frame, "y", valid=0.1, categories=names, continuous=[f"n{i}" for i in range(20)])
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1.2 * rows * 41 * 8  # what comes out is half as large as the frame

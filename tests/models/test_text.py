@@ -36,11 +36,6 @@ def model():
     return LanguageModel(AWDLSTM(WORDS, embedding_dim=8, hidden_size=12, n_layers=3))
 
 
-def few_reviews(count=40):
-    texts = [f"{text_of(5 + row % 7, row)} {'dull' if row % 2 else 'fine'}" for row in range(count)]
-    return texts, [("bad" if row % 2 else "good") for row in range(count)]
-
-
 # The encoder --------------------------------------------------------------------------------------
 
 
@@ -101,17 +96,6 @@ def test_whole_words_are_dropped(model):
     torch.testing.assert_close(vectors[0][~gone], 2 * encoder.embedding.weight[~gone])
     encoder.eval()
     torch.testing.assert_close(encoder.embed(ids)[0], encoder.embedding.weight)
-
-
-def test_nothing_is_dropped_in_use(model):
-    """Predictions that differ from call to call."""
-    ids = torch.randint(WORDS, (4, 9))
-    model.eval()
-    first = model(ids)
-    model.eval()
-    assert torch.equal(first, model(ids))
-    model.train()
-    assert not torch.allclose(first, model(ids))
 
 
 # The language model -------------------------------------------------------------------------------
