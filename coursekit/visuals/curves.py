@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy
 from coursekit.console import CourseError, no_such
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, counted, digits, figure, sentence
+from coursekit.visuals.style import COLORS, checked, counted, digits, figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def show_histories(axes: Axes, histories: Mapping[str, History], value: str = "v
     Raises:
         CourseError: there is no run, or one without an epoch or without this value.
     """
-    if not isinstance(histories, Mapping) or not histories:
+    if not histories:
         raise CourseError("There is no run to compare; give {'name': history, ...}.")
     runs, ends = {}, []
     for name, history in histories.items():
@@ -156,16 +157,12 @@ def show_schedules(
     """Draw the learning rate over the epochs for several schedules.
 
     ``schedules`` is {name: function of the progress in 0..1 that returns a factor of ``lr``}, such
-    as {"one cycle": ck.one_cycle}.
-
-    Raises:
-        CourseError: there is no schedule, or one that returns no number.
+    as {"one cycle": ck.one_cycle}; what returns no number is a CourseError.
     """
-    if not isinstance(schedules, Mapping) or not schedules:
-        raise CourseError("There is no schedule; give {'name': function, ...}.")
     captions, parts = [], numpy.linspace(0, 1, 1001)
     for place, (name, schedule) in enumerate(schedules.items()):
-        factors = style.array_of(f"The schedule {name!r}", [schedule(part) for part in parts], 1001)
+        made = [schedule(part) if callable(schedule) else None for part in parts]
+        factors = style.array_of(f"The schedule {name!r}", made, 1001)
         rates = lr * factors
         axes.plot(epochs * parts, rates, label=style.fit_text(name, 2.2), **_looks(place))
         top = f"at most {digits(rates.max())} at epoch {digits(epochs * parts[rates.argmax()])}"
@@ -232,6 +229,7 @@ def _course(rates: numpy.ndarray, smoothed: numpy.ndarray, rate: float) -> str:
     return "hardly moves" if abs(change) < 0.015 else "climbs" if change > 0 else "falls"
 
 
+@checked
 def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
     """Move along a learning-rate sweep: does the loss fall at this rate, and is it suggested?
 
@@ -247,8 +245,5 @@ def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
     first, last = float(rates[0]), float(rates[-1])
     rate = rate or swept.suggestion or (first * last) ** 0.5
     control = Control(rate, (first, last), label="learning rate", log=True)
-
-    def draw(axes: Axes, rate: float) -> str:
-        return show_sweep.draw(axes, swept, rate)
-
+    draw = functools.partial(show_sweep.draw, swept=swept)
     return Explorer("sweep", draw, {"rate": control}, panels=show_sweep.panels)

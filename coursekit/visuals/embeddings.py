@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit import console
-from coursekit.console import CourseError, no_such
+from coursekit.console import CourseError, nearest, no_such
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, Drawn, array_of, counted, fit_text
+from coursekit.visuals.style import COLORS, Drawn, array_of, checked, counted, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 RINGED = 5  # nearest vectors that the map marks
 
 
+@checked
 def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Project vectors on their widest directions.
 
@@ -49,6 +49,7 @@ def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarra
     return centered @ directions[:count].T, explained[:count]
 
 
+@checked
 def most_similar(
     vectors: Vectors, names: Sequence[Any], name: Any, *, count: int = 10
 ) -> list[tuple[Any, float]]:
@@ -182,7 +183,7 @@ class _Map:
         places, names = self.places, self.names
         name = look_up(names, text)
         if name is None:
-            return f"{text!r} is not on this map.{console.nearest(text, names)}"
+            return f"{text!r} is not on this map.{nearest(text, names)}"
         row = names.index(name)
         near = [other for other, _ in _nearest(self.vectors, row, RINGED)]
         ring = {"s": 90, "facecolors": "none", "edgecolors": COLORS["orange"], "linewidths": 2}
@@ -199,6 +200,7 @@ class _Map:
         )
 
 
+@checked
 def embedding_map(
     vectors: Vectors | Mapping[str, Sequence[Any]],
     names: Sequence[Any] | None = None,
@@ -228,6 +230,8 @@ def embedding_map(
             such map.
     """
     given = vectors if isinstance(vectors, Mapping) else {"map": (vectors, names, counts)}
+    if not given:
+        raise CourseError("There is no map; give vectors and names.")
     for label, one in given.items():
         if not isinstance(one, tuple | list) or len(one) not in (2, 3):
             raise CourseError(f"The map {label!r} has to be a pair (vectors, names).")
@@ -242,38 +246,3 @@ def embedding_map(
         return maps[which].draw(axes, labels, find)
 
     return Explorer("embedding_map", draw, controls, panels={"size": (10.0, 7.0)})
-
-
-# The nearest ----------------------------------------------------------------------------------
-
-
-def nearest(vectors: Vectors, names: Sequence[Any], *, name: Any = None) -> Explorer:
-    """Choose a name and see, as bars, which ten other vectors point most nearly the same way.
-
-    Args:
-        vectors: (N, D) array or tensor.
-        names: N names.
-        name: the one to begin with; None for the first.
-
-    Raises:
-        CourseError: there is no such name, or not one for each vector.
-    """
-    vectors, known = _named(vectors, names)
-    known = [*map(str, known)]
-
-    def draw(axes: Axes, name: str) -> str:
-        chosen = look_up(known, name) or name
-        near, cosines = zip(*most_similar(vectors, known, chosen), strict=True)
-        rows = numpy.arange(len(near))[::-1]
-        colors = [COLORS["blue" if cosine > 0 else "grey"] for cosine in cosines]
-        axes.barh(rows, cosines, color=colors, height=0.7)
-        axes.set_yticks(rows, [fit_text(other, 3.6, lines=1) for other in near])
-        axes.set(xlim=(min(0, *cosines), 1.1), xlabel=f"cosine with {fit_text(chosen, 4, lines=1)}")
-        for row, cosine in zip(rows, cosines, strict=True):
-            axes.text(max(cosine, 0) + 0.01, row, f"{cosine:.2f}", va="center", size=9)
-        axes.grid(axis="y", visible=False)
-        best = ", ".join(f"{o} ({c:.2f})" for o, c in [*zip(near, cosines, strict=True)][:3])
-        return f"Nearest to {chosen}: {best}; the last of the {len(near)} has {cosines[-1]:.2f}."
-
-    control = Control(known[0] if name is None else str(name), names=tuple(known), width="760px")
-    return Explorer("nearest", draw, {"name": control}, panels={"size": (8.5, 3.9)})

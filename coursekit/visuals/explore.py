@@ -6,7 +6,6 @@ caption; its arguments then take the place of the controls.
 
 from coursekit.visuals.curves import sweep as sweep
 from coursekit.visuals.embeddings import embedding_map as embedding_map
-from coursekit.visuals.embeddings import nearest as nearest
 from coursekit.visuals.films import recommend as recommend
 from coursekit.visuals.heatmaps import classify as classify
 from coursekit.visuals.heatmaps import grad_cam as grad_cam

@@ -10,7 +10,7 @@ import numpy
 from coursekit.console import CourseError, nearest, no_such
 from coursekit.visuals.embeddings import look_up
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, array_of, counted, digits, fit_text
+from coursekit.visuals.style import COLORS, array_of, checked, counted, digits, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +20,13 @@ OFFERED = 400  # titles that a field completes; any other one can be typed
 SEEN = 0.02  # stars by which a rating has to move a film to be named as its reason
 
 
+@checked
 def recommend(
     expected: Callable[[Sequence[int], Sequence[float]], Any],
     titles: Sequence[str | None],
     *,
     counts: Sequence[int] | None = None,
-    films: Sequence[str] | None = None,
+    films: str | Sequence[str] | None = None,
     stars: Sequence[float] = (5.0, 1.0, 4.0, 2.0, 3.0),
 ) -> Explorer:
     """Rate five films and get ten that you may like, each with the rating that speaks for it most.

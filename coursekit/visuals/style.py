@@ -6,13 +6,14 @@ import contextlib
 import functools
 import inspect
 import math
+import numbers
 import reprlib
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy
 
@@ -21,6 +22,7 @@ from coursekit.console import CourseError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 # Okabe and Ito's colors, distinct for color-blind readers too (jfly.uni-koeln.de/color).
 COLORS = {
     "blue": "#0072B2",
@@ -82,6 +84,27 @@ class Drawn:
     page: str = ""
 
 
+KINDS: dict[str, Any] = {"None": type(None), "str": str, "int": numbers.Integral}
+KINDS |= {"float": numbers.Real, "Mapping": Mapping, "Callable": Callable, "Sequence": Sized}
+
+
+def checked(function: Function) -> Function:
+    """Let a function refuse, by a CourseError, what is no such thing as its annotation says."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: Any, **settings: Any) -> Any:
+        for name, value in signature.bind(*args, **settings).arguments.items():
+            wanted = str(signature.parameters[name].annotation)
+            kinds = [KINDS.get(word.split("[")[0], object) for word in wanted.split(" | ")]
+            odd = isinstance(value, str | set | Mapping) and kinds[0] is Sized
+            if odd or not isinstance(value, (*kinds,)):
+                raise CourseError(f"{name}= takes {wanted}, not {reprlib.repr(value)}.")
+        return function(*args, **settings)
+
+    return cast(Function, call)
+
+
 def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
     """Turn a drawing (axes, ...) -> caption into a figure: it makes the Axes, prints the caption.
 
@@ -97,7 +120,7 @@ def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
         def show(*args: Any, **settings: Any) -> Any:
             with use_style():
                 axes = panels(**shape)
-                drawn = draw(axes, *args, **settings)
+                drawn = checked(draw)(axes, *args, **settings)
             print(drawn.caption if isinstance(drawn, Drawn) else drawn, flush=True)
             return axes
 

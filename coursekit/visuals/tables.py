@@ -9,19 +9,28 @@ import numpy
 
 from coursekit.console import CourseError, no_such
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, DASHES, array_of, digits, figure, fit_text, sentence
+from coursekit.visuals.style import (
+    COLORS,
+    DASHES,
+    array_of,
+    checked,
+    digits,
+    figure,
+    fit_text,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-Words = Mapping[str, Mapping[Any, str]]  # {column: {value: what is written in its stead}}
 GAP = "(none)"  # a gap among the values of a category
 ROWS, VALUES, GROUPS = 200, 12, 6  # the most that a partial dependence takes of each
 NOTHING = "nothing"
 
 
-def predict_with(learn: Any, frame: DataFrame, column: str, values: Sequence[Any]) -> numpy.ndarray:
+@checked
+def predict_with(learn: Any, frame: DataFrame, column: str, values: Any) -> numpy.ndarray:
     """Predict the rows of a frame as if a column had other values: (values, rows).
 
     The mean over the rows is the *partial dependence* on the column. ``learn`` is a learner whose
@@ -52,11 +61,7 @@ def _predict(learn: Any, frame: DataFrame, changes: Mapping[str, Any]) -> numpy.
 
 
 def _check(learn: Any, frame: Any, columns: Iterable[str], others: Iterable[str] = ()) -> list[str]:
-    """List the columns that model and frame have; all those named must be, others in the frame.
-
-    Raises:
-        CourseError: a column is missing, or learner or frame are something else.
-    """
+    """List the columns that model and frame have; all those named must be, others in the frame."""
     data: Any = getattr(learn, "data", None)
     rows = len(frame) if hasattr(frame, "columns") else 0
     if not hasattr(data, "medians") or not rows:
@@ -95,6 +100,7 @@ def _text(value: Any, words: Mapping[Any, str]) -> str:
 # One row, with other values -------------------------------------------------------------------
 
 
+@checked
 def what_if(
     learn: Any,
     frame: DataFrame,
@@ -102,7 +108,7 @@ def what_if(
     columns: Sequence[str] | None = None,
     row: int = 0,
     names: Sequence[str] = (),
-    words: Words | None = None,
+    words: Mapping[str, Mapping[Any, str]] | None = None,
 ) -> Explorer:
     """Change one row, column by column, and watch the prediction beside the unchanged one.
 
@@ -262,6 +268,7 @@ def show_partial_dependence(
     return sentence(*captions, *["the thin lines are single rows"] * (groups is None))
 
 
+@checked
 def partial_dependence(
     learn: Any,
     frame: DataFrame,
@@ -269,7 +276,7 @@ def partial_dependence(
     columns: Sequence[str] | None = None,
     column: str | None = None,
     by: str = NOTHING,
-    words: Words | None = None,
+    words: Mapping[str, Mapping[Any, str]] | None = None,
 ) -> Explorer:
     """Set one column of many rows to one value after the other, and watch the mean prediction.
 

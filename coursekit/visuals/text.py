@@ -14,7 +14,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from coursekit.console import CourseError
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, counted, digits, figure
+from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, checked, counted, digits, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,6 +126,7 @@ def stack(axes: Sequence[Axes], heights: Sequence[float]) -> None:
 # A review that is judged ----------------------------------------------------------------------
 
 
+@checked
 def review(
     judge: Callable[[str], tuple[float, Sequence[str], Any]],
     *,
@@ -157,7 +158,8 @@ def review(
         for axis, label, words in zip(axes, LABELS, (text, beside), strict=True):
             p, tokens, values, verdict = judged(words)
             captions.append(f"{label}: {verdict}, {digits(p)}")
-            show_text.draw(axis, list(tokens), values, title=captions[-1])
+            scale = f"{captions[-1]} (probability of {names[1]})"
+            show_text.draw(axis, list(tokens), values, title=scale)
             verdicts.add(verdict)
         stack(list(axes), [_inches(axis.get_ylim()[0]) for axis in axes])
         turned = "the verdict stays" if len(verdicts) == 1 else "the verdict turns round"
@@ -284,6 +286,7 @@ class _Writer(Explorer):
         return Drawn(caption, page=page)
 
 
+@checked
 def generate(
     model: Callable[[list[int]], Any],
     vocabulary: Any,
@@ -321,6 +324,7 @@ def generate(
     return _Writer(model, vocabulary, filtered, controls, count)
 
 
+@checked
 def hidden_unit(
     text: str,
     states: Any,

@@ -9,12 +9,13 @@ import numpy
 import torch
 
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, array_of, counted, sentence
+from coursekit.visuals.style import COLORS, array_of, checked, counted, sentence
 
 GRID = numpy.arange(1, 100) / 100
 STARTS = (0.0, 1.15, 2.3)  # where the bars of precision, recall and score begin
 
 
+@checked
 def threshold(
     predictions: Any, classes: Sequence[str], score: Callable[..., float], *, threshold: float = 0.5
 ) -> Explorer:

@@ -696,11 +696,11 @@ for row in (0, 1, 2):
     print(f"{labels[row]}: " + ", ".join(f"{name} ({cosine:.2f})" for name, cosine in likes))
 
 # %% [markdown]
-# "People who liked this also liked": you know it from every shop. Choose a film that you know, or one
-# whose title promises something, and guess its neighbours. (Without the field: `name="..."`.)
+# "People who liked this also liked": you know it from every shop. Put in the title of a film that you
+# know, or of one that promises something, and guess its neighbours.
 
 # %%
-ck.explore.nearest(vectors, labels, name=labels[0])
+ck.most_similar(vectors, labels, labels[0])
 
 # %% [markdown]
 # Do the neighbours share a genre with the film? Count it, for all three hundred, and compare it with

@@ -4,11 +4,14 @@ import inspect
 import threading
 
 import matplotlib.pyplot as plt
+import numpy
 import pytest
 
+from coursekit.console import CourseError
 from coursekit.visuals.style import (
     DRAWING,
     Drawn,
+    checked,
     counted,
     digits,
     figure,
@@ -93,3 +96,26 @@ def test_numbers_and_sentences_are_short():
     assert counted(1, "picture") == "1 picture"
     assert counted(2000, "picture") == "2,000 pictures"
     assert sentence("one", "two") == "One; two."
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [({"count": 2.5}, "count= takes int, not 2.5"), ({"count": "3"}, "not '3'"),
+     ({"names": "abc"}, r"names= takes Sequence\[str\] \| None, not 'abc'"), ({"names": 3}, "3"),
+     ({"share": None}, "share= takes float, not None"), ({"made": 3}, "made= takes Callable")],
+)  # fmt: skip
+def test_what_is_of_another_kind_than_its_annotation_is_named(given, named):
+    """A TypeError out of the middle of the course for a text in place of a list."""
+
+    def drawn(
+        count: "int" = 1,
+        share: "float" = 0.5,
+        names: "Sequence[str] | None" = None,  # noqa: F821
+        made: "Callable[..., int]" = len,  # noqa: F821
+        other: "Vectors | None" = None,  # noqa: F821
+    ) -> None:
+        """Take anything that fits."""
+
+    checked(drawn)(numpy.int64(3), numpy.float32(1), numpy.array(["a"]), print, object())
+    with pytest.raises(CourseError, match=named):
+        checked(drawn)(**given)

@@ -26,10 +26,6 @@ def expected(rated, stars):
 
 
 EXPLORERS = {
-    "nearest": (
-        lambda: explore.nearest(_vectors(), NAMES),
-        [{"name": NAMES[5]}, {"name": NAMES[11].upper()}],
-    ),
     "recommend": (
         lambda: explore.recommend(expected, NAMES),
         [{"stars1": 1.0}, {"film2": NAMES[20]}, {"stars3": 0.0}, {"film4": "nowhere"}],
