@@ -17,7 +17,7 @@ lab: .venv/.ready ## open JupyterLab on lesson 1 (OPEN=no: no browser; PORT=8888
 
 quick: .venv/.ready ## run the unit tests but those with a process of their own, in two minutes
 	@$(PYTEST) --ignore=tests/lessons --ignore=tests/system --ignore=tests/worlds \
-	    -k 'not (killed or kernel or process or mypy)'
+	    -k 'not (killed or the_kernel or real_kernel or process or mypy)'
 
 test: .venv/.ready ## run the tests, 15 minutes (COURSEKIT_TESTS=all: also what it skips; ONLY=claims)
 	@$(PYTEST) $${ONLY:+-m "$$ONLY"}

@@ -10,9 +10,7 @@ import contextlib
 import io
 import os
 import platform
-import random
 import statistics
-import subprocess
 import sys
 import time
 
@@ -196,37 +194,6 @@ def measure(functions):
     return {name: [one[name] for one in found[1:]] for name in functions}
 
 
-def imports():
-    """Return {name: seconds of every round} of importing torch, and coursekit with it."""
-
-    def start(what):
-        code = (
-            f"import time; t = time.process_time(); import {what}; print(time.process_time() - t)"
-        )
-        return lambda: float(subprocess.check_output([sys.executable, "-c", code]))
-
-    return measure({"floor": start("torch"), "learner": start("coursekit")})
-
-
-def tokens():
-    """Return {kind: millions of tokens a second, a round} of cutting reviews into numbers."""
-    words = [f"word{number}" for number in range(5000)]
-    draw = random.Random(0)
-    texts = [" ".join(draw.choices(words, k=200)) + "!!" for _ in range(2000)]
-
-    def cut(kind):
-        known = ck.Vocabulary.learn(texts, kind)
-
-        def once():
-            began = time.process_time()
-            ids, _ = known.encode_batch(texts)
-            return len(ids) / (time.process_time() - began) / 1e6
-
-        return once
-
-    return measure({kind: cut(kind) for kind in ("words", "subwords")})
-
-
 def ratio(found, one, other):
     """Return the median over the rounds of ``one`` in shares of ``other``."""
     return statistics.median(a / b for a, b in zip(found[one], found[other], strict=True))
@@ -263,9 +230,6 @@ def main():
     }
     for name, workload in workloads.items():
         print(row(name, measure(variants(*workload()))), flush=True)
-    print(row("import (floor: torch alone)", imports()))
-    rates = [f"{kind} {statistics.median(found):.1f}" for kind, found in tokens().items()]
-    print(f"\nText to numbers, million tokens a second of the processor: {', '.join(rates)}.")
 
 
 if __name__ == "__main__":
