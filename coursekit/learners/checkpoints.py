@@ -152,7 +152,6 @@ class Checkpoints(Callback):
             return note(f"{self._name!r} is trained anew and not kept: {error}.")
         family = runtime.checkpoints() / _folder(state.learner.name) / _folder(self._name)
         self._folder = family / digest(self._fit)[:16]
-        _remove(_files(self._folder, ".*.part"))
         if not self._resume:
             if old := _checkpoints(self._folder):
                 note(f"{self._name!r} is trained anew; what was kept of it is removed.")
@@ -179,8 +178,9 @@ class Checkpoints(Callback):
     def batch_ready(self, state: State) -> None:
         """Give a recurrent model back what it had read before the cut; ``train()`` forgot it."""
         if self._hidden:
-            parts = {name: part.to(state.learner.device) for name, part in self._hidden.items()}
-            state.model.state = parts.get("whole", tuple(parts[name] for name in sorted(parts)))
+            kept = [self._hidden[name] for name in sorted(self._hidden)]
+            parts = tuple(part.to(state.learner.device) for part in kept)
+            state.model.state = parts[0] if "whole" in self._hidden else parts
             self._hidden = {}
 
     def step_done(self, state: State) -> None:

@@ -483,15 +483,6 @@ def test_two_damaged_checkpoints_do_not_push_out_new_ones(folder):
     assert len(fit(kernel())) == 2 * BATCHES
 
 
-def test_an_unfinished_write_is_swept_away(folder):
-    """Guards against a leftover file for every time that a session was lost."""
-    fit(kernel(), last=7)
-    partial = files(folder)[0].parent / ".waiting.part.12345.part"
-    partial.write_bytes(b"half")
-    fit(kernel())
-    assert not partial.exists()
-
-
 def test_a_pickle_is_never_loaded(folder, tmp_path):
     """Guards against a file that runs code, even where its name and hash are those of a fit."""
     trap, weights = tmp_path / "trap", tmp_path / "weights.safetensors"
