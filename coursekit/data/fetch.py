@@ -107,7 +107,7 @@ def _is_there(folder: Path, data_set: DataSet) -> bool:
     if lacking := data_set.lacking(folder):
         raise CourseError(
             f"{folder} is not the published {data_set.name}: it lacks {lacking}. Complete it, or "
-            "delete it and run this cell again."
+            "rename it and run this cell again."
         )
     return True
 
