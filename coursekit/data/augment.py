@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coursekit.console import CourseError
+from coursekit.data.batches import check_count
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Augment:
         flip: mirror half of the pictures left to right.
         dihedral: draw one of the eight turns and mirrorings of a square instead (pictures taken
             from above have no upper side).
-        rotate: turn by up to so many degrees, either way.
-        zoom: magnify by a factor between 1 and this one, about a point drawn at random.
-        brightness_contrast: change both by up to this fraction.
+        rotate: turn by up to so many degrees, either way, 0 to 180.
+        zoom: magnify by a factor between 1 and this one, about a point drawn at random; at most 10.
+        brightness_contrast: change both by up to this fraction, 0 to 1.
     """
 
     flip: bool = True
@@ -35,8 +36,16 @@ class Augment:
     zoom: float = 1.1
     brightness_contrast: float = 0.1
 
+    def __post_init__(self) -> None:
+        for name, low, high in (("rotate", 0, 180), ("zoom", 1, 10), ("brightness_contrast", 0, 1)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not low <= value <= high:
+                raise CourseError(f"{name}={value!r} is no number from {low} to {high}.")
+
     def __call__(self, x: Tensor) -> Tensor:
-        """Change a batch; raises CourseError where ``dihedral`` meets pictures not square."""
+        """Change a batch; a CourseError says where it is none, or not square for ``dihedral``."""
+        if not isinstance(x, Tensor) or x.dim() != 4 or not x.is_floating_point():
+            raise CourseError("Augment takes a batch of floats in 0..1, of shape (B, C, H, W).")
         if self.dihedral:
             _check_square(x)
         if self.dihedral or self.flip:
@@ -59,16 +68,14 @@ class Augment:
         and nothing else; without, each is this augmentation with its random draws.
 
         Raises:
-            CourseError: more than the seven views of a square are asked for.
+            CourseError: ``count`` is no number of views, or more than the seven of a square.
         """
+        check_count("tta", count)
         if not self.dihedral:
             return [self] * count
         if count > 7:
-            raise CourseError(
-                f"A square has seven other symmetries, not {count}; use tta=7, or fewer."
-            )
-        ways = [(number % 4, number >= 4) for number in range(1, count + 1)]
-        return [functools.partial(_turned, quarters=q, mirrored=m) for q, m in ways]
+            raise CourseError(f"A square has seven other symmetries, not {count}; use tta=7.")
+        return [functools.partial(_turned, number=number) for number in range(1, count + 1)]
 
     @staticmethod
     def _draw(x: Tensor) -> Tensor:
@@ -85,13 +92,9 @@ class Augment:
         across = (2 * torch.arange(width, device=x.device) + 1) / width - 1  # (W,) in -1..1
         down = ((2 * torch.arange(height, device=x.device) + 1) / height - 1)[:, None]  # (H, 1)
         ratio = height / width
-        grid = torch.stack(  # (B, H, W, 2); far cheaper than F.affine_grid
-            [
-                cosine * across - sine * ratio * down + left,
-                sine / ratio * across + cosine * down + top,
-            ],
-            -1,
-        )
+        x_there = cosine * across - sine * ratio * down + left
+        y_there = sine / ratio * across + cosine * down + top
+        grid = torch.stack([x_there, y_there], -1)  # (B, H, W, 2); far cheaper than F.affine_grid
         edges = "reflection" if self.rotate else "border"  # a zoom alone never looks beyond
         return F.grid_sample(x, grid, padding_mode=edges, align_corners=False)
 
@@ -104,10 +107,10 @@ def _check_square(x: Tensor) -> None:
         )
 
 
-def _turned(x: Tensor, *, quarters: int, mirrored: bool) -> Tensor:
-    """Mirror (B, C, S, S) pictures left to right where asked, then turn them by quarters."""
+def _turned(x: Tensor, *, number: int) -> Tensor:
+    """The symmetry of (B, C, S, S) pictures with a number: mirrored from 4 on, then turned."""
     _check_square(x)
-    return torch.rot90(x.flip(-1) if mirrored else x, quarters, (-2, -1))
+    return torch.rot90(x.flip(-1) if number >= 4 else x, number % 4, (-2, -1))
 
 
 side_on = Augment()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import torch
 from torch import Tensor
 
 from coursekit import runtime
-from coursekit.console import CourseError
+from coursekit.console import CourseError, reason
 from coursekit.data.cache import digest
+from coursekit.data.split import row_numbers
 
 Arrays = Any  # an array or tensor with one row an example, or a tuple of them
 HASHED_AT_ONCE = 2**26  # bytes
@@ -34,18 +36,36 @@ def _flat(*arrays: Any) -> list:
     return [part for part in parts if part is not None]
 
 
-def _as_tensor(array: Any) -> Tensor:
-    if not isinstance(array, numpy.ndarray):
+def _as_tensor(name: str, array: Any) -> Tensor:
+    """Turn an array, list, column or frame of numbers into a tensor; tensors stay as they are."""
+    if isinstance(array, Tensor) and array.dim():
         return array
-    with warnings.catch_warnings():  # of arrays that may not be written: here they are only read
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(array)
+    try:
+        found = numpy.asarray(array)
+        found = numpy.array(found.tolist()) if found.dtype == object else found
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CourseError(f"{name} make no array ({reason(error)}); give rows alike.") from error
+    if found.ndim == 0 or found.dtype.kind not in "biuf":
+        first = found.ravel()[:1].tolist()
+        raise CourseError(f"{name} hold {first}, no numbers; use pandas.factorize(words)[0], say.")
+    if found.dtype.kind == "f":
+        found = found.astype(numpy.float32, copy=False)
+    elif name == "targets" or (found.dtype.kind == "u" and found.itemsize > 1):
+        found = found.astype(numpy.int64, copy=False)
+    with warnings.catch_warnings(action="ignore"):  # of arrays that are read-only: none is written
+        return torch.from_numpy(found)
 
 
 def check_count(name: str, value: Any) -> None:
     """Raise a CourseError where the argument ``name`` is no whole number above 0."""
-    if not isinstance(value, int) or value < 1:
+    if type(value) is bool or not isinstance(value, (int, numpy.integer)) or value < 1:
         raise CourseError(f"{name}={value!r} is not a whole number above 0.")
+
+
+def check_function(name: str, value: Any) -> None:
+    """Raise a CourseError where the argument ``name`` is neither None nor can be called."""
+    if value is not None and (isinstance(value, type) or not callable(value)):
+        raise CourseError(f"{name}={value!r} is no function of a batch; use ck.side_on, say.")
 
 
 class Rows:
@@ -72,9 +92,10 @@ class Batches:
     the arrays of the whole.
 
     Args:
-        inputs: array or tensor with one row an example, such as (N, H, W, 3) uint8, or a tuple of
-            them; may be memory-mapped.
-        targets: array or tensor (N, ...) or a tuple of them; None where there are no labels.
+        inputs: numbers, one row an example, such as (N, H, W, 3) uint8: a tensor, which stays as it
+            is, an array (may be memory-mapped), frame or list, whose floats become float32, or a
+            tuple of such.
+        targets: as inputs, (N, ...), whole numbers as int64; None where there are no labels.
         batch_size: examples in a mini-batch.
         shuffle: True draws a new order for every epoch from torch's random numbers. A last batch of
             a single example is then joined to the one before it, since a batch statistic needs two.
@@ -85,7 +106,7 @@ class Batches:
             that nobody can edit. Without it the content is hashed.
 
     Raises:
-        CourseError: inputs and targets differ in length, or ``batch_size`` is no whole number > 0.
+        CourseError: lengths differ, or an argument is not what it should be.
     """
 
     _unit = "examples"
@@ -103,16 +124,21 @@ class Batches:
         filenames: Sequence[str] | None = None,
         cache_key: str | None = None,
     ):
-        self._inputs, self._targets = _each(_as_tensor, inputs), _each(_as_tensor, targets)
-        lengths = {len(part) for part in _flat(self._inputs, self._targets)}
-        if len(lengths) > 1:
-            raise CourseError(
-                f"Inputs and targets differ in length ({sorted(lengths)}); give one row an example."
-            )
         check_count("batch_size", batch_size)
+        check_function("transform", transform)
+        check_function("augment", augment)
+        self._inputs = _each(functools.partial(_as_tensor, "inputs"), inputs)
+        self._targets = _each(functools.partial(_as_tensor, "targets"), targets)
         self.batch_size, self.shuffle = batch_size, shuffle
         self.transform, self.augment = transform, augment
-        self._filenames, self._cache_key = filenames, cache_key
+        self._filenames = None if filenames is None else list(filenames)
+        self._cache_key = cache_key
+        parts = [*_flat(self._inputs, self._targets), self._filenames]
+        lengths = {len(part) for part in parts if part is not None}
+        if not _flat(self._inputs) or len(lengths) != 1:
+            raise CourseError(
+                f"Inputs, targets or filenames differ in length ({sorted(lengths)}) or are missing."
+            )
         self._rows = torch.arange(lengths.pop())
         self._whole = True
         self._on_device: dict[str, tuple[Arrays, Arrays]] = {}  # shared by all subsets
@@ -147,9 +173,9 @@ class Batches:
         return f"{type(self).__name__}({sizes}, {kind})"
 
     def subset(self, rows: Any) -> Self:
-        """Select the examples ``rows`` (whole numbers), in that order, over the same arrays."""
+        """Select ``rows`` (numbers, a mask or a slice), in that order, over the same arrays."""
         other = copy.copy(self)
-        other._rows = self._rows[torch.as_tensor(rows, dtype=torch.long)]
+        other._rows = self._rows[torch.from_numpy(row_numbers("rows", rows, self.num_examples))]
         other._whole = False
         return other
 
@@ -214,7 +240,7 @@ class Batches:
         return self._on_device[where.type]
 
 
-def _take(arrays: Arrays | None, rows: Tensor, where: torch.device) -> Any:
+def _take(arrays: Arrays, rows: Tensor, where: torch.device) -> Any:
     """Look up rows and bring them to the device."""
 
     def take(array: Tensor) -> Tensor:
@@ -225,14 +251,6 @@ def _take(arrays: Arrays | None, rows: Tensor, where: torch.device) -> Any:
         return part.to(where, non_blocking=True)
 
     return _each(take, arrays)
-
-
-MADE_BY = {  # fields of the kinds of Data that recipes need -> what makes them
-    **dict.fromkeys(("size", "resize", "multi_label"), "ck.images"),
-    **dict.fromkeys(("categories", "continuous", "log_target"), "ck.table"),
-    **dict.fromkeys(("users", "items"), "ck.ratings"),
-    **dict.fromkeys(("vocabulary", "backward"), "ck.text or ck.language"),
-}
 
 
 class MissingFieldError(CourseError, AttributeError):
@@ -258,11 +276,9 @@ class Data:
 
     def __getattr__(self, name: str) -> Any:
         """Say what a recipe misses in Data that was put together by hand."""
-        if name not in MADE_BY:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raise MissingFieldError(
-            f"This {type(self).__name__} has no {name}. Make it by {MADE_BY[name]}, or from such "
-            "Data by data.replace(train=...)."
+            f"This {type(self).__name__} has no {name}. What recipes need is made by ck.images, "
+            "ck.table, ck.text, ck.language or ck.ratings; keep it by data.replace(train=...)."
         )
 
     def replace(self, **changes: Any) -> Self:
@@ -270,17 +286,11 @@ class Data:
         return dataclasses.replace(self, **changes)
 
     def __repr__(self) -> str:
-        parts = [
-            f"{part} {getattr(self, part).num_examples:,}"
-            for part in ("train", "valid", "test")
-            if hasattr(getattr(self, part), "num_examples")
-        ]
-        shown = "; ".join(filter(None, [", ".join(parts), self._details()]))
+        parts = [(part, getattr(self, part)) for part in ("train", "valid", "test")]
+        sizes = [f"{n} {p.num_examples:,}" for n, p in parts if hasattr(p, "num_examples")]
+        shown = "; ".join(filter(None, [", ".join(sizes), self._details()]))
         return f"{type(self).__name__}({shown})"
 
     def _details(self) -> str:
-        """Say what there is beside the parts, in a few words."""
-        if not self.classes:
-            return ""
         names = ", ".join(map(str, self.classes[:6])) + (", ..." if len(self.classes) > 6 else "")
-        return f"{len(self.classes)} classes: {names}"
+        return f"{len(self.classes)} classes: {names}" if self.classes else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,16 @@ import torch.nn.functional as F
 from coursekit.console import CourseError, nearest, reason
 from coursekit.data.cache import write_whole
 
+AS_IT_WAS = object()  # the label of a picture that is not corrected
+_FORMULA = re.compile(r"^(?=[=+@'\t\r-])")  # where an apostrophe is put before a cell ...
+_WRITTEN = re.compile(r"^'(?=[=+@'\t\r-])")  # ... and taken away
+
 
 class Corrections:
     """Labels changed and pictures dropped, written down in a CSV file; no picture is ever deleted.
+
+    The file is read anew before each change, so that two notebooks may keep one. A cell that a
+    spreadsheet would compute, such as ``=a.jpg``, is written with an apostrophe before it.
 
     Args:
         file: the CSV file (columns file, label; an empty label drops the picture); read where it
@@ -28,47 +36,51 @@ class Corrections:
     """
 
     def __init__(self, file: str | Path, *, classes: Sequence[str]):
+        if isinstance(classes, str):
+            raise CourseError(f"classes={classes!r} is one text; give a list, or data.classes.")
         self.file, self.classes = Path(file), tuple(classes)
         self.changes = read_corrections(file) if self.file.exists() else {}
-        self._history: list[tuple[str, dict]] = []  # (picture, the changes before it)
+        self._history: list[tuple[str, Any]] = []  # (picture, what was written of it before)
 
     def relabel(self, name: str, label: str) -> None:
         """Give the picture ``name`` (as in ``batches.filenames``) another label."""
         if label not in self.classes:
-            known = ", ".join(self.classes)
+            known = ", ".join(map(str, self.classes))
             raise CourseError(f"{label!r} is no class; use {known}.{nearest(label, self.classes)}")
-        self._change(name, self.changes | {str(name): label})
+        self._change(name, label)
 
     def drop(self, name: str) -> None:
         """Leave the picture ``name`` out of training and validation."""
-        self._change(name, self.changes | {str(name): None})
+        self._change(name, None)
 
     def keep(self, name: str) -> None:
         """Take a correction of the picture ``name`` back, if there is one: it stays as it was."""
-        self._change(name, {key: label for key, label in self.changes.items() if key != str(name)})
+        self._change(name, AS_IT_WAS)
 
     def undo(self) -> str | None:
         """Take the last change back and return the name of its picture; None where none is left."""
         if not self._history:
             return None
-        name, changes = self._history.pop()
-        self._write(changes)
+        name, label = self._history[-1]
+        self._change(name, label)
+        del self._history[-2:]
         return name
 
-    def _change(self, name: str, changes: dict[str, str | None]) -> None:
-        self._history.append((name, self.changes))
-        self._write(changes)
-
-    def _write(self, changes: dict[str, str | None]) -> None:
-        self.changes = changes
+    def _change(self, name: str, label: Any) -> None:
+        """Write one change to the file; it is kept in mind only when that is done."""
+        changes = read_corrections(self.file) if self.file.exists() else {}
+        before = changes.pop(str(name), AS_IT_WAS)
+        changes |= {} if label is AS_IT_WAS else {str(name): label}
+        rows = [("file", "label"), *((name, label or "") for name, label in changes.items())]
         lines = io.StringIO()
-        rows = [(name, label or "") for name, label in self.changes.items()]
-        csv.writer(lines).writerows([("file", "label"), *rows])
+        csv.writer(lines).writerows([_FORMULA.sub("'", str(cell)) for cell in row] for row in rows)
         try:
             write_whole(self.file, lines.getvalue())
-        except OSError as error:
-            why = reason(error)
-            raise CourseError(f"{self.file} cannot be written ({why}); make room.") from error
+        except (OSError, UnicodeEncodeError) as error:
+            why = f"{reason(error)}); make room there, and give pictures names in UTF-8."
+            raise CourseError(f"{self.file} cannot be written ({why}") from error
+        self.changes = changes
+        self._history.append((str(name), before))
 
     def __repr__(self) -> str:
         dropped = sum(label is None for label in self.changes.values())
@@ -84,10 +96,10 @@ def read_corrections(file: str | Path) -> dict[str, str | None]:
     """
     try:
         with open(file, newline="", encoding="utf-8-sig") as lines:  # Excel puts a mark first
-            rows = [row for row in csv.reader(lines) if row]
+            rows = [[_WRITTEN.sub("", cell) for cell in row] for row in csv.reader(lines) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CourseError(f"{file} is no text in UTF-8; save it as CSV in UTF-8.") from error
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:
         raise CourseError(f"The corrections {file} cannot be read; check the path.") from error
     if not rows or rows[0] != ["file", "label"] or any(len(row) != 2 for row in rows):
         raise CourseError(f"{file} is no list of corrections; its first line must be file,label.")
@@ -110,6 +122,9 @@ def near_duplicates(
     Returns:
         list of (row, row, correlation), most alike first.
     """
+    shape = tuple(getattr(pictures, "shape", ()))
+    if len(shape) != 4 or shape[3] != 3 or not shape[0]:
+        raise CourseError(f"Give pictures (N, H, W, 3), such as data.train.inputs, not {shape}.")
     parts = (torch.as_tensor(pictures[at : at + 512]) for at in range(0, len(pictures), 512))
     shrunk = [F.adaptive_avg_pool2d(part.permute(0, 3, 1, 2).float(), 8) for part in parts]
     prints = torch.cat(shrunk).flatten(2)  # (N, 3, 64)

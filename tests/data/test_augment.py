@@ -166,3 +166,29 @@ def test_views_that_a_picture_does_not_have():
         ck.top_down.tta_views(1)[0](pictures(2, height=7, width=9))
     with pytest.raises(CourseError, match="9 x 7"):
         ck.top_down(pictures(2, height=7, width=9))
+    with pytest.raises(CourseError, match="tta=-1"):
+        ck.side_on.tta_views(-1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("rotate", "10"),
+        ("rotate", 200),
+        ("zoom", 0),
+        ("zoom", float("nan")),
+        ("brightness_contrast", -0.1),
+        ("brightness_contrast", None),
+    ],
+)
+def test_numbers_out_of_range(option, value):
+    """A division by zero, or pictures that are all black or seen from far away."""
+    with pytest.raises(CourseError, match=f"{option}="):
+        ck.Augment(**{option: value})
+
+
+@pytest.mark.parametrize("x", [pictures(1)[0], pictures().mul(255).byte(), pictures().numpy()])
+def test_what_is_no_batch(x):
+    """Three planes lit differently, or an error of torch."""
+    with pytest.raises(CourseError, match="B, C, H, W"):
+        ck.side_on(x)

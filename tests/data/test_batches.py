@@ -1,6 +1,9 @@
 """Batches: every example once, from shared memory, and a fingerprint that can be trusted."""
 
+import functools
+
 import numpy
+import pandas
 import pytest
 import torch
 
@@ -135,12 +138,51 @@ def test_memory_mapped_arrays(tmp_path, mode):
     assert batches.fingerprint() == batches.subset(range(6)).fingerprint()
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "int64", "float32", "float64", "bool"])
-def test_every_kind_of_number(kind):
-    """Guards against types that cannot be indexed or hashed."""
-    batches = ck.Batches(numpy.ones((5, 2), kind), batch_size=2, shuffle=True)
-    assert sum(len(x) for x, _ in batches) == 5
+NUMBERS = [[0.5, 1.0], [2.0, 3.0], [4.0, 5.0]]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        *(numpy.array(NUMBERS, kind) for kind in ("uint8", "uint16", "int32", "float16", "bool")),
+        numpy.array(NUMBERS),
+        numpy.array(NUMBERS, object),
+        NUMBERS,
+        [torch.tensor(row) for row in NUMBERS],
+        pandas.DataFrame(NUMBERS, index=[7, 8, 9]),
+        pandas.DataFrame({"a": [0.5, 2, 4], "b": pandas.array([1, 3, 5], "Int64")}),
+    ],
+)
+@pytest.mark.parametrize("as_targets", [list, numpy.array, lambda y: pandas.Series(y, [4, 4, 5])])
+def test_numbers_of_numpy_and_pandas_can_be_trained_on(inputs, as_targets):
+    """float64 and int32 would fail in the middle of torch, a Series by its index."""
+    names = pandas.Series([*"abc"], [5, 6, 7])
+    batches = ck.Batches(inputs, as_targets([0, 1, 1]), batch_size=2, filenames=names)
+    x, y = batches.one_batch()
+    assert torch.equal(x.double(), torch.tensor(numpy.asarray(inputs, float)[:2]).double())
+    assert y.tolist() == [0, 1]
+    assert y.dtype == torch.int64
+    assert x.dtype not in (torch.float64, torch.float16, torch.uint16)
+    assert batches.subset([2]).filenames == ["c"]
     assert batches.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [
+        ([2, 0], [2, 0]),
+        (range(1, 3), [1, 2]),
+        (slice(3, None), [3, 4]),
+        ([False, True, True, False, False], [1, 2]),
+        (pandas.Series([1, 4], [8, 9]), [1, 4]),
+        (torch.tensor([False, False, False, True, True]), [3, 4]),
+        ([], []),
+    ],
+)
+def test_subsets_by_numbers_masks_and_slices(rows, wanted):
+    """A mask would be taken for the rows 0 and 1."""
+    assert numbered(5).subset(rows).targets.tolist() == wanted
+    assert numbered(9).subset(range(4, 9)).subset(rows).targets.tolist() == [4 + n for n in wanted]
 
 
 # Fingerprints -----------------------------------------------------------------------------------
@@ -207,7 +249,7 @@ def test_code_counts_and_not_addresses():
     one, same, other = (numbered(9, augment=made(shift)).fingerprint() for shift in (1, 1, 2))
     assert one == same != other
     with pytest.raises(TypeError):
-        numbered(9, augment=(x for x in ())).fingerprint()
+        numbered(9, augment=functools.partial(made, (x for x in ()))).fingerprint()
 
 
 @pytest.mark.parametrize("chunk", [1, 8, 2**26])
@@ -226,14 +268,36 @@ def test_the_fingerprint_of_a_large_array_is_that_of_all_its_rows(monkeypatch, c
 # Bad input --------------------------------------------------------------------------------------
 
 
+WORDS = numpy.array(["cat", "dog", "cat"])
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: ck.Batches(torch.zeros(5, 2), torch.zeros(4)), r"differ in length \(\[4, 5\]\)"),
         (lambda: ck.Batches((torch.zeros(5), torch.zeros(6))), "differ in length"),
+        (lambda: numbered(5, filenames=["a"]), r"differ in length \(\[1, 5\]\)"),
+        (lambda: ck.Batches(None, torch.zeros(3)), "differ in length"),
+        (lambda: ck.Batches(()), "differ in length"),
+        (lambda: ck.Batches(torch.zeros(3), WORDS), "targets hold .*cat.*factorize"),
+        (lambda: ck.Batches(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})), "inputs hold"),
+        (lambda: ck.Batches(pandas.date_range("2020", periods=3)), "inputs hold"),
+        (lambda: ck.Batches([[1, 2], [3]]), "inputs make no array"),
+        (lambda: ck.Batches([torch.zeros(2), torch.zeros(3)]), "inputs make no array"),
+        (lambda: ck.Batches(torch.tensor(1.0)), "inputs hold"),
+        (lambda: ck.Batches("pictures"), "inputs hold .*pictures"),
         (lambda: numbered(5, batch_size=0), "batch_size=0 "),
         (lambda: numbered(5, batch_size=2.5), r"batch_size=2\.5"),
+        (lambda: numbered(5, batch_size=True), "batch_size=True"),
         (lambda: numbered(5, batch_size="8"), "batch_size='8'"),
+        (lambda: numbered(5, augment="side_on"), "augment='side_on'"),
+        (lambda: numbered(5, transform=ck.Augment), "transform="),
+        (lambda: numbered(5).subset([5]), "row numbers below 5"),
+        (lambda: numbered(5).subset([-1]), "row numbers below 5"),
+        (lambda: numbered(5).subset([0.5]), "row numbers"),
+        (lambda: numbered(5).subset([True, False]), "mask of 5"),
+        (lambda: numbered(5).subset(["a"]), "row numbers"),
+        (lambda: numbered(5).subset(3), "row numbers"),
     ],
 )
 def test_bad_batches_are_refused(make, sentence):

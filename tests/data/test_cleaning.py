@@ -95,6 +95,8 @@ def test_a_label_that_is_no_class(folder, file):
     with pytest.raises(CourseError, match="Did you mean 'dogs'"):
         fixes.relabel("a.png", "dgos")
     assert not file.exists()
+    with pytest.raises(CourseError, match="one text"):
+        Corrections(file, classes="cats")
     fixes.drop("b.png")
     file.write_text("file,label\ncats/cat.1.png,dgos\n")
     with pytest.raises(CourseError, match="'dgos' in"):
@@ -135,12 +137,54 @@ def test_files_that_are_no_corrections(tmp_path, content):
         read_corrections(file)
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
-    """NotADirectoryError in the middle of the widget."""
+def test_corrections_that_name_no_picture_are_counted(folder, file, capsys):
+    """The learner would believe that the wrong labels are mended."""
+    fixes = Corrections(file, classes=("cats", "dogs"))
+    fixes.drop("cats\\cat.1.png")  # written on Windows
+    fixes.drop("nowhere/cat.1.png")
+    fixes.relabel(str(folder / "dogs" / "dog.1.png"), "cats")
+    found = labels_of(images(folder, size=16, corrections=fixes))
+    assert "cats/cat.1.png" not in found
+    assert found["dogs/dog.1.png"] == "cats"
+    said = capsys.readouterr().out
+    assert "1 of 3 corrections" in said
+    assert "'nowhere/cat.1.png'" in said
+
+
+def test_two_kernels_on_one_file_keep_the_decisions_of_both(file):
+    """The later one would wipe out what the other wrote, also when it takes its own back."""
+    one, two = (Corrections(file, classes=("cats", "dogs")) for _ in range(2))
+    one.relabel("a.png", "cats")
+    two.relabel("b.png", "cats")
+    one.drop("c.png")
+    assert two.undo() == "b.png"
+    assert read_corrections(file) == {"a.png": "cats", "c.png": None}
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.jpg", "+a", "-a", "@a", "'=a", "''a", "'a"])
+def test_names_that_a_spreadsheet_would_compute(file, name):
+    """A file from a download would run a program when its owner opens the CSV."""
+    fixes = Corrections(file, classes=("=x",))
+    fixes.relabel(name, "=x")
+    assert read_corrections(file) == {name: "=x"}
+    cells = file.read_text().split("\n")[1].split(",")
+    assert all(cell.startswith("'") for cell in cells)
+
+
+def test_a_change_that_cannot_be_written_is_not_kept_in_mind(tmp_path):
+    """It would be written by the next one, or raise again with each."""
+    fixes = Corrections(tmp_path / "fixes.csv", classes=("cats",))
+    with pytest.raises(CourseError, match="UTF-8"):
+        fixes.drop("\udcff.png")
+    fixes.drop("a.png")
+    fixes.file.unlink()
+    fixes.file.mkdir()
+    with pytest.raises(CourseError, match=r"fixes\.csv"):
+        fixes.drop("b.png")
+    assert fixes.changes == {"a.png": None}
     (tmp_path / "taken").write_text("a file")
-    fixes = Corrections(tmp_path / "taken" / "fixes.csv", classes=("cats",))
     with pytest.raises(CourseError, match="taken"):
-        fixes.drop("a.png")
+        Corrections(tmp_path / "taken" / "fixes.csv", classes=("cats",)).drop("a.png")
 
 
 # Near-duplicates -------------------------------------------------------------------------------
@@ -196,3 +240,12 @@ def test_limit_and_threshold():
     many = numpy.random.default_rng(0).integers(0, 256, (3000, 8, 8, 3), numpy.uint8)
     many[2999] = many[2500]
     assert [pair[:2] for pair in near_duplicates(many)] == [(2500, 2999)]
+
+
+@pytest.mark.parametrize(
+    "pictures", [["a"], *map(numpy.zeros, [(5, 3, 8, 8), (8, 8, 3), (0, 8, 8, 3)])]
+)
+def test_what_is_no_array_of_pictures(pictures):
+    """An error of torch about dimensions, or about a list of no tensors."""
+    with pytest.raises(CourseError, match=r"\(N, H, W, 3\)"):
+        near_duplicates(pictures)

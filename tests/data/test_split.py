@@ -27,7 +27,8 @@ def test_masks_and_numbers_of_rows():
 
 
 @pytest.mark.parametrize(
-    "valid", [0, 1, 1.5, -0.1, "date", None, [0.5, 0.7], [4], [-1], [], [True], [0, 1, 2, 3]]
+    "valid",
+    [0, 1, 1.5, -0.1, "date", None, True, [0.5, 0.7], [[1]], [4], [-1], [], [True], [0, 1, 2, 3]],
 )
 def test_what_cannot_be_held_out(valid):
     """All rows, none, or others than were meant."""
@@ -48,3 +49,10 @@ def test_fewer_rows_under_the_quick_profile_only(monkeypatch):
     assert len(fewer(names, 5)) == 5
     assert fewer(names, 40) is names
     assert len(fewer(rows, 0)) == 1
+
+
+@pytest.mark.parametrize("seed", [-1, "x", 0.5])
+def test_what_is_no_seed(seed):
+    """A traceback of numpy."""
+    with pytest.raises(CourseError, match="seed="):
+        split(9, 0.5, seed)

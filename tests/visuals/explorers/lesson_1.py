@@ -39,7 +39,7 @@ def net():
 
 def classifier():
     """Return a classifier of cats and dogs that knows nothing."""
-    return ImageClassifier(net(), CLASSES, size=48, resize="crop", multi_label=False)
+    return ImageClassifier(net(), CLASSES, size=48, multi_label=False)
 
 
 def batches():
