@@ -10,6 +10,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -61,12 +62,7 @@ class TableData(Data):
         return tuple(self.means)
 
     def encode(self, frame: pandas.DataFrame) -> Batches:
-        """Make ``Batches`` without targets of the rows of another frame, in order.
-
-        Raises:
-            CourseError: a column is missing, holds no numbers where it should, or other kinds of
-                values than in training.
-        """
+        """Make ``Batches`` without targets of another frame; raises like ``ck.table``."""
         return self._batches(frame, None, self.train.batch_size)
 
     def real(self, scores: Any) -> numpy.ndarray:
@@ -193,17 +189,17 @@ def _choose(
     columns = [*categories, *continuous]
     if not columns:
         raise CourseError("There is no column to predict from; name categories= or continuous=.")
-    twice = [column for column in columns if columns.count(column) > 1]
-    if twice or target in columns:
-        wrong, why = (twice[0], "named twice") if twice else (target, "the target itself")
-        raise CourseError(f"The column {wrong!r} is {why}; take it out of the lists.")
-    if taken := {f"{name}{MISSING}" for name in continuous} & set(columns):
-        raise CourseError(f"The column {taken.pop()!r} has a name that marks gaps; rename it.")
+    names = [*columns, target, *(f"{name}{MISSING}" for name in continuous)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise CourseError(
+            f"The column {twice[0]!r} has two parts in the table: leave out the target and what is "
+            "named twice, and rename a column that is called like the gaps of another."
+        )
     return categories, continuous
 
 
 def _listed(names: Any) -> list:
-    if names is None or isinstance(names, (str, int)):
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
         return [] if names is None else [names]
     return list(names)
 
@@ -385,9 +381,9 @@ def dates_of(dates: Any) -> pandas.Series:
         if not len(known):
             return pandas.to_datetime(series)
         name = "There" if series.name is None else f"The column {series.name!r}"
-        if kind in NUMBERS | {"boolean"}:
+        if numbers := [value for value in known if isinstance(value, Number)]:
             raise CourseError(
-                f"{name} holds numbers such as {known[0]}, not dates; say what they count: "
+                f"{name} holds numbers such as {numbers[0]}, not dates; say what they count: "
                 "pandas.to_datetime(..., unit='s') for seconds, format='%Y%m%d' for 20150731."
             )
         with warnings.catch_warnings():

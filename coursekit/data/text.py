@@ -83,7 +83,7 @@ class Vocabulary:
     unknown = 0
 
     def __init__(self, tokens: str, itos: Iterable[str], pairs: Any = None):
-        if tokens not in SIZES:
+        if tokens not in list(SIZES):
             known = " or ".join(map(repr, SIZES))
             raise CourseError(f"tokens={tokens!r} is not {known}.{nearest(tokens, SIZES)}")
         self.tokens, self.itos, self._pairs = tokens, list(itos), pairs
@@ -175,7 +175,12 @@ class Vocabulary:
 
     def decode(self, numbers: Iterable[int] | Tensor) -> str:
         """Text of the tokens with these numbers."""
-        numbers = [int(number) for number in numbers]
+        try:
+            numbers = [int(number) for number in numbers]
+        except (TypeError, ValueError) as error:
+            raise CourseError(
+                f"{numbers!r:.60} is no row of tokens' numbers, as ids[0]."
+            ) from error
         if wrong := [number for number in numbers if not 0 <= number < len(self)]:
             raise CourseError(f"Token {wrong[0]} is none of 0 to {len(self) - 1}; see .itos.")
         if self.tokens == "subwords":
@@ -494,11 +499,7 @@ def texts_of(texts: Any) -> list[str]:
 
 
 def _listed(things: Any, what: str, fits: Callable[[Any], bool]) -> list:
-    """List the texts, or one label for each of them, of a list, column or array.
-
-    Raises:
-        CourseError: it is none of these or has no rows, or a row is a gap or something else.
-    """
+    """List the texts, or one label for each of them, of a list, column or array without gaps."""
     lists = hasattr(things, "__iter__") and not hasattr(things, "columns")  # as a DataFrame has
     if not lists or isinstance(things, (str, bytes, dict)):
         kind = type(things).__name__

@@ -15,6 +15,7 @@ from coursekit.data.batches import check_count
 
 def embedding_dim(cardinality: int) -> int:
     """Size of the embedding of a column with ``cardinality`` values: half as many, at most 50."""
+    check_count("cardinality", cardinality)
     return min(50, (cardinality + 1) // 2)
 
 

@@ -373,6 +373,8 @@ HOLED = FRAME.mask(FRAME.index.to_series() == 3)
         (lambda root: KNOWN.encode(7), "row 0: 7"),
         (lambda root: KNOWN.padded_batch([None]), "row 0: None"),
         (lambda root: KNOWN.decode([-1]), "Token -1"),
+        (lambda root: KNOWN.decode("film"), "'film'"),
+        (lambda root: Vocabulary(["words"], []), r"tokens=\['words'\]"),
     ],
 )
 def test_bad_input_is_refused(call, says, tmp_path):
