@@ -128,7 +128,7 @@ def killed(tmp_path_factory):
 def test_a_killed_fit_ends_as_if_it_had_never_been_cut(killed, seconds):
     """Guards against a resume that is nearly right: another order, dropout, average or history."""
     whole, cuts = killed[seconds]["whole"], killed[seconds]["cuts"]
-    assert len(cuts) == 21
+    assert len(cuts) == 9
     assert sum(len(cut["runs"]) > 1 for cut in cuts) >= 8  # the cuts did cut
     for cut in cuts:
         assert cut["finished"]
@@ -151,7 +151,7 @@ def test_no_more_is_trained_twice_than_was_cut(killed, seconds, again):
             assert run == sorted(run)
             resumed += bool(done and run)
             done |= set(run)
-    assert resumed >= 10
+    assert resumed >= 5
 
 
 # In the same process: what a fresh kernel finds ---------------------------------------------------

@@ -126,14 +126,6 @@ def test_features_of_other_data_are_not_taken(pictures, body_runs):
     assert learn.predict().scores.shape == (10, 2)
 
 
-def test_data_of_other_classes_is_refused(pictures, picture_folder):
-    """The answers would carry the names of the new classes, in their order."""
-    learn = a_learner(pictures())
-    labels = {f"valid/blue/{number}.png": "ab"[number % 4 // 2] for number in range(0, 10, 2)}
-    with pytest.raises(CourseError, match=r"blue, red.*a, b"):
-        learn.set_data(pictures(labels=labels))
-
-
 def test_damaged_features_are_made_again(pictures, tmp_path):
     """A file cut short would end every later fit with an error that the learner cannot mend."""
     wanted = trained(pictures(), precompute=True).evaluate()
