@@ -73,7 +73,6 @@ from coursekit.visuals.embeddings import most_similar as most_similar
 from coursekit.visuals.embeddings import principal_components as principal_components
 from coursekit.visuals.heatmaps import enlarge as enlarge
 from coursekit.visuals.heatmaps import heat_map as heat_map
-from coursekit.visuals.heatmaps import overlay as overlay
 from coursekit.visuals.heatmaps import show_heat as show_heat
 from coursekit.visuals.heatmaps import show_heat_grid as show_heat_grid
 from coursekit.visuals.ideas import show_descent as show_descent
@@ -87,7 +86,6 @@ from coursekit.visuals.pictures import show_corner as show_corner
 from coursekit.visuals.pictures import show_pictures as show_pictures
 from coursekit.visuals.pictures import show_planes as show_planes
 from coursekit.visuals.results import Results as Results
-from coursekit.visuals.results import results as results
 from coursekit.visuals.tables import predict_with as predict_with
 from coursekit.visuals.tables import show_partial_dependence as show_partial_dependence
 from coursekit.visuals.text import show_text as show_text

@@ -11,7 +11,7 @@ import numpy
 from coursekit.console import CourseError, no_such
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, checked, counted, digits, figure, sentence
+from coursekit.visuals.style import COLORS, Drawn, checked, counted, digits, figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,8 @@ MARKED = 20  # markers on longer runs would hide the dashes of the line
 # Runs by epoch --------------------------------------------------------------------------------
 
 
-@style.use_style()
-def show_history(history: History) -> numpy.ndarray:
+@figure()
+def show_history(history: History) -> Drawn:
     """Draw train and valid loss by epoch, and each metric in a panel of its own.
 
     ``history`` is what ``learn.fit`` returns: rows such as {"epoch": 1, "train_loss": 0.2, ...}.
@@ -47,8 +47,8 @@ def show_history(history: History) -> numpy.ndarray:
     for axis, key in zip(axes[1:], metrics, strict=True):
         _draw_runs(axis, {key: frame[key]}, key)
     last = [f"{_words(key)} {digits(frame[key].iloc[-1])}" for key in (*losses, *metrics)]
-    print(sentence(f"After {counted(len(frame), 'epoch')}: {', '.join(last)}", *_verdict(frame)))
-    return axes
+    told = f"After {counted(len(frame), 'epoch')}: {', '.join(last)}"
+    return Drawn(sentence(told, *_verdict(frame)), axes=axes)
 
 
 @figure(size=(8.0, 3.8))
@@ -125,7 +125,10 @@ def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = F
     if any(map(_diverged, runs.values())):
         axes.plot([], [], "^", color=COLORS["grey"], markersize=9, label="diverged")
     axes.set(xlabel="epoch", ylabel=_words(label) + " (log scale)" * log, xlim=(0.5, count + 0.5))
-    axes.set_yscale("log" if log else "linear")
+    if log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda y, _: digits(y))  # its own are formulas
+        axes.yaxis.set_minor_formatter("")
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.margins(y=0.15)
 

@@ -16,46 +16,41 @@ import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 
 from coursekit import runtime
 from coursekit.console import CourseError, nearest, reason
-from coursekit.visuals.style import Drawn, use_style
+from coursekit.visuals.style import Drawn, plain, use_style
 from coursekit.visuals.style import panels as make_panels
+
+OPEN = 3  # explorers of one name whose controls stay alive; ipywidgets lets go of none by itself
 
 
 @dataclass(frozen=True)
 class Control:
     """A setting that can be moved, written as in ``ipywidgets.interact``.
 
-    Attributes:
-        value: at the beginning.
-        choices: (low, high) or (low, high, step) for a slider, of whole numbers where all are; a
-            list or {text: value} for a dropdown; None where the value decides: a bool is a
-            checkbox, a str a field for text, a float a field with arrows, None or bytes an upload.
-        label: written beside it; None for the setting's name.
-        log: True for a slider whose steps are factors.
-        on_release: True draws when a slider is let go of, for what takes longer than 100 ms.
-        lines: of a field for text.
-        names: completed by a field for text, which takes any other text as well.
-        width: of the control, in CSS.
+    ``choices`` are (low, high) or (low, high, step) for a slider, of whole numbers where all are; a
+    list or {text: value} for a dropdown; the type ``bool`` for a checkbox, ``str`` for a field for
+    text, ``float`` for one with arrows; None for that of the value, or an upload.
     """
 
-    value: Any
+    value: Any  # at the beginning
     choices: Any = None
-    label: str | None = None
-    log: bool = False
-    on_release: bool = False
-    lines: int = 1
-    names: Sequence[str] = ()
+    label: str | None = None  # written beside it; None for the setting's name
+    log: bool = False  # a slider whose steps are factors
+    on_release: bool = False  # drawn when a slider is let go of, for what takes more than 100 ms
+    lines: int = 1  # of a field for text
+    names: Sequence[str] = ()  # completed by a field for text, which takes any other text as well
     width: str = "480px"
 
-    @property
-    def is_upload(self) -> bool:
-        """True where a file is chosen."""
-        return self.choices is None and (self.value is None or isinstance(self.value, bytes))
+    def complete(self, name: str) -> Control:
+        """Fill in what was left to the name and the value."""
+        own = type(self.value) if isinstance(self.value, (bool, str, float)) else None
+        choices = own if self.choices is None else self.choices
+        return replace(self, choices=choices, label=self.label or name)
 
     @property
     def is_whole(self) -> bool:
@@ -79,6 +74,13 @@ class Control:
                 kind = "a whole number" if whole else "a number"
                 raise CourseError(f"{self.label} is {value!r}; choose {kind} from {low} to {high}.")
             return int(value) if whole else value
+        if isinstance(self.choices, type):
+            number = isinstance(value, (numbers.Real, numpy.bool_))
+            fits = {str: isinstance(value, str), float: number, bool: number and value in (0, 1)}
+            if not fits[self.choices]:
+                words = {str: "a text", float: "a number", bool: "True or False"}[self.choices]
+                raise CourseError(f"{self.label} is {value!r}; give {words}.")
+            return self.choices(value)
         known = self.choices.values() if isinstance(self.choices, dict) else self.choices
         if known is not None and value not in known:
             first = ", ".join(map(str, list(known)[:8]))
@@ -99,9 +101,12 @@ class Control:
         """Make the ipywidget, standing at a value."""
         import ipywidgets
 
-        if self.is_upload:
+        label = plain(self.label)
+        if int(ipywidgets.__version__.split(".")[0]) < 8:  # which takes it for HTML
+            label = html.escape(label)
+        if self.choices is None:
             layout = {"width": "300px"}
-            return ipywidgets.FileUpload(accept="image/*", layout=layout, description=self.label)
+            return ipywidgets.FileUpload(accept="image/*", layout=layout, description=label)
         if self.log:
             low, high = map(math.log10, self.choices)
             made = ipywidgets.FloatLogSlider(min=low, max=high, step=self.step, value=value)
@@ -109,19 +114,25 @@ class Control:
             made = ipywidgets.Combobox(options=tuple(self.names), continuous_update=False)
         elif self.lines > 1:
             made = ipywidgets.Textarea(rows=self.lines)
-        elif type(value) is float and self.choices is None:
+        elif self.choices is float:
             made = ipywidgets.FloatText(step=0.5)
         else:
-            choices = (
-                (*self.choices[:2], self.step) if isinstance(self.choices, tuple) else self.choices
-            )
-            abbreviation = value if choices is None else choices
-            made = ipywidgets.interactive.widget_from_abbrev(abbreviation, value)
+            choices = value if isinstance(self.choices, type) else self.choices
+            if isinstance(choices, tuple):
+                choices = (*choices[:2], self.step)
+            elif isinstance(choices, (list, dict)):
+                pairs = (
+                    choices.items()
+                    if isinstance(choices, dict)
+                    else zip(choices, choices, strict=True)
+                )
+                choices = [(plain(text), one) for text, one in pairs]
+            made = ipywidgets.interactive.widget_from_abbrev(choices, value)
         if isinstance(self.choices, tuple):
             made.continuous_update = not self.on_release
-            plain = ",.0f" if self.choices[1] >= 1000 else ".3g"
-            made.readout_format = "d" if self.is_whole else plain
-        made.value, made.description = value, self.label
+            readout = ",.0f" if self.choices[1] >= 1000 else ".3g"
+            made.readout_format = "d" if self.is_whole else readout
+        made.value, made.description = value, label
         made.layout.width, made.layout.max_width = self.width, "100%"
         made.style.description_width = "170px" if self.width == "480px" else "initial"
         return made
@@ -136,16 +147,13 @@ def uploaded(value: Any) -> bytes | None:
 class Explorer:
     """A picture that follows its controls; it shows itself as the last line of a cell.
 
-    Args:
-        name: as in ``ck.explore.name``.
-        draw: function (axes, **settings) that draws and returns a caption, or ``Drawn``; ``axes``
-            are one Axes or an array of them, emptied before.
-        controls: {setting: Control}.
-        panels: rows, columns, size, widths, heights, as ``style.panels`` takes them.
-        rows: names of controls that stand side by side; all others have a row of their own.
-        buttons: {label: function of this explorer}.
-        follow: function of changed settings that adds those that follow from them.
+    ``draw`` is a function (axes, **settings) -> caption, or ``Drawn``, on one Axes or an array of
+    them, emptied before, of the shape ``panels`` (as ``style.panels`` takes it). ``rows`` are names
+    of controls that stand side by side; ``buttons`` are {label: function of this explorer};
+    ``follow`` adds to changed settings those that follow from them.
     """
+
+    _alive: ClassVar[dict[str, list[Explorer]]] = {}
 
     def __init__(
         self,
@@ -158,8 +166,8 @@ class Explorer:
         buttons: Mapping[str, Callable[[Any], Any]] | None = None,
         follow: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
-        self.name, self.buttons = name, dict(buttons or {})
-        self.controls = {key: replace(c, label=c.label or key) for key, c in controls.items()}
+        self.name, self.buttons = name, buttons or {}
+        self.controls = {key: control.complete(key) for key, control in controls.items()}
         self.settings = {key: c.check(c.value) for key, c in self.controls.items()}
         self.caption, self.page, self.markup, self.png = "", "", "", b""
         self.axes: Any = None
@@ -189,7 +197,7 @@ class Explorer:
         before = self.settings
         checked = {name: self.controls[name].check(value) for name, value in settings.items()}
         self.settings = before | self._follow(checked)
-        if any(self.controls[name].is_upload for name in settings):
+        if any(self.controls[name].choices is None for name in settings):
             self.axes = None  # another picture may have another shape
         try:
             self.redraw()
@@ -203,7 +211,7 @@ class Explorer:
         """Draw with the present settings."""
         import matplotlib.pyplot as plt
 
-        with use_style():
+        with use_style(formulas=False):
             if self.axes is None:
                 self.axes = make_panels(**self._panels)
                 plt.close()  # or the notebook would show it a second time
@@ -213,8 +221,8 @@ class Explorer:
             drawn = self._draw(self.axes, **self.settings)
             drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
             self.png = _png(panels[0].figure)
-        self.caption, self.page = " ".join(drawn.caption.split()), drawn.page
-        self.markup = _html(self.png, self.caption, drawn, panels[0])
+        self.caption, self.page = plain(" ".join(drawn.caption.split())), plain(drawn.page)
+        self.markup = _html(self.png, self.caption, self.page, drawn.hover, panels[0])
         if self.view is not None:
             self.view.picture.value = self.markup
             self._tell(self.caption)
@@ -242,7 +250,22 @@ class Explorer:
         root.add_class("coursekit-explorer").add_class(f"coursekit-explore-{self.name}")
         self.view = SimpleNamespace(root=root, picture=picture, caption=caption)
         self._guarded(self.redraw)
+        alive = self._alive.setdefault(self.name, [])
+        alive.append(self)
+        if len(alive) > OPEN:
+            alive.pop(0).rest()
         return root
+
+    def rest(self) -> None:
+        """Let go of controls and figure; the picture stays, and comes to life when shown again."""
+        self.stop()
+        boxes = [box for box in self.view.root.children if hasattr(box, "children")]
+        self.view.caption.value += "<p>To move it again, run its cell again.</p>"
+        self.view.root.children = self.view.picture, self.view.caption
+        for widget in (*boxes, *self.widgets.values(), *self.presses.values()):
+            widget.unobserve_all()
+            widget.close()
+        self.axes, self.view, self.widgets, self.presses = None, None, {}, {}
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -273,7 +296,7 @@ class Explorer:
         """Follow a control; typed text is drawn when the typing pauses."""
         if self._quiet:
             return
-        if self.controls[name].is_upload:  # a file that is no picture leaves the one before
+        if self.controls[name].choices is None:  # a file that is no picture leaves the one before
             return self._guarded(lambda: self.set(**{name: uploaded(value)}))
         changes = self._follow({name: value})
         self.settings = self.settings | changes
@@ -281,8 +304,8 @@ class Explorer:
             self._move_widgets()
         if self._timer is not None:
             self._timer.cancel()
-        loop, typed = _loop(), isinstance(value, str) and self.controls[name].choices is None
-        if loop is None or not typed:
+        loop = _loop()
+        if loop is None or self.controls[name].choices is not str:
             self._guarded(self.redraw)
         else:
             self._timer = loop.call_later(0.3, self._guarded, self.redraw)
@@ -292,7 +315,7 @@ class Explorer:
         self._quiet = True
         try:
             for name, widget in self.widgets.items():
-                if not self.controls[name].is_upload:
+                if self.controls[name].choices is not None:
                     widget.value = self.settings[name]
         finally:
             self._quiet = False
@@ -336,16 +359,16 @@ def _png(figure: Any) -> bytes:
     return written.getvalue()
 
 
-def _html(png: bytes, caption: str, drawn: Drawn, axes: Any) -> str:
+def _html(png: bytes, caption: str, page: str, hover: Any, axes: Any) -> str:
     """Write a picture with its caption for screen readers, its hover texts and its page."""
     wide, tall = axes.figure.canvas.get_width_height()
     cover = "position: absolute; left: 0; top: 0; width: 100%; height: 100%"
-    spots, page = "", html.escape(drawn.page)
-    for x, y, text in drawn.hover:
+    spots = ""
+    for x, y, text in hover:
         left, up = axes.transData.transform((x, y))
         spots += (
             f'<circle cx="{left:.1f}" cy="{tall - up:.1f}" r="7" fill="transparent" '
-            f'pointer-events="all"><title>{html.escape(str(text))}</title></circle>'
+            f'pointer-events="all"><title>{html.escape(plain(text))}</title></circle>'
         )
     return (
         f'<div style="position: relative; width: 100%; max-width: {wide}px">'
@@ -353,5 +376,5 @@ def _html(png: bytes, caption: str, drawn: Drawn, axes: Any) -> str:
         f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
         + (f'<svg viewBox="0 0 {wide} {tall}" style="{cover}">{spots}</svg>' if spots else "")
         + "</div>"
-        + (f'<pre style="white-space: pre-wrap">{page}</pre>' if page else "")
+        + (f'<pre style="white-space: pre-wrap">{html.escape(page)}</pre>' if page else "")
     )

@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy
 import torch
+from torch import nn
 
-from coursekit.console import CourseError
+from coursekit.console import CourseError, nearest
 from coursekit.data.picture import read_picture
+from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.layers import eval_mode, outputs_of
-from coursekit.visuals.pictures import draw_grid, draw_picture
-from coursekit.visuals.style import (
-    COLORS,
-    counted,
-    fit_text,
-    labeled_rows,
-    sentence,
-    use_style,
-)
+from coursekit.visuals.style import COLORS, Drawn, counted, figure, sentence
+
+# Inside a network -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put every module into evaluation mode, and each back into its own mode afterwards."""
+    if not isinstance(model, nn.Module):
+        raise CourseError(f"{model!r} is no network; give one, as learn.model is.")
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def outputs_of(
+    model: nn.Module, names: Iterable[str], x: Any, read: Callable[[Any], Any] = lambda out: out
+) -> tuple[Any, dict[str, Any]]:
+    """Run a model on x; return what it gives, and what ``read`` makes of some modules' outputs."""
+    modules, seen = dict(model.named_modules()), {}
+
+    def keep(_module: Any, _inputs: Any, out: Any, name: str) -> Any:
+        seen[name] = read(out)
+        # Handed on as a copy: a ReLU in place may overwrite what it is given.
+        return out.clone() if isinstance(out, torch.Tensor) else out
+
+    with contextlib.ExitStack() as hooks:
+        for name in names:
+            if name not in list(modules):
+                raise CourseError(f"There is no layer {name!r}." + nearest(name, list(modules)))
+            hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
+            hooks.callback(hook.remove)
+        return model(x), seen
 
 
 class Gradients:
     """Outputs of some layers for pictures, and the gradients of class scores with respect to them.
 
-    The pictures go through the network once, and back once for each class.
-
-    Args:
-        model: a network that gives scores (B, classes).
-        x: pictures (B, 3, H, W), as the network takes them.
-        layers: names of layers that give maps (B, C, h, w), as in ``model.named_modules()``.
-
-    Raises:
-        CourseError: there is no such layer, or it gives no maps.
+    The arguments are those of ``heat_map``, with several layers: the pictures go through the
+    network once, and back once for each class.
     """
 
-    def __init__(self, model: torch.nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
-        x = x.detach().clone().requires_grad_(True)  # or a frozen body would give no gradients
+    def __init__(self, model: nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
+        if not (isinstance(x, torch.Tensor) and x.dim() == 4 and len(x) and x.is_floating_point()):
+            raise CourseError(
+                f"Give pictures as floats (B, 3, H, W) in a tensor, not {reprlib.repr(x)} of shape "
+                f"{(*getattr(x, 'shape', ()),)}; x[None] makes a batch of one."
+            )
+        self.layers = [layers] if isinstance(layers, str) else list(layers)
+        if not self.layers:
+            raise CourseError("There is no layer to look at; name one, such as 'body'.")
         with eval_mode(model), torch.enable_grad():
-            self._scores, self._outputs = outputs_of(model, layers, x)
+            x = x.detach().to(next(model.parameters(), x))
+            x.requires_grad_(True)  # or a frozen body would give no gradients
+            self._scores, self._outputs = outputs_of(model, self.layers, x)
         for name, output in self._outputs.items():
             if not isinstance(output, torch.Tensor) or output.dim() != 4:
                 raise CourseError(f"{name!r} gives no maps (B, C, h, w); name a convolution.")
@@ -50,16 +83,19 @@ class Gradients:
     @torch.enable_grad()
     def heat(self, target: Any = None, *, pooled: bool = True) -> dict[str, torch.Tensor]:
         """Compute {layer: map (B, h, w)} of a class; the arguments are those of ``heat_map``."""
-        scores, count = self._scores, self._scores.shape[1]
-        target = scores.argmax(1) if target is None else torch.as_tensor(target).to(scores.device)
-        if target.min() < 0 or target.max() >= count:
+        scores, (batch, count) = self._scores, self._scores.shape
+        target = scores.argmax(1) if target is None else target
+        numbers = numpy.asarray(target.cpu() if hasattr(target, "cpu") else target)
+        fits = numbers.dtype.kind in "iu" and numbers.shape in ((), (1,), (batch,))
+        if not fits or numbers.min() < 0 or numbers.max() >= count:
             raise CourseError(
-                f"There is no class {target.tolist()}; this network has {count}, numbered from 0."
+                f"There is no class {numbers.tolist()!r}; this network has {count}, numbered from "
+                f"0. Give one number, or one for each of {counted(batch, 'picture')}."
             )
-        chosen = scores.gather(1, target.expand(len(scores)).view(-1, 1)).sum()
-        outputs = list(self._outputs.values())
+        rows = torch.tensor(numbers, device=scores.device).long().expand(batch)
+        chosen = scores.gather(1, rows.view(-1, 1)).sum()
+        gradients = torch.autograd.grad(chosen, [*self._outputs.values()], retain_graph=True)
         heat = {}
-        gradients = torch.autograd.grad(chosen, outputs, retain_graph=True)
         for (name, maps), gradient in zip(self._outputs.items(), gradients, strict=True):
             gradient = gradient.float()
             weights = gradient.mean((2, 3), keepdim=True) if pooled else gradient
@@ -68,7 +104,7 @@ class Gradients:
 
 
 def heat_map(
-    model: torch.nn.Module, x: torch.Tensor, target: Any = None, *, layer: str, pooled: bool = True
+    model: nn.Module, x: torch.Tensor, target: Any = None, *, layer: str, pooled: bool = True
 ) -> torch.Tensor:
     """Class activation map: how much each location of a layer's feature maps raises a class score.
 
@@ -89,39 +125,41 @@ def heat_map(
     return Gradients(model, x, [layer]).heat(target, pooled=pooled)[layer]
 
 
+# Drawn over pictures --------------------------------------------------------------------------
+
+
 def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
     """Enlarge maps (B, h, w) smoothly to (B, height, width); ``size``: one side, or both."""
-    size = (size, size) if isinstance(size, int) else size
+    if getattr(maps, "ndim", 0) != 3:
+        raise CourseError(f"Give maps (B, h, w) in a tensor, not {reprlib.repr(maps)}.")
+    given = size if isinstance(size, Sequence) else (size, size)
+    sides = [style.whole_number("size", side, 1, 10_000) for side in given]
     how: Any = {"mode": "bilinear", "align_corners": False}
-    return torch.nn.functional.interpolate(maps[:, None].float(), size, **how)[:, 0]
+    return nn.functional.interpolate(torch.as_tensor(maps)[:, None].float(), sides, **how)[:, 0]
 
 
 def overlay(picture: Any, heat: Any) -> numpy.ndarray:
-    """Lay a heat map over a picture made grey: (H, W, 3) bytes.
-
-    Args:
-        picture: anything that ``ck.show_pictures`` takes.
-        heat: (h, w) numbers from 0; scaled so that the hottest place is 1.
-    """
+    """Lay a heat map (h, w), scaled to 1, over a picture made grey: (H, W, 3) uint8."""
     from matplotlib import colormaps
 
     array = numpy.asarray(read_picture(picture)) / 255
-    heat = enlarge(torch.as_tensor(heat)[None].clamp(min=0), array.shape[:2])[0].cpu().numpy()
+    maps = torch.tensor(style.array_of("A heat map", heat, None, None)).clamp(min=0)
+    heat = enlarge(maps[None], array.shape[:2])[0].numpy()
     heat = (heat / max(heat.max(), 1e-12))[:, :, None]
     opacity, color = 0.75 * heat**0.5, colormaps["inferno"](heat[:, :, 0])[:, :, :3]
     mixed = array.mean(2, keepdims=True) * (1 - opacity) + color * opacity
     return (mixed * 255).round().astype(numpy.uint8)
 
 
-@use_style()
+@figure()
 def show_heat(
-    pictures: Sequence[Any],
+    pictures: Any,
     maps: Sequence[Any],
     titles: Sequence[str] | None = None,
     *,
     columns: int = 6,
     height: float = 1.65,
-) -> numpy.ndarray:
+) -> Drawn:
     """Draw pictures with their heat maps laid over them; arguments as for ``ck.show_pictures``.
 
     Args:
@@ -130,33 +168,36 @@ def show_heat(
     Raises:
         CourseError: pictures, maps and titles differ in number.
     """
-    if len(pictures) != len(maps):
+    shown = style.read_pictures(pictures)
+    maps = [maps] if maps is None or getattr(maps, "ndim", 0) == 2 else list(maps)
+    if len(shown) != len(maps):
         raise CourseError(
-            f"There are {counted(len(pictures), 'picture')} and {counted(len(maps), 'heat map')}; "
+            f"There are {counted(len(shown), 'picture')} and {counted(len(maps), 'heat map')}; "
             "give one map for each picture."
         )
-    laid = [overlay(picture, heat) for picture, heat in zip(pictures, maps, strict=True)]
-    drawn = draw_grid(laid, titles, columns=min(columns, len(maps)), height=height)
+    laid = [overlay(picture, heat) for picture, heat in zip(shown, maps, strict=True)]
     within = []  # the fraction of the places that holds half of the heat
     for heat in maps:
-        ordered = torch.as_tensor(heat).flatten().float().sort(descending=True).values
-        half = (ordered.cumsum(0) < 0.5 * ordered.sum()).sum().item() + 1
-        within.append(half / ordered.numel())
+        ordered = numpy.sort(style.array_of("A heat map", heat, None, None), axis=None)[::-1]
+        half = (ordered.cumsum() < 0.5 * ordered.sum()).sum() + 1
+        within.append(half / ordered.size)
     low, high = f"{min(within):.0%}", f"{max(within):.0%}"
     span = low if low == high else f"{low} to {high}"
-    print(f"{counted(len(maps), 'heat map')}: half of the heat lies on {span} of a picture.")
-    return drawn
+    return Drawn(
+        f"{counted(len(maps), 'heat map')}: half of the heat lies on {span} of a picture.",
+        axes=style.draw_grid(laid, titles, columns=min(columns, len(maps)), height=height),
+    )
 
 
-@use_style()
+@figure()
 def show_heat_grid(
-    model: torch.nn.Module,
+    model: nn.Module,
     picture: torch.Tensor,
     layers: Sequence[str],
     classes: Sequence[str],
     *,
     pooled: bool = True,
-) -> numpy.ndarray:
+) -> Drawn:
     """Draw the heat maps of one picture: a row for each class, a column for each layer.
 
     Args:
@@ -165,24 +206,27 @@ def show_heat_grid(
         layers: names of layers.
         classes: names of the classes, in the order of the scores.
     """
-    gradients = Gradients(model, picture[None], layers)
-    chances = gradients.probabilities[0]
-    labels = [f"{name}\n{chance:.1%}" for name, chance in zip(classes, chances, strict=True)]
+    gradients = Gradients(model, picture[None] if hasattr(picture, "dim") else picture, layers)
+    chances, names = (
+        gradients.probabilities[0],
+        style.class_names(classes, len(gradients.probabilities[0])),
+    )
+    labels = [f"{name}\n{chance:.1%}" for name, chance in zip(names, chances, strict=True)]
     cell = (1.9 * picture.shape[2] / picture.shape[1], 2.3)
-    drawn = labeled_rows(labels, len(layers), cell=cell, heights=[1] * len(labels), label=0.9)
+    drawn = style.labeled_rows(labels, len(gradients.layers), cell=cell, label=0.9)
     for number, row in enumerate(drawn):
         heat = gradients.heat(number, pooled=pooled)
-        for axis, layer in zip(row, layers, strict=True):
+        for axis, layer in zip(row, gradients.layers, strict=True):
             title = "" if number else "{}\n{} x {}".format(layer, *heat[layer].shape[1:])
-            draw_picture(axis, overlay(picture, heat[layer][0]), title, size=9)
+            style.draw_picture(axis, overlay(picture, heat[layer][0]), title, size=9)
     best = chances.argmax()
-    print(f"The network says {classes[best]} ({chances[best]:.1%}).")
-    return drawn
+    return Drawn(f"The network says {names[best]} ({chances[best]:.1%}).", axes=drawn)
 
 
 # A picture of one's own -----------------------------------------------------------------------
 
 BARS = 8
+LOOKING: Any = {"columns": 3, "size": (10.0, 3.4), "widths": [1, 1, 1.2]}
 
 
 def _draw_looking(
@@ -195,35 +239,33 @@ def _draw_looking(
 ) -> str:
     """Draw a picture, the heat map of class ``number`` over it, and the probabilities as bars."""
     left, middle, right = axes
-    draw_picture(left, picture, "as the network gets it")
+    style.draw_picture(left, picture, "as the network gets it")
+    order = numpy.argsort(-chances, kind="stable")[:BARS]
+    told = [f"the network says {classes[order[0]]} ({chances[order[0]]:.1%})"]
     if heat is None:
-        draw_picture(middle, picture, "this network has no maps")
+        style.draw_picture(middle, picture, "this network has no maps")
     else:
         title = f"heat map for {classes[number]}, {len(heat)} x {heat.shape[1]}"
-        draw_picture(middle, overlay(picture, heat), title)
-    order = numpy.argsort(-chances, kind="stable")[:BARS]
+        style.draw_picture(middle, overlay(picture, heat), title)
+        row, column = divmod(int(heat.argmax()), heat.shape[1])
+        where = f"is hottest at row {row}, column {column}" if heat.max() > 0 else "is cold"
+        told.append(f"the heat map for {classes[number]} {where}")
     order = order if number in order else numpy.append(order[:-1], number)
     colors = [COLORS["orange" if row == number else "blue"] for row in order]
     right.barh(range(len(order)), chances[order], color=colors, height=0.6)
     for place, row in enumerate(order):
         right.text(chances[row] + 0.02, place, f"{chances[row]:.1%}", va="center")
-    right.set_yticks(range(len(order)), [fit_text(classes[row], 1.3, lines=1) for row in order])
+    right.set_yticks(
+        range(len(order)), [style.fit_text(classes[row], 1.3, lines=1) for row in order]
+    )
     right.set(xlim=(0, 1.25), ylim=(max(len(order), 4) - 0.4, -0.6), title="probability")
     right.set_xticks([0, 0.5, 1])
     right.grid(False)
-    told = [f"the network says {classes[order[0]]} ({chances[order[0]]:.1%})"]
-    if heat is not None:
-        row, column = divmod(int(heat.argmax()), heat.shape[1])
-        where = f"is hottest at row {row}, column {column}" if heat.max() > 0 else "is cold"
-        told.append(f"the heat map for {classes[number]} {where}")
     return sentence(*told)
 
 
-LOOKING: Any = {"columns": 3, "size": (10.0, 3.4), "widths": [1, 1, 1.2]}
-
-
 def grad_cam(
-    model: torch.nn.Module,
+    model: nn.Module,
     classes: Sequence[str],
     picture: Any,
     *,
@@ -246,36 +288,28 @@ def grad_cam(
     Raises:
         CourseError: there is no such layer or class.
     """
-    classes, layers = [str(name) for name in classes], list(layers)
-    device = next((parameter.device for parameter in model.parameters()), "cpu")
     given = read_picture(picture)
 
     @functools.lru_cache(maxsize=1)
     def look(file: bytes | None) -> tuple[numpy.ndarray, Gradients]:
         pixels = numpy.asarray(given if file is None else read_picture(file, size=min(given.size)))
-        x = torch.tensor(pixels).permute(2, 0, 1)[None].to(device) / 255
-        gradients = Gradients(model, x, layers)
-        if gradients.probabilities.shape[1] != len(classes):
-            raise CourseError(
-                f"There are {counted(len(classes), 'class name')} and "
-                f"{counted(gradients.probabilities.shape[1], 'score')}; give one name for each."
-            )
-        return pixels, gradients
+        return pixels, Gradients(model, torch.tensor(pixels).permute(2, 0, 1)[None] / 255, layers)
+
+    begin = look(None)[1]
+    names = style.class_names(classes, len(begin.probabilities[0]))
 
     def draw(axes: Any, file: bytes | None, layer: str, target: str, pooled: bool) -> str:
-        (pixels, gradients), number = look(file), classes.index(target)
+        (pixels, gradients), number = look(file), names.index(target)
         found = gradients.heat(number, pooled=pooled)[layer][0].cpu()
-        return _draw_looking(axes, pixels, gradients.probabilities[0], classes, number, found)
+        return _draw_looking(axes, pixels, gradients.probabilities[0], names, number, found)
 
-    if target is None:
-        target = classes[look(None)[1].probabilities[0].argmax()]
+    weights = {"one for each place": False, "one for each channel": True}
+    first = names[begin.probabilities[0].argmax()] if target is None else target
     controls = {
         "file": Control(None, label="a picture of yours"),
-        "layer": Control(layer or layers[-1], layers),
-        "target": Control(target, classes, "heat map for"),
-        "pooled": Control(
-            pooled, {"one for each place": False, "one for each channel": True}, "weights"
-        ),
+        "layer": Control(layer or begin.layers[-1], begin.layers),
+        "target": Control(first, names, "heat map for"),
+        "pooled": Control(pooled, weights, "weights"),
     }
     return Explorer("grad_cam", draw, controls, panels=LOOKING)
 

@@ -5,6 +5,7 @@ The algorithms are the learner's own: what lesson 1 writes by hand is drawn here
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +13,9 @@ import numpy
 
 from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
+from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import bare, write_on
-from coursekit.visuals.style import (
-    COLORS,
-    counted,
-    digits,
-    figure,
-    fit_text,
-    legend_beside,
-    panels,
-    sentence,
-    use_style,
-    width_of,
-)
+from coursekit.visuals.style import COLORS, Drawn, counted, digits, figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,29 +71,37 @@ def course(losses: numpy.ndarray) -> str:
     return f"the loss {verb} from {digits(losses[0])} to {digits(losses[-1])} in {steps}"
 
 
-@use_style()
-def show_descent(function: Function, paths: Any) -> numpy.ndarray:
+@figure()
+def show_descent(function: Function, paths: Any) -> Drawn:
     """Draw a loss and the points of one gradient descent, or of several side by side.
 
     Args:
         function: the loss of a weight, for arrays too.
         paths: the weights from the start on, or {"rate 0.1": weights, ...}.
+
+    Raises:
+        CourseError: the weights of a path are no row of numbers.
     """
     paths = paths if isinstance(paths, dict) else {"descent": paths}
-    paths = {label: numpy.array(weights, float)[:, None] for label, weights in paths.items()}
-    losses = {label: function(points[:, 0]) for label, points in paths.items()}
-    every = numpy.concatenate(list(paths.values()))[:, 0]
-    best = every[function(every).argmin()]
-    reach = max(abs(points[0, 0] - best) for points in paths.values()) or 1.0
-    reach *= 1.8 if any(loss[-1] > loss[0] for loss in losses.values()) else 1.2
-    drawn = numpy.ravel(panels(columns=len(paths), size=(max(5, 3.3 * len(paths)), 3.5)))
-    for axis, (label, points) in zip(drawn, paths.items(), strict=True):
-        _draw_steps(axis, lambda p: function(p[..., 0]), points, best - reach, best + reach)
-        axis.set(title=fit_text(label, width_of(axis) - 0.3), ylabel="")
+    points = [style.array_of(repr(label), paths[label], None, finite=False) for label in paths]
+    points = [path[numpy.isfinite(path).cumprod() > 0] for path in points]  # until it overflows
+    if not points or not all(map(len, points)):
+        raise CourseError("There is no path to draw; give the weights of at least one step.")
+    losses = [style.answer("function", function, path) for path in points]
+    losses = [style.array_of("The loss", loss, None, finite=False) for loss in losses]
+    lowest = numpy.nan_to_num(numpy.concatenate(losses), nan=numpy.inf).argmin()
+    best = numpy.concatenate(points)[lowest]
+    climbs = any(loss[-1] > loss[0] for loss in losses)
+    reach = (1.8 if climbs else 1.2) * (max(abs(path[0] - best) for path in points) or 1.0)
+    wide = max(5, 3.3 * len(points))
+    drawn = numpy.ravel(style.panels(columns=len(points), size=(wide, 3.5)))
+    for axis, label, path in zip(drawn, paths, points, strict=True):
+        _draw_steps(axis, lambda p: function(p[..., 0]), path[:, None], best - reach, best + reach)
+        axis.set(title=style.fit_text(label, min(wide, 10) / len(points) - 0.4), ylabel="")
     drawn[0].set_ylabel("loss")
     drawn[0].legend(loc="upper center")
-    print(sentence(*(f"{label}: {course(loss)}" for label, loss in losses.items())))
-    return drawn
+    told = [f"{label}: {course(loss)}" for label, loss in zip(paths, losses, strict=True)]
+    return Drawn(sentence(*told), axes=drawn)
 
 
 def descent(
@@ -127,12 +125,9 @@ def descent(
         height, gradient, dimensions, reach = LANDSCAPES[landscape]
         begin = numpy.array([start, 1.2][:dimensions])
         with numpy.errstate(all="ignore"):  # far too large a rate overflows
-            points = numpy.asarray(descend(gradient, begin, rate, STEPS, momentum), float)
-        if points.shape != (STEPS + 1, dimensions):
-            raise CourseError(
-                f"Your function gave points of shape {points.shape}; give {STEPS} steps and the "
-                f"start before them, {(STEPS + 1, dimensions)}."
-            )
+            points = style.answer("descend", descend, gradient, begin, rate, STEPS, momentum)
+        shape = STEPS + 1, dimensions
+        points = style.array_of("What descend returned", points, *shape, finite=False)
         far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
         points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
         loss, (left, right) = height(points), axes
@@ -174,7 +169,7 @@ CELLS = [f"{row}{column}" for row in "abc" for column in "123"]
 def as_grey(picture: Any) -> numpy.ndarray:
     """Turn a picture into grey numbers (H, W) 0..255; numbers (H, W) stay as they are."""
     if getattr(picture, "ndim", 3) == 2:
-        return numpy.asarray(picture)
+        return style.array_of("picture", picture, None, None)
     return numpy.asarray(read_picture(picture)).mean(2).round()
 
 
@@ -187,14 +182,15 @@ def show_kernel(axes: Any, picture: Any, kernel: ArrayLike, result: ArrayLike) -
         kernel: array (k, k).
         result: array (H - k + 1, W - k + 1), their convolution.
     """
-    grey, kernel, result = as_grey(picture), numpy.asarray(kernel), numpy.asarray(result)
+    grey, kernel = as_grey(picture), style.array_of("kernel", kernel, None, None)
+    result = style.array_of("result", result, None, None)
     axes[0].imshow(grey)
     _numbers(axes[1], kernel)
     # Where results may be negative, zero is the middle grey, so that both signs can be seen.
     reach = numpy.percentile(numpy.abs(result), 99) or 1
     axes[2].imshow(result, vmin=-reach if result.min() < 0 else 0, vmax=reach)
     for axis, title in zip(axes, ("picture", "kernel", "result"), strict=True):
-        bare(axis)
+        style.bare(axis)
         axis.set_title(title)
     return (
         f"A {kernel.shape[0]} x {kernel.shape[1]} kernel turns {grey.shape[0]} x {grey.shape[1]} "
@@ -203,16 +199,15 @@ def show_kernel(axes: Any, picture: Any, kernel: ArrayLike, result: ArrayLike) -
     )
 
 
-def _numbers(axis: Axes, values: ArrayLike, *, grey: tuple[float, float] | None = None) -> None:
+def _numbers(axis: Axes, values: numpy.ndarray, grey: tuple[float, float] | None = None) -> None:
     """Draw an array as cells shaded by value, with their numbers on them."""
-    values = numpy.asarray(values)
     reach = 1.5 * numpy.abs(values).max() or 1  # the darkest shades are kept back
     low, high = grey or (-reach, reach)
     image = axis.imshow(values, vmin=low, vmax=high, cmap="gray" if grey else "PuOr")
     for row, column in numpy.ndindex(values.shape):
         color = image.cmap(image.norm(values[row, column]))[:3]
         size = min(12, 50 / max(values.shape))
-        write_on(axis, column, row, digits(float(values[row, column])), color, size=size)
+        style.write_on(axis, column, row, digits(float(values[row, column])), color, size=size)
 
 
 @figure(columns=4, size=(10.0, 3.1))
@@ -229,23 +224,22 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
     """
     from matplotlib.patches import Rectangle
 
-    grey, kernel = as_grey(picture), numpy.asarray(kernel)
+    grey, kernel = as_grey(picture), style.array_of("kernel", kernel, None, None)
     tall, wide = kernel.shape
+    row = style.whole_number(
+        "row", row, 0, grey.shape[0] - tall
+    )  # or the window leaves the picture
+    column = style.whole_number("column", column, 0, grey.shape[1] - wide)
     window = grey[row : row + tall, column : column + wide]
-    if min(row, column) < 0 or window.shape != kernel.shape:
-        raise CourseError(
-            f"A window at row {row}, column {column} leaves the picture; choose a row from 0 to "
-            f"{grey.shape[0] - tall} and a column from 0 to {grey.shape[1] - wide}."
-        )
     products = window * kernel
     axes[0].imshow(grey)
     box: Any = {"fill": False, "edgecolor": COLORS["red"], "linewidth": 2}
     axes[0].add_patch(Rectangle((column - 0.5, row - 0.5), wide, tall, **box))
-    _numbers(axes[1], window, grey=(grey.min(), grey.max()))
+    _numbers(axes[1], window, (grey.min(), grey.max()))
     _numbers(axes[2], kernel)
     _numbers(axes[3], products)
     for axis, title in zip(axes, ("picture", "window  ×", "kernel  =", "products"), strict=True):
-        bare(axis)
+        style.bare(axis)
         axis.set_title(title)
     total = digits(products.sum())
     return f"At row {row}, column {column} the {products.size} products add up to {total}."
@@ -268,7 +262,7 @@ def kernel(
     given = as_grey(picture)
 
     def cells(square: ArrayLike) -> dict[str, float]:
-        numbers = numpy.array(square, float).round(3).ravel().tolist()
+        numbers = style.array_of("values", square, 3, 3).round(3).ravel().tolist()
         return dict(zip(CELLS, numbers, strict=True))
 
     def draw(axes: Any, file: bytes | None, **numbers: float) -> str:
@@ -278,10 +272,14 @@ def kernel(
             read = read_picture(file)
             read.thumbnail((SIDE, SIDE))
             grey = as_grey(read) / (255 if given.max() <= 1 else 1)
-        return show_kernel.draw(axes, grey, square, convolve(grey, square))
+        return show_kernel.draw(
+            axes, grey, square, style.answer("convolve", convolve, grey, square)
+        )
 
     controls = {"file": Control(None, label="a picture of yours")}
-    controls |= {name: Control(value, width="112px") for name, value in cells(values).items()}
+    controls |= {
+        name: Control(value, float, width="112px") for name, value in cells(values).items()
+    }
     buttons = {
         label: lambda shown, square=square: shown.set(**cells(square))
         for label, square in KERNELS.items()
@@ -312,14 +310,19 @@ def show_relus(
         total: array (N,), the sum, with a constant where there is one.
         target: array (N,), the curve to follow, or None.
     """
-    x, pieces, total = (numpy.asarray(values, float) for values in (x, pieces, total))
+    x = style.array_of("x", x, None)
+    total, pieces = (
+        style.array_of("total", total, len(x)),
+        style.array_of("pieces", pieces, None, len(x)),
+    )
     for place, piece in enumerate(pieces):
         label = counted(len(pieces), "ReLU") if place == 0 else None
         axes.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)
     shown, told = total, f"the sum of {counted(len(pieces), 'ReLU')} is drawn"
     if target is not None:
+        target = style.array_of("target", target, len(x))
         axes.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
-        shown, off = numpy.append(total, target), numpy.abs(total - numpy.asarray(target))
+        shown, off = numpy.append(total, target), numpy.abs(total - target)
         told = (
             f"the sum of {counted(len(pieces), 'ReLU')} is off the curve by {digits(off.mean())} "
             f"on average, {digits(off.max())} at most"
@@ -327,7 +330,7 @@ def show_relus(
     axes.plot(x, total, color=COLORS["blue"], label="their sum")
     room = 0.5 * (numpy.ptp(shown) or 1)
     axes.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))
-    legend_beside(axes)
+    style.legend_beside(axes)
     return sentence(told)
 
 
@@ -345,7 +348,10 @@ def relus(
     x = numpy.linspace(-3, 3, 300)
 
     def draw(axes: Axes, curve: str, bends: int) -> str:
-        return show_relus.draw(axes, x, *follow(CURVES[curve], x, bends), CURVES[curve](x))
+        found = style.answer("follow", follow, CURVES[curve], x, bends)
+        if not isinstance(found, (tuple, list)) or len(found) != 2:
+            raise CourseError(f"follow returned {reprlib.repr(found)}; return ReLUs and their sum.")
+        return show_relus.draw(axes, x, *found, CURVES[curve](x))
 
     controls = {
         "curve": Control(curve, list(CURVES)),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -14,20 +13,15 @@ from PIL import Image, ImageDraw
 from torch import nn
 from torch.nn import functional as F
 
-from coursekit.console import CourseError, nearest, progress
+from coursekit.console import CourseError, progress
 from coursekit.data.picture import read_picture
+from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import bare
-from coursekit.visuals.style import (
-    COLORS,
-    DASHES,
-    counted,
-    digits,
-    labeled_rows,
-    sentence,
-    use_style,
-)
+from coursekit.visuals.heatmaps import eval_mode, outputs_of
+from coursekit.visuals.style import COLORS, Drawn, counted, digits, figure, sentence
 
+IMAGES = 256  # the most that are looked through, evenly spaced where there are more
+PATCHES = 6
 TILE = 96  # pixels of a patch as it is drawn
 
 
@@ -43,15 +37,15 @@ class Stage(NamedTuple):
     values: torch.Tensor  # (N, C), the strongest response of each channel to each image
     places: torch.Tensor  # (N, C), where in the flattened maps it is
 
-    def most_selective(self, patches: int) -> list[int]:
+    def most_selective(self) -> list[int]:
         """Order the channels by how many standard deviations their best images exceed the mean."""
-        least = self.values.topk(min(patches, len(self.values)), dim=0).values[-1]
+        least = self.values.topk(min(PATCHES, len(self.values)), dim=0).values[-1]
         std = self.values.std(0, correction=0).clamp(min=1e-6)
         return ((least - self.values.mean(0)) / std).argsort(descending=True, stable=True).tolist()
 
-    def best(self, channel: int, patches: int) -> list[int]:
+    def best(self, channel: int) -> list[int]:
         """Find the images that excite a channel most."""
-        return self.values[:, channel].argsort(descending=True)[:patches].tolist()
+        return self.values[:, channel].argsort(descending=True)[:PATCHES].tolist()
 
     def tiles(self, row: int, channel: int) -> tuple[Image.Image, Image.Image]:
         """Cut out the patch of an image that excites a channel; also the image, with its frame."""
@@ -68,197 +62,130 @@ class Stage(NamedTuple):
         return patch, small
 
 
-def probe(
-    model: nn.Module, batches: Any, names: Sequence[str] | None = None, *, count: int = 256
-) -> dict[str, Stage]:
-    """Run images through a network once and note how the channels of some modules respond.
-
-    Args:
-        model: an image network; where it has a ``body``, modules are looked for in there.
-        batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
-        names: of modules, as in ``model.named_modules()``; None for up to four, evenly spaced.
-        count: images at most, evenly spaced where there are more.
-
-    Raises:
-        CourseError: a module is not there, or its output is no feature maps (B, C, h, w).
-    """
-    if (total := getattr(batches, "num_examples", 0)) > count:  # files often stand class by class
-        batches = batches.subset(numpy.linspace(0, total - 1, count).round().astype(int))
+def probe(model: nn.Module, batches: Any) -> dict[str, Stage]:
+    """Run images through a network once and note how the channels of up to four stages respond."""
+    if (total := getattr(batches, "num_examples", 0)) > IMAGES:  # files often stand class by class
+        batches = batches.subset(numpy.linspace(0, total - 1, IMAGES).round().astype(int))
     images: list[torch.Tensor] = []
     peaks: list[dict[str, Any]] = []
     with eval_mode(model):
-        x = next(iter(batches))[0][:2]
-        names = _choose(model, x, names)
+        x = torch.as_tensor(style.first_batch(batches)[0][:2])
+        batches = [batches] if isinstance(batches, tuple) else batches
+        names = _choose(model, x)
         sides = _sides(model, x, names)
         with torch.no_grad():
             for x, _ in progress(batches, label="looking", unit=" batches"):
-                x = x[: count - sum(map(len, images))]
-                peaks.append(outputs_of(model, names, x, _peaks)[1])
+                x = torch.as_tensor(x)[: IMAGES - sum(map(len, images))]
+                # The strongest response of each channel, and where it is in the flat maps.
+                peaks.append(outputs_of(model, names, x, lambda out: out.flatten(2).max(2))[1])
                 images.append((x.clamp(0, 1) * 255).round().byte().cpu())
-                if sum(map(len, images)) >= count:
+                if sum(map(len, images)) == IMAGES:
                     break
     stages = {}
     for name in names:
-        values, places, maps = zip(*(found[name] for found in peaks), strict=True)
-        parts = maps[0], torch.cat(values), torch.cat(places)
-        stages[name] = Stage(torch.cat(images), sides[name], *parts)
+        values, places = (
+            torch.cat([found[name][part].cpu() for found in peaks]) for part in (0, 1)
+        )
+        side, maps = sides[name]
+        stages[name] = Stage(torch.cat(images), side, maps, values.float(), places)
     return stages
 
 
-@contextlib.contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode, and each back into its own mode afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def outputs_of(
-    model: nn.Module, names: Iterable[str], x: Any, read: Callable[[Any], Any] = lambda out: out
-) -> tuple[Any, dict[str, Any]]:
-    """Run a model on x; return what it gives, and what ``read`` makes of some modules' outputs.
-
-    Raises:
-        CourseError: there is no module of such a name.
-    """
-    modules, seen = dict(model.named_modules()), {}
-
-    def keep(_module: Any, _inputs: Any, out: Any, name: str) -> Any:
-        seen[name] = read(out)
-        # Handed on as a copy: a ReLU in place may overwrite what it is given.
-        return out.clone() if isinstance(out, torch.Tensor) else out
-
-    with contextlib.ExitStack() as hooks:
-        for name in names:
-            if name not in modules:
-                raise CourseError(f"There is no layer {name!r}." + nearest(name, list(modules)))
-            hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
-            hooks.callback(hook.remove)
-        return model(x), seen
-
-
-def _choose(model: nn.Module, x: torch.Tensor, asked: Sequence[str] | None) -> list[str]:
-    """Check the modules asked for, or find the outermost last ones of up to four map sizes."""
+def _choose(model: nn.Module, x: torch.Tensor) -> list[str]:
+    """Find the outermost last modules of up to four sizes of feature maps."""
     inside = "body." if hasattr(model, "body") else ""
     known = [name for name, _ in model.named_modules() if name and name.startswith(inside)]
     with torch.no_grad():
-        _, shapes = outputs_of(model, asked or known, x, lambda out: getattr(out, "shape", ()))
+        _, shapes = outputs_of(model, known, x, lambda out: getattr(out, "shape", ()))
     ratio = x.shape[-2] / x.shape[-1]
     last: dict[Any, str] = {}
     for name, shape in shapes.items():
         # Channels-last outputs of transformers are told from feature maps by their aspect ratio.
         if len(shape) == 4 and shape[-1] > 1 and abs(shape[-2] / shape[-1] - ratio) < 0.1:
-            key = name if asked else shape[-2:]
+            key = shape[-2:]
             if name.count(".") <= last.get(key, name).count("."):
                 last[key] = name
-    found = list(last.values())
-    if not found or len(found) < len(asked or ()):
-        wrong = next((name for name in asked or () if name not in found), "This model")
+    if not last:
         raise CourseError(
-            f"{wrong} gives no feature maps (B, C, h, w); name modules of a convolutional network."
+            "This model gives no feature maps (B, C, h, w); give a convolutional network."
         )
-    places = numpy.linspace(0, len(found) - 1, min(4, len(found)))
-    return list(asked or (found[place] for place in places.round().astype(int)))
+    places = numpy.linspace(0, len(last) - 1, min(4, len(last)))
+    return [[*last.values()][place] for place in places.round().astype(int)]
 
 
-def _sides(model: nn.Module, x: torch.Tensor, names: Sequence[str]) -> dict[str, int]:
+def _sides(model: nn.Module, x: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
     """Measure the effective receptive field (arXiv:1701.04128) of each module's middle unit.
 
     It is the side of a square, in pixels: the square root of 12 standard deviations of the unit's
-    gradient, which is the width of a flat field and nine tenths of a Gaussian one.
+    gradient, which is the width of a flat field and nine tenths of a Gaussian one. With it comes
+    the size (h, w) of the module's maps.
     """
     x, sides = x.detach().clone().requires_grad_(True), {}
 
-    def middle(out: torch.Tensor) -> torch.Tensor:
+    def middle(out: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
         unit = out[:, :, out.shape[2] // 2, out.shape[3] // 2]  # (B, C)
         # Unequal weights: behind a layer norm the plain sum over the channels never moves.
-        return (unit @ torch.linspace(1, 2, unit.shape[1], device=unit.device)).sum()
+        weights = torch.linspace(1, 2, unit.shape[1], device=unit.device)
+        return (unit @ weights).sum(), tuple(out.shape[-2:])
 
     with torch.enable_grad():
         _, units = outputs_of(model, names, x, middle)
-    for name, unit in units.items():
+    for name, (unit, maps) in units.items():
         weight = torch.autograd.grad(unit, x, retain_graph=True)[0].abs().sum((0, 1)).cpu()
         variance = 0.0
         for along in (weight.sum(0), weight.sum(1)):
             along, place = along / along.sum().clamp(min=1e-12), torch.arange(len(along))
-            middle_at = (along * place).sum()
-            variance = max(variance, float(((place - middle_at) ** 2 * along).sum()))
-        sides[name] = min(max(1, round((12 * variance) ** 0.5)), *weight.shape)
+            variance = max(variance, float(((place - (along * place).sum()) ** 2 * along).sum()))
+        sides[name] = min(max(1, round((12 * variance) ** 0.5)), *weight.shape), maps
     return sides
 
 
-def _peaks(out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-    """Find the strongest response of each channel, where it is, and the size of the maps."""
-    values, places = out.float().flatten(2).max(2)
-    return values.cpu(), places.cpu(), tuple(out.shape[-2:])
-
-
-def mosaic(tiles: numpy.ndarray, columns: int, gap: int) -> numpy.ndarray:
-    """Lay tiles (K, h, w, 3) in 0..1 side by side as one picture with white gaps."""
-    count, tall, wide = tiles.shape[:3]
-    rows = -(-count // columns)
-    sheet = numpy.ones((rows * (tall + gap) - gap, columns * (wide + gap) - gap, 3))
-    for place, tile in enumerate(tiles):
-        top, left = (place // columns) * (tall + gap), (place % columns) * (wide + gap)
-        sheet[top : top + tall, left : left + wide] = tile
-    return sheet
-
-
-def draw_channel(
-    axes: Any, stage: Stage, channel: int, *, patches: int, columns: int, whole: bool = False
-) -> list[int]:
+def draw_channel(axes: Any, stage: Stage, channel: int, columns: int, whole: bool) -> list[int]:
     """Draw the patches that excite a channel most, and the images that they were cut from."""
-    rows = stage.best(channel, patches)
+    rows = stage.best(channel)
     cut, images = zip(*(stage.tiles(row, channel) for row in rows), strict=True)
-    axes.imshow(mosaic(numpy.stack(cut + images * whole) / 255, columns, gap=4))
-    bare(axes)
+    tiles = [numpy.asarray(tile) for tile in cut + images * whole]
+    tiles += [numpy.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    framed = [numpy.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255) for tile in tiles]
+    lines = [numpy.hstack(framed[at : at + columns]) for at in range(0, len(framed), columns)]
+    axes.imshow(numpy.vstack(lines)[2:-2, 2:-2])
+    style.bare(axes)
     return rows
 
 
-@use_style()
-def show_layers(
-    model: nn.Module,
-    batches: Any,
-    names: Sequence[str] | None = None,
-    *,
-    channels: int = 3,
-    patches: int = 6,
-    images: int = 256,
-) -> numpy.ndarray:
-    """Draw, for the most selective channels of some modules, the patches that excite them most.
+@figure()
+def show_layers(model: nn.Module, batches: Any, *, channels: int = 3) -> Drawn:
+    """Draw, for the most selective channels of some stages, the patches that excite them most.
 
-    ``model`` and ``batches`` are as for ``ck.explore.layers``; ``names`` are those of modules, None
-    for up to four; at most ``images`` are looked through.
+    Args:
+        model, batches: as for ``ck.explore.layers``.
+        channels: how many of each stage.
 
     Raises:
-        CourseError: a module is not there, or gives no feature maps (B, C, h, w).
+        CourseError: there are no images, or nothing gives feature maps (B, C, h, w).
     """
-    found = probe(model, batches, names, count=images)
+    found = probe(model, batches)
     labels = [
         f"{name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
         for name, stage in found.items()
     ]
-    drawn = labeled_rows(labels, channels, cell=(2.45, 1.9), heights=[1] * len(labels), label=1.8)
+    drawn = style.labeled_rows(
+        labels, style.whole_number("channels", channels, 1, 8), cell=(2.45, 1.9), label=1.8
+    )
     for axes, stage in zip(drawn, found.values(), strict=True):
-        for axis, channel in zip(axes, stage.most_selective(patches)[:channels], strict=False):
-            draw_channel(axis, stage, channel, patches=patches, columns=-(-patches // 2))
+        for axis, channel in zip(axes, stage.most_selective(), strict=False):
+            draw_channel(axis, stage, channel, PATCHES // 2, whole=False)
             axis.set_title(f"channel {channel}")
     views = ", ".join(f"{stage.side} in {name}" for name, stage in found.items())
     shape = next(iter(found.values())).images.shape
-    print(
+    return Drawn(
         f"A unit sees a square of so many pixels of {shape[-1]}: {views}; drawn are the patches of "
-        f"{counted(shape[0], 'picture')} that excite the most selective channels most."
+        f"{counted(shape[0], 'picture')} that excite the most selective channels most.",
+        axes=drawn,
     )
-    return drawn
 
 
-def layers(
-    model: nn.Module, batches: Any, *, stage: str | None = None, rank: int = 1, images: int = 256
-) -> Explorer:
+def layers(model: nn.Module, batches: Any, *, stage: str | None = None, rank: int = 1) -> Explorer:
     """Ask a network what excites it: choose a stage and a channel, see the pictures that do.
 
     Above stand the patches that excite the channel most, below the pictures that they were cut
@@ -269,16 +196,15 @@ def layers(
         batches: iterable of (x, y) with x float (B, 3, H, W) in 0..1, such as ``data.valid``.
         stage: name of the stage to begin with; None for the first.
         rank: which channel to begin with, from 1, the most selective.
-        images: looked through at most; this is done once.
     """
-    found = probe(model, batches, count=images)
-    patches = min(6, len(next(iter(found.values())).images))
-    orders = {name: one.most_selective(patches)[:32] for name, one in found.items()}
+    found = probe(model, batches)  # once
+    patches = min(PATCHES, len(next(iter(found.values())).images))
+    orders = {name: one.most_selective()[:32] for name, one in found.items()}
 
     def draw(axes: Any, stage: str, rank: int) -> str:
         one = found[stage]
         channel = orders[stage][min(rank, len(orders[stage])) - 1]
-        rows = draw_channel(axes, one, channel, patches=patches, columns=patches, whole=True)
+        rows = draw_channel(axes, one, channel, patches, whole=True)
         view = f"a unit sees {one.side} of {one.images.shape[-1]} pixels"
         axes.set_title(f"{stage}, channel {channel}: {view}")
         values = one.values[:, channel]
@@ -331,7 +257,10 @@ def receptive_field(
         block = [(kernel, stride, dilation)] + [(2, 2, 1)] * pooling
         stack = block * depth
         sizes = [((k - 1) * d + 1, s) for k, s, d in stack]
-        spans = [1] + [function(sizes[:n]) for n in range(1, len(stack) + 1)]
+        spans = [1]
+        for n in range(1, len(stack) + 1):
+            span = style.answer("function", function, sizes[:n])
+            spans.append(style.whole_number("What function returned", span, 1, 10_000))
         steps = [1, *itertools.accumulate((s for _, s in sizes), int.__mul__)]
         start = side // 2 - spans[-1] // 2  # of the pixels seen, in the middle of the picture
         centers = [start + (span - 1) / 2 for span in spans]  # of the first unit of each level
@@ -371,7 +300,7 @@ def receptive_field(
         "stride": Control(stride, (1, 3)),
         "dilation": Control(dilation, (1, 3)),
         "depth": Control(depth, (1, 6), label="layers"),
-        "pooling": Control(pooling, label="pooling after each layer"),
+        "pooling": Control(pooling, bool, label="pooling after each layer"),
     }
     size = {"columns": 2, "size": (10.0, 4.0), "widths": [1, 1.5]}
     return Explorer("receptive_field", draw, controls, panels=size)
@@ -383,7 +312,7 @@ def _draw_seen(axes: Any, picture: numpy.ndarray, pixels: numpy.ndarray) -> None
     shown = 200 + 0.2 * picture
     shown[inside] = picture[inside]
     axes.imshow(shown.astype(numpy.uint8))
-    bare(axes)
+    style.bare(axes)
     low, high = max(pixels[0], 0) - 0.5, min(pixels[-1], picture.shape[1] - 1) + 0.5
     box = [low, high, high, low, low], [low, low, high, high, low]
     axes.plot(*box, color=COLORS["orange"], linewidth=3, clip_on=False)
@@ -393,8 +322,8 @@ def _draw_seen(axes: Any, picture: numpy.ndarray, pixels: numpy.ndarray) -> None
 
 UNITS, STEPS, EXAMPLES = 32, 30, 128
 LOOKS = {
-    False: ("without batch norm", COLORS["orange"], DASHES[1]),
-    True: ("with batch norm", COLORS["blue"], DASHES[0]),
+    False: ("without batch norm", COLORS["orange"], style.DASHES[1]),
+    True: ("with batch norm", COLORS["blue"], style.DASHES[0]),
 }
 Norm = Callable[[int], nn.Module]
 
@@ -415,7 +344,9 @@ def train(
         (torch.randn(out, size, generator=rng) * factor / size**0.5).requires_grad_()
         for size, out, factor in (*factors, (UNITS, int(y.max()) + 1, 1.0))
     ]
-    norms = [norm(UNITS) if norm else nn.Identity() for _ in range(depth)]
+    norms = [style.answer("norm", norm, UNITS) if norm else nn.Identity() for _ in range(depth)]
+    if not all(isinstance(layer, nn.Module) for layer in norms):
+        raise CourseError(f"norm returned {norms[0]!r}; return a layer, as nn.BatchNorm2d does.")
     parameters = [*weights, *(p for layer in norms for p in layer.parameters())]
     optimizer = torch.optim.SGD(parameters, lr)
     for _ in range(STEPS + 1):
@@ -457,7 +388,15 @@ def batch_norm(
         scale: of the first weights, 0.1 to 4; 1 keeps the standard deviation from layer to layer.
         lr: learning rate of the 30 steps, 0.001 to 10.
     """
-    x, y = torch.as_tensor(x)[:EXAMPLES].cpu().float(), torch.as_tensor(y)[:EXAMPLES].cpu().long()
+    some = x[:EXAMPLES] if hasattr(x, "__getitem__") else x
+    x = torch.tensor(style.array_of("x", some, *[None] * numpy.ndim(some))).float()
+    y = style.array_of("y", y, None)[:EXAMPLES]
+    if x.dim() not in (2, 4) or len(x) != len(y) or not set(y) <= set(range(1000)):
+        raise CourseError(
+            f"x of shape {tuple(x.shape)} and {len(y)} classes such as {digits(y[-1])} do not fit; "
+            "give images (N, 3, H, W) or numbers (N, D), and N class numbers from 0."
+        )
+    y = torch.tensor(y).long()
     x = (F.adaptive_avg_pool2d(x, 8) if x.dim() == 4 else x).flatten(1)
     x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
     guessing = float(numpy.log(int(y.max()) + 1))
@@ -503,7 +442,7 @@ def batch_norm(
 
     heavy: Any = {"on_release": True}  # each new setting trains two nets
     controls = {
-        "on": Control(on, label="batch norm"),
+        "on": Control(on, bool, label="batch norm"),
         "scale": Control(scale, (0.1, 4.0), label="scale of the first weights", log=True, **heavy),
         "depth": Control(depth, (1, 12), label="layers", **heavy),
         "lr": Control(lr, (0.001, 10.0), label="learning rate", log=True, **heavy),

@@ -2,79 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from coursekit.console import CourseError
+from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.pictures import draw_grid, draw_picture, write_on
-from coursekit.visuals.style import (
-    WIDTH,
-    counted,
-    digits,
-    fit_text,
-    labeled_rows,
-    panels,
-    sentence,
-    use_style,
-)
+from coursekit.visuals.style import Drawn, counted, digits, figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+HARDEST = 12  # pictures that the cleaner shows
 MOST_CLASSES = 4  # with more of them, show_groups draws only those most often mistaken
 
 
-def results(learn: Any, batches: Any = None) -> Results:
-    """Predict once and keep what a learner said beside the truth.
+class Results:
+    """Predictions of a learner beside their targets; methods find rows of them, or draw them.
 
     Args:
         learn: a trained learner of pictures with one class each.
         batches: the ``Batches`` to predict; None for the validation set.
-    """
-    batches = learn.data.valid if batches is None else batches
-    names, path = getattr(batches, "filenames", None), getattr(learn.data, "path", None)
-    files = None if names is None else [path / name if path else name for name in names]
-    pictures = getattr(batches, "inputs", None)
-    return Results(learn.predict(batches), learn.data.classes, files, pictures, names)
-
-
-class Results:
-    """Predictions beside their targets; methods find rows of them, or draw them.
-
-    Args:
-        predictions: object with probabilities (N, C), targets (N,) and losses (N,).
-        classes: C names.
-        files: N paths of the pictures, or None.
-        pictures: uint8 array (N, H, W, 3), or None to read them from ``files``.
-        names: N names, as ``ck.Corrections`` keeps them, or None.
 
     Raises:
         CourseError: the examples have no single class each, or there is none.
     """
 
-    def __init__(
-        self,
-        predictions: Any,
-        classes: Sequence[str],
-        files: Sequence[Path] | None = None,
-        pictures: Any = None,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        targets = predictions.targets
-        if targets is None or targets.ndim != 1 or not len(targets):
+    def __init__(self, learn: Any, batches: Any = None) -> None:
+        if not hasattr(learn, "predict"):
+            raise CourseError(f"{learn!r} is no learner; give a trained one, of ck.image_learner.")
+        batches = learn.data.valid if batches is None else batches
+        predictions = learn.predict(batches)
+        targets, self.classes = predictions.targets, [str(name) for name in learn.data.classes]
+        if targets is None or targets.ndim != 1 or not len(targets) or not self.classes:
             raise CourseError(
-                "Results needs examples with one class each; predict a set with labels, such as "
-                "learn.data.valid."
+                "Results needs examples with one class each, and names of the classes; predict a "
+                "set with labels, such as learn.data.valid."
             )
         self.targets = numpy.asarray(targets.cpu()).astype(int)
         self.probabilities = numpy.asarray(predictions.probabilities.cpu())
         self.losses = numpy.asarray(predictions.losses.cpu())
-        self.classes = [str(name) for name in classes]
-        self.files, self.pictures, self.names = files, pictures, names
+        self.names: Any = getattr(batches, "filenames", None)
+        self.pictures: Any = getattr(batches, "inputs", None)
         self.predicted = self.probabilities.argmax(1)
         self.right = self.predicted == self.targets
         # Own seeded generator, so that plotting does not advance the global random numbers.
@@ -104,7 +74,7 @@ class Results:
     def top_losses(self, n: int = 9) -> numpy.ndarray:
         """Find the n rows with the highest loss, NaN first."""
         losses = numpy.nan_to_num(self.losses.astype(float), nan=numpy.inf)
-        return numpy.argsort(-losses, kind="stable")[:n]
+        return numpy.argsort(-losses, kind="stable")[: style.whole_number("n", n, 1, 10**9)]
 
     def confusion(self) -> numpy.ndarray:
         """Count (C, C): the row is the true class, the column the predicted one."""
@@ -112,62 +82,63 @@ class Results:
         numpy.add.at(counts, (self.targets, self.predicted), 1)
         return counts
 
-    def most_confused(self, minimum: int = 1) -> list[tuple[str, str, int]]:
-        """List (truth, predicted, count) of every confusion seen ``minimum`` times or more."""
+    def most_confused(self) -> list[tuple[str, str, int]]:
+        """List (truth, predicted, count) of every confusion, the most frequent first."""
         counts = self.confusion()
         numpy.fill_diagonal(counts, 0)
         pairs = [
             (self.classes[truth], self.classes[predicted], int(counts[truth, predicted]))
-            for truth, predicted in zip(*numpy.nonzero(counts >= max(minimum, 1)), strict=True)
+            for truth, predicted in zip(*numpy.nonzero(counts), strict=True)
         ]
         return sorted(pairs, key=lambda pair: -pair[2])
 
-    @use_style()
-    def show_groups(self, count: int = 4) -> numpy.ndarray:
+    @figure()
+    def show_groups(self, count: int = 4) -> Drawn:
         """Draw random right, random wrong, most right, most wrong and most uncertain pictures.
 
         Each title gives the predicted class with its probability, and the truth; wrong ones are
         framed. With more than four classes, the four most often mistaken are drawn.
         """
-        groups = self.groups(count)
-        heights = [1.0 if len(rows) else 0.3 for rows in groups.values()]
-        drawn = labeled_rows(list(groups), count, cell=(1.45, 1.72), heights=heights)
+        groups = self.groups(style.whole_number("count", count, 1, 12))
+        drawn = style.labeled_rows(list(groups), count, cell=(1.45, 1.72))
         for axes, rows in zip(drawn, groups.values(), strict=True):
             for axis, row in zip(axes, rows, strict=False):
                 wrong = not self.right[row]
-                draw_picture(axis, self.picture(row), self._title(row), size=9, wrong=wrong)
+                style.draw_picture(axis, self.picture(row), self._title(row), size=9, wrong=wrong)
             if not len(rows):
                 axes[0].text(0.5, 0.5, "none", ha="center", va="center", size=11)
         right = int(self.right.sum())
-        print(f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right:,} wrong.")
-        return drawn
+        told = f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right:,} wrong."
+        return Drawn(told, axes=drawn)
 
-    @use_style()
-    def show_top_losses(self, n: int = 9) -> numpy.ndarray:
+    @figure()
+    def show_top_losses(self, n: int = 9) -> Drawn:
         """Draw the n pictures with the highest loss."""
         rows = self.top_losses(n)
         titles = [f"{self._title(row)}\nloss {digits(self.losses[row])}" for row in rows]
         pictures = [self.picture(row) for row in rows]
         columns = min(5, max(1, round(len(rows) ** 0.5)))
-        drawn = draw_grid(pictures, titles, columns=columns, height=1.7, wrong=~self.right[rows])
+        drawn = style.draw_grid(
+            pictures, titles, columns=columns, height=1.7, wrong=~self.right[rows]
+        )
         worst, median = map(digits, (self.losses[rows[0]], numpy.median(self.losses)))
-        print(f"The highest loss is {worst}, of row {rows[0]}; the median is {median}.")
-        return drawn
+        told = f"The highest loss is {worst}, of row {rows[0]}; the median is {median}."
+        return Drawn(told, axes=drawn)
 
-    @use_style()
-    def show_confusion(self) -> Axes:
+    @figure()
+    def show_confusion(self) -> Drawn:
         """Draw how often each true class (row) was taken for each class (column)."""
         counts, few = self.confusion(), len(self.classes) <= 4
         side = min(9.0, 2.6 + 0.9 * len(counts))
-        axis = panels(size=(side, side * 0.9))
+        axis = style.panels(size=(side, side * 0.9))
         rates = counts / counts.sum(1, keepdims=True).clip(1)  # classes differ in size
         image = axis.imshow(rates, cmap="Blues", vmin=0, vmax=1)
         large = 11 if len(counts) <= 10 else 8
         for row, column in zip(*numpy.nonzero(counts + (len(counts) <= 10)), strict=True):
             color = image.cmap(image.norm(rates[row, column]))[:3]
-            write_on(axis, column, row, f"{counts[row, column]:,}", color, size=large)
+            style.write_on(axis, column, row, f"{counts[row, column]:,}", color, size=large)
         room, lines = (1.2, 2) if few else (2.4, 1)
-        names = [fit_text(name, room, size=9, lines=lines) for name in self.classes]
+        names = [style.fit_text(name, room, size=9, lines=lines) for name in self.classes]
         axis.set_xticks(range(len(names)), names, rotation=0 if few else 90)
         axis.set_yticks(range(len(names)), names)
         axis.tick_params(length=0, labelsize=10 if len(names) <= 10 else 9)
@@ -178,26 +149,24 @@ class Results:
         if pairs:
             truth, predicted, count = pairs[0]
             worst = f"most often {truth} was taken for {predicted}, {counted(count, 'time')}"
-        print(sentence(f"{right:,} of {len(self):,} right ({right / len(self):.1%})", worst))
-        return axis
+        told = f"{right:,} of {len(self):,} right ({right / len(self):.1%})"
+        return Drawn(sentence(told, worst), axes=axis)
 
     def _title(self, row: int) -> str:
-        truth = fit_text(self.classes[self.targets[row]], 0.9, size=9, lines=1)
+        truth = style.fit_text(self.classes[self.targets[row]], 0.9, size=9, lines=1)
         return f"{self.prediction(row, 0.9)}\ntruly {truth}"
 
-    def prediction(self, row: int, inches: float = WIDTH) -> str:
+    def prediction(self, row: int, inches: float = style.WIDTH) -> str:
         """Write the predicted class of a row and its probability: ``"dogs 0.97"``."""
         number = self.predicted[row]
-        name = fit_text(self.classes[number], inches, size=9, lines=1)
+        name = style.fit_text(self.classes[number], inches, size=9, lines=1)
         return f"{name} {self.probabilities[row, number]:.2f}"
 
     def picture(self, row: int) -> Any:
-        """Return the picture of a row: an array, or the path of its file."""
-        if self.pictures is not None:
-            return self.pictures[row]
-        if self.files is not None:
-            return self.files[row]
-        raise CourseError("There are no pictures to draw; give Results files or pictures.")
+        """Return the picture of a row, an array; raises CourseError where there are none."""
+        if len(getattr(self.pictures, "shape", ())) != 4:
+            raise CourseError("These results have no pictures to draw; predict those of ck.images.")
+        return self.pictures[row]
 
 
 # Cleaning -------------------------------------------------------------------------------------
@@ -206,14 +175,14 @@ class Results:
 class Cleaner(Explorer):
     """Walks through the hardest pictures; every decision is one change of the corrections."""
 
-    def __init__(self, results: Results, corrections: Any, count: int) -> None:
-        if results.names is None:
+    def __init__(self, results: Results, corrections: Any) -> None:
+        if getattr(results, "names", None) is None or not hasattr(corrections, "undo"):
             raise CourseError(
-                "These results know no names of files, so nothing can be written down; make them "
-                "by ck.results(learn)."
+                "A cleaner needs results that know names of files, and corrections; give "
+                "ck.Results(learn) of ck.images, and a ck.Corrections."
             )
         self.results, self.corrections, self.names = results, corrections, results.names
-        self.rows = results.top_losses(count).tolist()
+        self.rows = results.top_losses(HARDEST).tolist()
         self.decided: list[str] = []  # "kept", "dropped" or "relabeled", for each picture behind
         controls = {"label": Control(self._proposed(), results.classes, "new label")}
         buttons = {
@@ -282,7 +251,7 @@ class Cleaner(Explorer):
             )
         truth = results.classes[results.targets[row]]
         says = f"the network says {results.prediction(row)}, loss {digits(results.losses[row])}"
-        draw_picture(axes, results.picture(row), f"the label says {truth}\n{says}")
+        style.draw_picture(axes, results.picture(row), f"the label says {truth}\n{says}")
         return sentence(
             f"picture {len(self.decided) + 1} of {len(self.rows)}, {self.names[row]}",
             f"the new label would be {label}",
@@ -290,18 +259,17 @@ class Cleaner(Explorer):
         )
 
 
-def cleaner(results: Results, corrections: Any, *, count: int = 12) -> Cleaner:
-    """Walk through the pictures with the highest loss: keep, relabel or drop each; undo goes back.
+def cleaner(results: Results, corrections: Any) -> Cleaner:
+    """Walk through the 12 pictures of the highest loss: keep, relabel or drop each; undo goes back.
 
     Every decision is written to the file of the corrections at once; no picture is ever deleted.
     By code the same: ``.keep()``, ``.relabel("cats")``, ``.drop()`` and ``.undo()``.
 
     Args:
-        results: what ``ck.results(learn)`` returned.
+        results: of ``ck.Results(learn)``.
         corrections: a ``ck.Corrections``, which knows the CSV file.
-        count: how many pictures.
 
     Raises:
         CourseError: the results know no names of files.
     """
-    return Cleaner(results, corrections, count)
+    return Cleaner(results, corrections)

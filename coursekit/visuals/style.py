@@ -1,4 +1,4 @@
-"""One look for every figure: colors, fonts, panels, short numbers, sentences below a figure."""
+"""One look for every figure: colors, panels, pictures in them, short numbers, one caption."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import reprlib
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy
+from PIL import Image
 
 from coursekit.console import CourseError
+from coursekit.data.picture import read_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,29 +62,27 @@ DRAWING = threading.RLock()
 
 
 @contextlib.contextmanager
-def use_style() -> Iterator[None]:
-    """Draw in the course's style: matplotlib's default, black on white, our settings on top."""
+def use_style(*, formulas: bool = True) -> Iterator[None]:
+    """Draw in the course's style: matplotlib's default, black on white, our settings on top.
+
+    ``formulas=False`` draws dollar signs as they are, as names of files and classes need it.
+    """
     from cycler import cycler
     from matplotlib import style
 
-    colors = {"axes.prop_cycle": cycler(color=CYCLE)}
-    with DRAWING, style.context(SETTINGS | colors, after_reset=True):
+    more = {"axes.prop_cycle": cycler(color=CYCLE), "text.parse_math": formulas}
+    with DRAWING, style.context(SETTINGS | more, after_reset=True):
         yield
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a drawing hands back where there is more than a caption.
+    """What a drawing hands back where there is more than a caption."""
 
-    Attributes:
-        caption: says in words and numbers what is drawn.
-        hover: (x, y, text) in the coordinates of the first Axes, shown where the mouse rests.
-        page: text shown below the picture.
-    """
-
-    caption: str
-    hover: Sequence[tuple[float, float, str]] = ()
-    page: str = ""
+    caption: str  # says in words and numbers what is drawn
+    hover: Sequence[tuple[float, float, str]] = ()  # (x, y, text) where the mouse rests
+    page: str = ""  # text below the picture
+    axes: Any = None  # of a drawing that makes them itself
 
 
 KINDS: dict[str, Any] = {"None": type(None), "str": str, "int": numbers.Integral}
@@ -106,31 +107,32 @@ def checked(function: Function) -> Function:
 
 
 def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
-    """Turn a drawing (axes, ...) -> caption into a figure: it makes the Axes, prints the caption.
+    """Turn a drawing into a figure: in the course's style, it prints the caption, returns the Axes.
 
-    An explorer calls the drawing itself, ``show_x.draw``, on panels of the same shape,
-    ``show_x.panels``.
-
-    Args:
-        shape: as ``panels`` takes it.
+    With a ``shape``, as ``panels`` takes it, a drawing is a function (axes, ...) -> caption, and an
+    explorer calls it by ``show_x.draw`` on ``show_x.panels``; else it hands its Axes back.
     """
 
     def decorate(draw: Callable[..., str | Drawn]) -> Any:
         @functools.wraps(draw)
         def show(*args: Any, **settings: Any) -> Any:
-            with use_style():
-                axes = panels(**shape)
-                drawn = checked(draw)(axes, *args, **settings)
-            print(drawn.caption if isinstance(drawn, Drawn) else drawn, flush=True)
-            return axes
+            with use_style(formulas=False):
+                axes = [panels(**shape)] if shape else []
+                drawn = (checked(draw) if shape else draw)(*axes, *args, **settings)
+            drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
+            print(plain(drawn.caption), flush=True)
+            return axes[0] if shape else drawn.axes
 
         signature = inspect.signature(draw)
-        _, *others = signature.parameters.values()
-        more = {"__signature__": signature.replace(parameters=others)}
-        vars(show).update(more, draw=draw, panels=shape)
+        others = list(signature.parameters.values())[1 if shape else 0 :]
+        shown = signature.replace(parameters=others, return_annotation="Axes | numpy.ndarray")
+        vars(show).update(__signature__=shown, draw=draw, panels=shape)
         return show
 
     return decorate
+
+
+# Words and numbers ----------------------------------------------------------------------------
 
 
 def plain(text: Any) -> str:
@@ -163,18 +165,13 @@ def sentence(*parts: str) -> str:
     return f"{joined[:1].upper()}{joined[1:]}."
 
 
-def fit_text(text: str, inches: float, *, size: float = 10, lines: int = 2) -> str:
-    """Break text into lines that are no wider than ``inches``; what exceeds them becomes "…".
+def fit_text(text: Any, inches: float, *, size: float = 10, lines: int = 2) -> str:
+    """Break ``plain`` text of ``size`` points into lines no wider than ``inches``.
 
-    Args:
-        text: one or more lines, each broken by itself.
-        inches: the width that is free.
-        size: size of the letters in points.
-        lines: the most lines that one line of ``text`` may become.
+    Each line of it becomes at most so many ``lines``; what exceeds them becomes "…".
     """
-
     broken = []
-    for line in str(text).split("\n"):
+    for line in plain(text).split("\n"):
         # 0.62 em is the mean width of a Latin letter in matplotlib's own font; a kana fills its em.
         ems = sum(1.0 if unicodedata.east_asian_width(c) in "WF" else 0.62 for c in line)
         letters = max(4, int(inches * 72 / size * len(line) / max(ems, 1e-9)))
@@ -183,64 +180,6 @@ def fit_text(text: str, inches: float, *, size: float = 10, lines: int = 2) -> s
             parts[lines - 1 :] = [parts[lines - 1][: letters - 1] + "…"]
         broken += parts
     return "\n".join(broken)
-
-
-def width_of(axes: Axes) -> float:
-    """Measure the inches that a title may fill without touching the panel beside it."""
-    place: Any = axes.get_subplotspec()
-    ratios = numpy.array(place.get_gridspec().get_width_ratios(), float)
-    return axes.figure.get_figwidth() * ratios[place.colspan.start] / ratios.sum() - 0.1
-
-
-def panels(
-    rows: int = 1,
-    columns: int = 1,
-    *,
-    size: tuple[float, float] = (6.0, 3.6),
-    widths: Sequence[float] | None = None,
-    heights: Sequence[float] | None = None,
-) -> Any:
-    """Make a new figure: one Axes, an array of them, or for several rows and columns a 2-d array.
-
-    Args:
-        rows, columns: how many panels.
-        size: width and height in inches, at most ``WIDTH`` wide.
-        widths, heights: relative widths of the columns and heights of the rows.
-    """
-    import matplotlib.pyplot as plt
-
-    new = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
-    return new.subplots(rows, columns, width_ratios=widths, height_ratios=heights)
-
-
-def labeled_rows(
-    labels: Sequence[str],
-    columns: int,
-    *,
-    cell: tuple[float, float],
-    heights: Sequence[float],
-    label: float = 1.5,
-) -> numpy.ndarray:
-    """Make Axes (len(labels), columns) on a new figure, with a label left of each row.
-
-    Args:
-        labels: one text for each row.
-        columns: panels in a row.
-        cell: width and height of a panel in inches.
-        heights: factor of each row's height.
-        label: width of the column of labels in inches.
-    """
-    scale = min(1.0, (WIDTH - label) / (columns * cell[0]))
-    size = (label + columns * cell[0] * scale, sum(heights) * cell[1] * scale)
-    widths = [label] + [cell[0] * scale] * columns
-    grid = panels(len(labels), columns + 1, size=size, widths=widths, heights=heights)
-    grid = grid.reshape(len(labels), columns + 1)
-    for axis in grid.flat:
-        axis.axis("off")
-    for axis, text in zip(grid[:, 0], labels, strict=True):
-        lines = fit_text(text, label - 0.1, size=11, lines=4)
-        axis.text(0, 0.5, lines, weight="bold", va="center", transform=axis.transAxes)
-    return grid[:, 1:]
 
 
 def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) -> numpy.ndarray:
@@ -256,14 +195,189 @@ def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) ->
         array = numpy.empty(0)
     bad = finite and not numpy.isfinite(array).all()
     sizes = zip(array.shape, shape, strict=False)
-    if bad or array.ndim != len(shape) or not all(b in (a, None) and a for a, b in sizes):
+    fits = array.size and array.ndim == len(shape) and all(b in (a, None) for a, b in sizes)
+    if bad or not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         found = f"has shape {array.shape}" + " and infinite values or NaN" * bad
-        found = found if array.size else f"is {reprlib.repr(values)}"
+        found = found if array.size and array.ndim else f"is {reprlib.repr(values)}"
         raise CourseError(f"{name} {found}; give {'finite ' * finite}numbers of shape ({wanted}).")
     return array
+
+
+def class_names(classes: Any, count: int) -> list[str]:
+    """Return names of ``count`` classes; a CourseError where there are more or less."""
+    names = [] if classes is None or isinstance(classes, str) else [str(name) for name in classes]
+    if len(names) != count:
+        raise CourseError(
+            f"There are {counted(len(names), 'class name')} for {counted(count, 'score')}; give "
+            "one name for each, such as data.classes."
+        )
+    return names
+
+
+def answer(name: str, function: Any, *arguments: Any) -> Any:
+    """Call a learner's function, the argument ``name``; a CourseError where it is no function."""
+    if not callable(function):
+        raise CourseError(f"{name} is {function!r}; give a function.")
+    return function(*arguments)
+
+
+def whole_number(name: str, value: Any, low: int = 1, high: int = 1000) -> int:
+    """Return the argument ``name``; a CourseError where it is no number from low to high."""
+    if not isinstance(value, (int, numpy.integer)) or not low <= value <= high:
+        raise CourseError(f"{name} is {value!r}; give a whole number from {low} to {high:,}.")
+    return int(value)
+
+
+# Panels ---------------------------------------------------------------------------------------
+
+
+def panels(
+    rows: int = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float] = (6.0, 3.6),
+    widths: Sequence[float] | None = None,
+) -> Any:
+    """Make a new figure: one Axes, an array of them, or for several rows and columns a 2-d array.
+
+    ``size`` is width and height in inches, at most ``WIDTH`` wide; ``widths`` are relative.
+    """
+    import matplotlib.pyplot as plt
+
+    new = plt.figure(figsize=(min(size[0], WIDTH), size[1]), layout="constrained")
+    return new.subplots(rows, columns, width_ratios=widths)
+
+
+def labeled_rows(
+    labels: Sequence[str],
+    columns: int,
+    *,
+    cell: tuple[float, float],
+    label: float = 1.5,
+) -> numpy.ndarray:
+    """Make Axes (len(labels), columns) on a new figure, with a label left of each row.
+
+    ``cell`` is width and height of a panel, ``label`` the width of the labels, in inches.
+    """
+    scale = min(1.0, (WIDTH - label) / (columns * cell[0]))
+    size = (label + columns * cell[0] * scale, len(labels) * cell[1] * scale)
+    widths = [label] + [cell[0] * scale] * columns
+    grid = panels(len(labels), columns + 1, size=size, widths=widths)
+    grid = grid.reshape(len(labels), columns + 1)
+    for axis in grid.flat:
+        axis.axis("off")
+    for axis, text in zip(grid[:, 0], labels, strict=True):
+        lines = fit_text(text, label - 0.1, size=11, lines=4)
+        axis.text(0, 0.5, lines, weight="bold", va="center", transform=axis.transAxes)
+    return grid[:, 1:]
 
 
 def legend_beside(axes: Axes) -> None:
     """Put the legend right of the panel, where it covers nothing."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+# Pictures in panels ---------------------------------------------------------------------------
+
+
+def read_pictures(pictures: Any) -> list[Image.Image]:
+    """Read several pictures, or one that is no list; a CourseError where one cannot be read."""
+    shape: Any = getattr(pictures, "shape", ())
+    alone = len(shape) == 2 or (len(shape) == 3 and {shape[0], shape[2]} & {1, 3, 4})
+    if alone or isinstance(pictures, (str, Path, bytes, Image.Image)):
+        pictures = [pictures]
+    elif not isinstance(pictures, Iterable) or getattr(pictures, "ndim", 1) == 0:
+        raise CourseError(
+            f"{reprlib.repr(pictures)} is no list of pictures; give paths, PIL images, arrays or "
+            "tensors in a list."
+        )
+    found = [read_picture(picture) for picture in pictures]
+    if not found:
+        raise CourseError("There are 0 pictures; give at least one.")
+    return found
+
+
+def first_batch(batches: Any) -> tuple[Any, Any]:
+    """Take the first (x, y) of mini-batches, or of one; a CourseError without x (B, 3, H, W)."""
+    first = next(iter(batches), None) if isinstance(batches, Iterable) else None
+    first = batches if hasattr(first, "ndim") else first
+    x, y = first if isinstance(first, (tuple, list)) and len(first) == 2 else (None, None)
+    if getattr(x, "ndim", 0) != 4:
+        raise CourseError(
+            f"{reprlib.repr(batches)} gives no (x, y) with pictures x (B, 3, H, W); give mini-"
+            "batches such as data.train."
+        )
+    return x, y
+
+
+def draw_picture(
+    axes: Axes, picture: Any, title: str = "", *, size: float = 10, wrong: bool = False
+) -> None:
+    """Draw anything that ``read_picture`` takes, with a title of ``size`` points as wide at most.
+
+    ``wrong`` puts a red frame around it.
+    """
+    axes.set_axis_on()
+    axes.imshow(numpy.asarray(read_picture(picture)))
+    bare(axes)
+    if wrong:
+        axes.spines[:].set(visible=True, color=COLORS["red"], linewidth=3)
+    place: Any = axes.get_subplotspec()
+    ratios = numpy.array(place.get_gridspec().get_width_ratios(), float)
+    free = axes.figure.get_figwidth() * ratios[place.colspan.start] / ratios.sum() - 0.1  # inches
+    axes.set_title(fit_text(title, free, size=size, lines=4), fontsize=size)
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks, grid and spines away from a panel that holds a picture."""
+    axes.set_anchor("N")  # so that the titles of a row stand at one height
+    axes.set(xticks=[], yticks=[])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+def write_on(axes: Axes, x: float, y: float, text: str, color: Any, *, size: float = 10) -> None:
+    """Write text on a cell of ``color`` (3 numbers in 0..1), in black or white as can be read."""
+    bright = numpy.dot(color, (0.299, 0.587, 0.114)) > 0.5
+    axes.text(x, y, text, color="black" if bright else "white", size=size, ha="center", va="center")
+
+
+def draw_grid(
+    pictures: Any,
+    titles: Any = None,
+    *,
+    columns: int | None = None,
+    height: float = 2.0,
+    wrong: Sequence[bool] | None = None,
+) -> numpy.ndarray:
+    """Draw pictures in a grid on a new figure, as ``ck.show_pictures`` does.
+
+    Those that are ``wrong`` get a red frame.
+    """
+    shown = read_pictures(pictures)
+    count = len(shown)
+    one = isinstance(titles, (str, bytes)) or not isinstance(titles, Iterable)
+    titles = [titles] if one and titles is not None else titles
+    titles = [""] * count if titles is None else list(map(plain, titles))
+    if len(titles) != count:
+        raise CourseError(
+            f"There are {counted(count, 'picture')} and {counted(len(titles), 'title')}; give one "
+            "title for each picture, or none."
+        )
+    if not isinstance(height, numbers.Real) or not 0.2 <= height <= 20:
+        raise CourseError(f"height is {height!r}; give the inches of a row, from 0.2 to 20.")
+    width = height * float(numpy.clip(numpy.median([p.width / p.height for p in shown]), 0.6, 1.8))
+    fitting = columns if columns is None else whole_number("columns", columns)
+    rows = math.ceil(count / (fitting or max(1, int(WIDTH / width))))
+    columns = fitting or math.ceil(count / rows)  # rows of equal length where that can be
+    scale = min(1.0, WIDTH / (columns * width))
+    lines = max(1 + title.count("\n") for title in titles) * any(titles)
+    size = (columns * width * scale, rows * (height * scale + 0.22 * lines))
+    drawn = numpy.ravel(panels(rows, columns, size=size))
+    for axis in drawn[count:]:
+        axis.axis("off")
+    marks = [False] * count if wrong is None else wrong
+    for axis, picture, title, mark in zip(drawn, shown, titles, marks, strict=False):
+        draw_picture(axis, picture, title, wrong=mark)
+    return drawn[:count]

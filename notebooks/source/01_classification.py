@@ -343,7 +343,7 @@ assert abs(right.float().mean().item() - learn.evaluate()["accuracy"]) < 1e-6
 # Before you run it: what kind of picture do you expect among the wrong ones?
 
 # %%
-results = ck.results(learn)
+results = ck.Results(learn)
 results.show_groups(3);
 
 # %% [markdown]

@@ -539,7 +539,7 @@ print(f"batch norm: {np.mean(seeds):.3f} ± {np.std(seeds):.3f}")
 # Where is the best network wrong? Which two classes would you expect it to confuse?
 
 # %%
-results = ck.results(learn)
+results = ck.Results(learn)
 results.show_confusion();
 
 # %%

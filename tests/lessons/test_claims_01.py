@@ -68,7 +68,7 @@ def test_real_photographs_reach_95(published, say):
     rows = learn.fit(3, lr=0.01)
     say(f"photographs: accuracy {rows[-1]['accuracy']:.3f} after three epochs")
     assert rows[-1]["accuracy"] >= 0.95
-    results = ck.results(learn)
+    results = ck.Results(learn)
     assert len(results.show_groups()) == 7  # right, wrong, two of each per class, uncertain
     results.show_confusion()
     assert results.confusion().sum() == data.valid.num_examples

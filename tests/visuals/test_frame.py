@@ -17,11 +17,11 @@ KINDS = {
     "power": (Control(0.1, (0.001, 10.0), log=True), "FloatLogSlider", 1.0),
     "one of": (Control("u", ["u", "v"]), "Dropdown", "v"),
     "named": (Control(1, {"one": 1, "two": 2}), "Dropdown", 2),
-    "switch": (Control(True), "Checkbox", False),
-    "words": (Control("a"), "Text", "b"),
-    "lines": (Control("a", lines=3), "Textarea", "b\nc"),
-    "names": (Control("a", names=["a", "b"]), "Combobox", "neither"),
-    "typed": (Control(0.5), "FloatText", 2.5),
+    "switch": (Control(True, bool), "Checkbox", False),
+    "words": (Control("a", str), "Text", "b"),
+    "lines": (Control("a", str, lines=3), "Textarea", "b\nc"),
+    "names": (Control("a", str, names=["a", "b"]), "Combobox", "neither"),
+    "typed": (Control(0.5, float), "FloatText", 2.5),
 }
 
 
@@ -154,7 +154,7 @@ def test_buttons_and_rows_stand_where_they_were_asked_for():
 def test_typed_text_is_drawn_when_the_typing_pauses():
     """A model that runs at every letter."""
     drawn = []
-    explorer = made(lambda axes, text: drawn.append(text) or text, {"text": Control("a")})
+    explorer = made(lambda axes, text: drawn.append(text) or text, {"text": Control("a", str)})
 
     async def type_fast():
         explorer.widget()

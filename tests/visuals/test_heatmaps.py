@@ -10,7 +10,7 @@ from torch import nn
 
 import coursekit as ck
 from coursekit.visuals import explore
-from coursekit.visuals.heatmaps import Gradients
+from coursekit.visuals.heatmaps import Gradients, overlay
 from tests.visuals.explorers import lesson_1 as small
 from tests.visuals.explorers.lesson_7 import EXPLORERS, photograph
 
@@ -91,14 +91,14 @@ def test_overlay_is_bright_where_the_map_is():
     """Rows and columns swapped, or a map laid on upside down."""
     heat = torch.zeros(4, 8)
     heat[0, 7] = 5.0
-    shown = ck.overlay(np.full((40, 80, 3), 60, np.uint8), heat)
+    shown = overlay(np.full((40, 80, 3), 60, np.uint8), heat)
     assert shown.shape == (40, 80, 3)
     assert shown.dtype == np.uint8
     row, column = np.unravel_index(shown[:, :, 0].argmax(), shown.shape[:2])
     assert row < 10
     assert column >= 70
     assert (shown[20:, :40] == 60).all()
-    cold = ck.overlay(np.full((40, 80, 3), 60, np.uint8), torch.zeros(4, 8))
+    cold = overlay(np.full((40, 80, 3), 60, np.uint8), torch.zeros(4, 8))
     assert (cold == 60).all()
 
 
@@ -186,7 +186,7 @@ def test_the_heat_map_is_that_of_the_class_asked_for(monkeypatch):
         x = known.pixels(Image.fromarray(small.picture()))
         heat = ck.heat_map(known.model, x, number, layer="body")[0]
         laid.append(explorer.axes[1].images[0].get_array())
-        assert (laid[-1] == ck.overlay(x[0], heat)).all()
+        assert (laid[-1] == overlay(x[0], heat)).all()
     assert (laid[0] != laid[1]).any()
     assert all(module.training for module in known.model.modules())
 

@@ -85,7 +85,7 @@ def test_batch_counts_classes_and_several_labels(capsys):
 def test_augmented_pictures_are_those_of_the_augmentation(capsys):
     """Versions of another picture, all alike, or an empty panel beside the last one."""
     array = noise()
-    drawn = pictures.show_augmentations(lambda x: x, array, count=2)
+    drawn = pictures.show_augmentations(lambda x: x, array)
     assert "differs from the original's by 0 of 255" in capsys.readouterr().out
     assert (drawn[2].images[0].get_array() == array).all()
     drawn = pictures.show_augmentations(side_on, array)
@@ -105,7 +105,7 @@ def test_settings_are_mixed_into_the_augmentation():
     before = torch.random.get_rng_state()
     shown.presses["another draw"].click()
     assert torch.equal(before, torch.random.get_rng_state()), "a training would go on otherwise"
-    expected = pictures.augmented(Augment(**PLAIN | {"rotate": 15.0}), noise(8, 12), 6, 2)
+    expected, _ = pictures.augmented(Augment(**PLAIN | {"rotate": 15.0}), noise(8, 12), 6, 2)
     assert all(
         (axes.images[0].get_array() == version).all()
         for axes, version in zip(shown.axes[1:], expected, strict=True)

@@ -11,8 +11,8 @@ import torch
 
 import coursekit as ck
 from coursekit.visuals import explore
-from coursekit.visuals.results import Results, results
 from tests.visuals.explorers import lesson_1 as small
+from tests.visuals.explorers.lesson_1 import results_of
 from tests.visuals.figures import assert_readable, noise
 
 LONG = [f"herbaceous vegetation {number}" for number in range(20)]
@@ -36,8 +36,8 @@ def predictions(count, classes, *, sharp=1.5, seed=0):
 
 
 def some_results(count=30, names=("cats", "dogs"), **keywords):
-    drawn = numpy.stack([noise(24, 24, row) for row in range(count)])
-    return Results(predictions(count, len(names), **keywords), names, pictures=drawn)
+    drawn = [noise(24, 24, row) for row in range(count)]
+    return results_of(predictions(count, len(names), **keywords), names, drawn)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_groups_hold_exactly_the_right_rows(classes):
     """Wrongly sorted or filtered groups: each is found again by plain loops."""
     made = predictions(200, classes, seed=classes)
     names = [f"class {number}" for number in range(classes)]
-    found = Results(made, names)
+    found = results_of(made, names)
     rows = [
         (row, chances, target, chances.index(max(chances)))
         for row, (chances, target) in enumerate(
@@ -97,12 +97,12 @@ def test_confusion_equals_scikit_learns():
     from sklearn.metrics import confusion_matrix
 
     made = predictions(300, 4)
-    found = Results(made, "abcd")
+    found = results_of(made, "abcd")
     expected = confusion_matrix(made.targets, made.probabilities.argmax(1), labels=range(4))
     assert (found.confusion() == expected).all()
     off = expected * (1 - numpy.eye(4, dtype=int))
-    pairs = {("abcd"[i], "abcd"[j], off[i, j]) for i, j in numpy.argwhere(off >= 3)}
-    listed = found.most_confused(3)
+    pairs = {("abcd"[i], "abcd"[j], off[i, j]) for i, j in numpy.argwhere(off)}
+    listed = found.most_confused()
     assert set(listed) == pairs
     assert [count for *_, count in listed] == sorted((p[2] for p in pairs), reverse=True)
     axis = found.show_confusion()
@@ -116,7 +116,7 @@ def test_titles_give_the_probability_of_the_prediction_and_the_truth(capsys):
         targets=torch.tensor([0, 1]),
         losses=torch.tensor([0.03, 0.92]),
     )
-    found = Results(made, ["cats", "dogs"], pictures=[noise(), noise()])
+    found = results_of(made, ["cats", "dogs"], [noise(), noise()])
     right, wrong = "cats 0.97\ntruly cats", "cats 0.60\ntruly dogs"
     titles = [axis.get_title() for axis in found.show_groups(1)[:, 0]]
     assert titles == [right, wrong, right, "", "", wrong, wrong]
@@ -138,7 +138,7 @@ def test_no_mistake_and_single_class_predictions_are_told(capsys):
     one = predictions(20, 2)
     one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
     one.losses[3] = math.nan
-    found = Results(one, ["cats", "dogs"], pictures=[noise()] * 20)
+    found = results_of(one, ["cats", "dogs"], [noise()] * 20)
     assert len(found.groups()["most right\ndogs"]) == 0
     assert found.top_losses(1)[0] == 3
     found.show_groups()
@@ -147,34 +147,28 @@ def test_no_mistake_and_single_class_predictions_are_told(capsys):
 
 def test_results_refuse_what_they_cannot_show():
     """Obscure errors for a test set, several labels, missing pictures or names of files."""
-    found = Results(predictions(5, 2), ["cats", "dogs"])
-    with pytest.raises(ck.CourseError, match="no pictures"):
-        found.show_top_losses()
-    with pytest.raises(ck.CourseError, match=r"ck\.results\(learn\)"):
-        explore.cleaner(found, None)
+    found = results_of(predictions(5, 2), ["cats", "dogs"])
+    for wrong, words in (
+        (lambda: found.show_top_losses(), "no pictures"),
+        (lambda: found.top_losses(-1), "n is -1"),
+        (lambda: found.show_groups(0), "count is 0"),
+        (lambda: explore.cleaner(found, None), r"ck\.Results\(learn\)"),
+        (lambda: explore.cleaner(small.results(), "fixes.csv"), r"a ck\.Corrections"),
+        (lambda: results_of(predictions(5, 2), []), "names of the classes"),
+    ):
+        with pytest.raises(ck.CourseError, match=words):
+            wrong()
     for targets in (None, torch.zeros(5, 2), torch.zeros(0)):
         with pytest.raises(ck.CourseError, match="one class each"):
-            Results(SimpleNamespace(targets=targets), ["cats", "dogs"])
+            results_of(SimpleNamespace(targets=targets), ["cats", "dogs"])
 
 
-def test_results_of_a_learner_fit_its_pictures_and_files(tmp_path):
-    """Rows that point to other pictures than those predicted; random numbers that go on."""
-    made = predictions(20, 2)
-    names = [f"valid/cats/{row}.jpg" for row in range(20)]
-    valid = SimpleNamespace(filenames=names, inputs=[noise(8, 8, row) for row in range(20)])
-    data = SimpleNamespace(valid=valid, classes=("cats", "dogs"), path=tmp_path)
-    asked = []
-    learn = SimpleNamespace(data=data, predict=lambda batches: asked.append(batches) or made)
+def test_results_leave_the_random_numbers_alone():
+    """A training that goes on otherwise because something was drawn."""
     state = numpy.random.get_state()[1].copy(), torch.get_rng_state()
-    found = results(learn)
-    found.show_groups(2)
-    assert asked == [valid]
+    small.results().show_groups(2)
     assert (state[0] == numpy.random.get_state()[1]).all()
     assert torch.equal(state[1], torch.get_rng_state())
-    assert len(found) == 20
-    assert found.files[7] == tmp_path / "valid/cats/7.jpg"
-    assert (found.picture(7) == noise(8, 8, 7)).all()
-    assert numpy.allclose(found.probabilities, made.probabilities)
 
 
 # The cleaner ----------------------------------------------------------------------------------
