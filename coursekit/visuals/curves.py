@@ -124,7 +124,8 @@ def _draw_runs(axes: Axes, runs: Mapping[str, Any], label: str, *, log: bool = F
         axes.plot(bad, [0.98] * len(bad), "^", **mark)
     if any(map(_diverged, runs.values())):
         axes.plot([], [], "^", color=COLORS["grey"], markersize=9, label="diverged")
-    axes.set(xlabel="epoch", ylabel=_words(label) + " (log scale)" * log, xlim=(0.5, count + 0.5))
+    axes.set(xlabel="epoch", xlim=(0.5, count + 0.5))
+    axes.set_ylabel(_words(label) + " (log scale)" * log)
     if log:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda y, _: digits(y))  # its own are formulas

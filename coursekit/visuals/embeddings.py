@@ -238,7 +238,7 @@ def embedding_map(
     maps = {label: _Map.make(*one) for label, one in given.items()}
     first = which or next(iter(maps))
     every = tuple(dict.fromkeys(name for one in maps.values() for name in one.names))
-    controls = {"find": Control(find, names=every, width="760px")}
+    controls = {"find": Control(find, str, names=every, width="760px")}
     if len(maps) > 1 or which:
         controls = {"which": Control(first, list(maps), label="map")} | controls
 

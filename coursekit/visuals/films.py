@@ -98,7 +98,7 @@ def recommend(
     pairs = [*zip(films, map(float, stars), strict=False), *[("", 0.0)] * ROWS][:ROWS]
     for row, (film, rating) in enumerate(pairs, 1):
         names = tuple(known[:OFFERED])
-        controls[f"film{row}"] = Control(film, label="film", names=names, width="460px")
+        controls[f"film{row}"] = Control(film, str, label="film", names=names, width="460px")
         controls[f"stars{row}"] = Control(rating, (0.0, 5.0, 0.5), label="stars", width="340px")
     return Explorer(
         "recommend",

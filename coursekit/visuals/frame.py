@@ -34,7 +34,7 @@ class Control:
 
     ``choices`` are (low, high) or (low, high, step) for a slider, of whole numbers where all are; a
     list or {text: value} for a dropdown; the type ``bool`` for a checkbox, ``str`` for a field for
-    text, ``float`` for one with arrows; None for that of the value, or an upload.
+    text, ``float`` for one with arrows; None for an upload.
     """
 
     value: Any  # at the beginning
@@ -45,12 +45,6 @@ class Control:
     lines: int = 1  # of a field for text
     names: Sequence[str] = ()  # completed by a field for text, which takes any other text as well
     width: str = "480px"
-
-    def complete(self, name: str) -> Control:
-        """Fill in what was left to the name and the value."""
-        own = type(self.value) if isinstance(self.value, (bool, str, float)) else None
-        choices = own if self.choices is None else self.choices
-        return replace(self, choices=choices, label=self.label or name)
 
     @property
     def is_whole(self) -> bool:
@@ -167,7 +161,7 @@ class Explorer:
         follow: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
         self.name, self.buttons = name, buttons or {}
-        self.controls = {key: control.complete(key) for key, control in controls.items()}
+        self.controls = {key: replace(c, label=c.label or key) for key, c in controls.items()}
         self.settings = {key: c.check(c.value) for key, c in self.controls.items()}
         self.caption, self.page, self.markup, self.png = "", "", "", b""
         self.axes: Any = None

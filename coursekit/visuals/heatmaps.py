@@ -18,8 +18,6 @@ from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, Drawn, counted, figure, sentence
 
-# Inside a network -----------------------------------------------------------------------------
-
 
 @contextlib.contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
@@ -123,9 +121,6 @@ def heat_map(
         CourseError: there is no such layer or class, or the layer gives no maps.
     """
     return Gradients(model, x, [layer]).heat(target, pooled=pooled)[layer]
-
-
-# Drawn over pictures --------------------------------------------------------------------------
 
 
 def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
@@ -317,12 +312,12 @@ def grad_cam(
 BEST = "what it says"
 
 
-def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explorer:
+def classify(learn: Any, picture: Any, *, layer: str = "body") -> Explorer:
     """Show a trained classifier a picture of your own: what does it say, and where does it look?
 
     Args:
         learn: a trained ``ck.image_learner``, or what ``ck.load_model`` returned.
-        picture: the picture to begin with, anything that ``ck.show_pictures`` takes; None for none.
+        picture: the one to begin with, anything that ``ck.show_pictures`` takes.
         layer: name of the layer in which the heat map is taken.
 
     Raises:
@@ -337,12 +332,6 @@ def classify(learn: Any, picture: Any = None, *, layer: str = "body") -> Explore
     classes = list(classifier.classes)
 
     def draw(axes: Any, file: bytes | None, target: str) -> str:
-        if file is None and picture is None:
-            for axis in axes:
-                axis.axis("off")
-            axes[1].text(0.5, 0.5, "no picture yet", ha="center", va="center", fontsize=14)
-            names = ", ".join(classes[:8])
-            return f"Choose a picture from your computer; the network knows these classes: {names}."
         shown = read_picture(picture if file is None else file)
         with eval_mode(classifier.model):
             named, x = classifier(shown), classifier.pixels(shown)

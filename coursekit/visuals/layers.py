@@ -43,10 +43,6 @@ class Stage(NamedTuple):
         std = self.values.std(0, correction=0).clamp(min=1e-6)
         return ((least - self.values.mean(0)) / std).argsort(descending=True, stable=True).tolist()
 
-    def best(self, channel: int) -> list[int]:
-        """Find the images that excite a channel most."""
-        return self.values[:, channel].argsort(descending=True)[:PATCHES].tolist()
-
     def tiles(self, row: int, channel: int) -> tuple[Image.Image, Image.Image]:
         """Cut out the patch of an image that excites a channel; also the image, with its frame."""
         whole = Image.fromarray(self.images[row].permute(1, 2, 0).numpy())
@@ -142,7 +138,7 @@ def _sides(model: nn.Module, x: torch.Tensor, names: Sequence[str]) -> dict[str,
 
 def draw_channel(axes: Any, stage: Stage, channel: int, columns: int, whole: bool) -> list[int]:
     """Draw the patches that excite a channel most, and the images that they were cut from."""
-    rows = stage.best(channel)
+    rows = stage.values[:, channel].argsort(descending=True)[:PATCHES].tolist()
     cut, images = zip(*(stage.tiles(row, channel) for row in rows), strict=True)
     tiles = [numpy.asarray(tile) for tile in cut + images * whole]
     tiles += [numpy.full_like(tiles[0], 255)] * (-len(tiles) % columns)
@@ -169,9 +165,8 @@ def show_layers(model: nn.Module, batches: Any, *, channels: int = 3) -> Drawn:
         f"{name}\n{stage.maps[0]} x {stage.maps[1]} maps\nsees {stage.side} pixels"
         for name, stage in found.items()
     ]
-    drawn = style.labeled_rows(
-        labels, style.whole_number("channels", channels, 1, 8), cell=(2.45, 1.9), label=1.8
-    )
+    channels = style.whole_number("channels", channels, 1, 8)
+    drawn = style.labeled_rows(labels, channels, cell=(2.45, 1.9), label=1.8)
     for axes, stage in zip(drawn, found.values(), strict=True):
         for axis, channel in zip(axes, stage.most_selective(), strict=False):
             draw_channel(axis, stage, channel, PATCHES // 2, whole=False)

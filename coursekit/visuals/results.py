@@ -14,7 +14,6 @@ from coursekit.visuals.style import Drawn, counted, digits, figure, sentence
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HARDEST = 12  # pictures that the cleaner shows
 MOST_CLASSES = 4  # with more of them, show_groups draws only those most often mistaken
 
 
@@ -182,7 +181,7 @@ class Cleaner(Explorer):
                 "ck.Results(learn) of ck.images, and a ck.Corrections."
             )
         self.results, self.corrections, self.names = results, corrections, results.names
-        self.rows = results.top_losses(HARDEST).tolist()
+        self.rows = results.top_losses(12).tolist()
         self.decided: list[str] = []  # "kept", "dropped" or "relabeled", for each picture behind
         controls = {"label": Control(self._proposed(), results.classes, "new label")}
         buttons = {
@@ -230,12 +229,6 @@ class Cleaner(Explorer):
             write(self.names[self.row])  # first: what cannot be written is not decided
             self.decided.append(decision)
         self.set(label=self._proposed())
-
-    def redraw(self) -> None:
-        """Draw; buttons that can do nothing are grey."""
-        super().redraw()
-        for label, button in self.presses.items():
-            button.disabled = not self.decided if label == "Undo" else self.row is None
 
     def _drawing(self, axes: Axes, label: str) -> str:
         results, row = self.results, self.row

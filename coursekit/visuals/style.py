@@ -229,9 +229,6 @@ def whole_number(name: str, value: Any, low: int = 1, high: int = 1000) -> int:
     return int(value)
 
 
-# Panels ---------------------------------------------------------------------------------------
-
-
 def panels(
     rows: int = 1,
     columns: int = 1,
@@ -288,10 +285,7 @@ def read_pictures(pictures: Any) -> list[Image.Image]:
     if alone or isinstance(pictures, (str, Path, bytes, Image.Image)):
         pictures = [pictures]
     elif not isinstance(pictures, Iterable) or getattr(pictures, "ndim", 1) == 0:
-        raise CourseError(
-            f"{reprlib.repr(pictures)} is no list of pictures; give paths, PIL images, arrays or "
-            "tensors in a list."
-        )
+        raise CourseError(f"{reprlib.repr(pictures)} is no list of pictures; give paths or arrays.")
     found = [read_picture(picture) for picture in pictures]
     if not found:
         raise CourseError("There are 0 pictures; give at least one.")

@@ -17,6 +17,7 @@ from coursekit.visuals.style import (
     digits,
     figure,
     fit_text,
+    plain,
     sentence,
 )
 
@@ -174,7 +175,7 @@ def _control(
         return Control(value, {_text(one, words): one for one in known})
     numbers = {*frame[column].dropna().astype(float), value}
     if numbers <= {0, 1}:
-        return Control(bool(value))
+        return Control(bool(value), bool)
     scaled = numpy.asarray(data.train.inputs[1][:])[:, data.continuous.index(column)]
     ends = numpy.array([scaled.min(), scaled.max()], float) * data.scales[column]
     numbers |= {*numpy.round(ends + data.means[column], 4).tolist()}  # of the training part
@@ -202,7 +203,7 @@ def _draw_predictions(axes: Axes, bars: dict[str, float], truth: Any, who: str, 
         axes.barh(place, value, color=COLORS[colors.get(label, "sky")])
         axes.text(max(value, 0), place, f" {text}", va="center")
     axes.set_yticks(range(len(bars)), [fit_text(label, 3.6, lines=1) for label in bars])
-    axes.set(title=who, xlabel=target, ylim=(max(len(bars), 4) - 0.4, -0.6))
+    axes.set(title=plain(who), xlabel=plain(target), ylim=(max(len(bars), 4) - 0.4, -0.6))
     axes.margins(x=0.25)
     axes.grid(False)
     return sentence(*captions, *["nothing is changed yet"] * (len(captions) == 1))
@@ -264,7 +265,7 @@ def show_partial_dependence(
         axes.legend(loc="upper center", ncols=3)
     if ticks:
         axes.set_xticks(places, list(ticks))
-    axes.set(xlabel=name, ylabel=f"change of the prediction{',' * percent}{unit}")
+    axes.set(xlabel=plain(name), ylabel=f"change of the prediction{',' * percent}{unit}")
     return sentence(*captions, *["the thin lines are single rows"] * (groups is None))
 
 

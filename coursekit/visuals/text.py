@@ -63,7 +63,7 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
     axes.set_anchor("NW")
     axes.axis("off")
     scale = f"{title} (full color: {digits(full)})" if title else ""
-    axes.set_title(scale, loc="left", parse_math=False)
+    axes.set_title(style.plain(scale), loc="left")
     join, ends = " " * gap, []
     for name, at in (("highest", values.argmax()), ("lowest", values.argmin())):
         before = join.join(pieces[max(0, at - (3 if gap else 12)) : at])
@@ -168,7 +168,7 @@ def review(
 
     wide: Any = {"lines": 3, "width": "760px"}
     both = zip(("text", "beside"), LABELS, (text, beside), strict=True)
-    controls = {name: Control(words, label=label, **wide) for name, label, words in both}
+    controls = {name: Control(words, str, label=label, **wide) for name, label, words in both}
     return Explorer("review", draw, controls, panels={"rows": 2, "size": (WIDTH, 3)})
 
 
@@ -259,20 +259,20 @@ class _Writer(Explorer):
         before = self.probabilities(**{name: PLAIN[name] for name in settings})
         after = self.probabilities(**settings)
         order = [n for n in numpy.argsort(-before, kind="stable")[:BARS] if before[n] > 0]
-        names = [itos[n] if itos[n].strip() else repr(itos[n]) for n in order]
+        names = [style.plain(itos[n] if itos[n].strip() else repr(itos[n])) for n in order]
         axes.barh(range(len(order)), after[order], color=COLORS["blue"], label="after the settings")
         line = {"fill": False, "edgecolor": COLORS["black"], "linewidth": 1.2}
         axes.barh(range(len(order)), before[order], label="what the model says", **line)
         for row, n in enumerate(order):
             short = f" {after[n]:.2f}" if after[n] >= 0.01 else f" {after[n]:.1g}"
             axes.text(max(after[n], before[n]), row, short, va="center")
-        axes.set_yticks(range(len(order)), names, family="monospace", parse_math=False)
+        axes.set_yticks(range(len(order)), names, family="monospace")
         high = 1.15 * max(after[order].max(), before[order].max(), 0.1)
         axes.set(xlim=(0, high), ylim=(len(order) - 0.4, -0.6), xlabel="probability")
         axes.grid(False, axis="y")
         axes.legend(loc="lower right")
         end = page if len(page) <= 60 else f"… {page[-60:]}"
-        axes.set_title(f"after: {' '.join(end.split())}", loc="left", parse_math=False)
+        axes.set_title(style.plain(f"after: {' '.join(end.split())}"), loc="left")
         caption = style.sentence(
             f"after {end[-30:]!r} the most probable is {itos[after.argmax()]!r} with "
             f"{digits(after.max())}",
@@ -319,7 +319,7 @@ def generate(
         "nucleus": Control(float(nucleus), (0.05, 1.0, 0.05), label="nucleus (1: all)"),
     }
     known = inspect.signature(filtered).parameters
-    controls = {"text": Control(text, label="beginning", lines=3, width="760px")}
+    controls = {"text": Control(text, str, label="beginning", lines=3, width="760px")}
     controls |= {name: control for name, control in every.items() if name in known}
     return _Writer(model, vocabulary, filtered, controls, count)
 

@@ -9,7 +9,7 @@ import numpy
 import torch
 
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, array_of, checked, counted, sentence
+from coursekit.visuals.style import COLORS, array_of, checked, counted, plain, sentence
 
 GRID = numpy.arange(1, 100) / 100
 STARTS = (0.0, 1.15, 2.3)  # where the bars of precision, recall and score begin
@@ -60,7 +60,7 @@ def threshold(
         never = [row for row in rows if named[order[row]] == 0]
         left.plot([0.04] * len(never), never, "x", color=COLORS["grey"], markersize=6)
         left.set(xlim=(0, STARTS[-1] + 1), ylim=(-0.6, len(order) - 0.4))
-        left.set_yticks(rows, [f"{classes[k]} ({counts[k]})" for k in order])
+        left.set_yticks(rows, [plain(f"{classes[k]} ({counts[k]})") for k in order])
         left.set_xticks([x + part for x in STARTS for part in (0, 0.5, 1)], ["0", "0.5", "1"] * 3)
         left.set_xlabel("0 to 1; a cross: never chosen, so there is no precision")
         left.grid(axis="y", visible=False)

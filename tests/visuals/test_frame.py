@@ -55,6 +55,10 @@ def test_a_control_becomes_a_widget_that_moves_its_setting(kind):
         ("power", 0.0, "0.0"),
         ("one of", "w", "'w'; choose one of u, v"),
         ("named", "one", "'one'; choose one of 1, 2"),
+        ("switch", "yes", "'yes'; give True or False"),
+        ("switch", 7, "7; give True or False"),
+        ("words", 5, "5; give a text"),
+        ("typed", "0.5", "'0.5'; give a number"),
     ],
 )
 def test_a_wrong_value_is_named_and_changes_nothing(kind, value, named):
@@ -149,6 +153,37 @@ def test_buttons_and_rows_stand_where_they_were_asked_for():
     assert list(press.children) == [explorer.presses["more"]]
     explorer.presses["more"].click()
     assert explorer.settings["a"] == explorer.widgets["a"].value == 5
+
+
+def test_only_the_last_explorers_of_a_name_are_kept_alive():
+    """A cell that is run fifty times: fifty figures that nothing lets go of."""
+    shown = [made(lambda axes, n: f"drawn {n}", {"n": Control(1, (1, 5))}) for _ in range(5)]
+    roots = [explorer.widget() for explorer in shown]
+    first = shown[0]
+    assert first.axes is None
+    assert [explorer.axes is not None for explorer in shown] == [False, False, True, True, True]
+    picture, caption = roots[0].children  # it stands as it was
+    assert "drawn 1" in picture.value
+    assert "run its cell again" in caption.value
+    first.widget()
+    first.widgets["n"].value = 4
+    assert first.caption == "drawn 4"
+    assert shown[2].axes is None
+
+
+def test_names_are_no_html_in_any_ipywidgets(monkeypatch):
+    """A column named <img onerror=...> that runs as a script: version 7 writes names as HTML."""
+    monkeypatch.setattr("ipywidgets.__version__", "7.7.1")
+    explorer = made(lambda axes, **n: "fine", {"<img>": Control(1, (1, 5))})
+    explorer.widget()
+    assert explorer.widgets["<img>"].description == "&lt;img&gt;"
+    monkeypatch.undo()
+    explorer = made(lambda axes, **n: "fine", {"a<b\udce9": Control("x\udce9", ["x\udce9", "y"])})
+    explorer.widget()
+    (widget,) = explorer.widgets.values()
+    assert widget.description == r"a<b\udce9"
+    assert widget.value == "x\udce9"
+    assert [text for text, _ in widget.options] == [r"x\udce9", "y"]
 
 
 def test_typed_text_is_drawn_when_the_typing_pauses():

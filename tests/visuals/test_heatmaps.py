@@ -79,12 +79,36 @@ def test_frozen_body_best_class_and_nothing_left_behind(net, x):
         ({"layer": "head"}, "'head' gives no maps"),
         ({"layer": "body", "target": 3}, "this network has 3"),
         ({"layer": "body", "target": -1}, "this network has 3"),
+        ({"layer": "body", "target": "dogs"}, "no class 'dogs'"),
+        ({"layer": "body", "target": 0.5}, "no class 0.5"),
+        ({"layer": "body", "target": [0, 1]}, "one for each of 4 pictures"),
+        ({"layer": ["body"]}, "no layer"),
     ],
 )
 def test_bad_input_is_one_sentence(net, x, options, sentence):
     """An index error from the depths of autograd; or a negative class that is silently the last."""
     with pytest.raises(ck.CourseError, match=sentence):
         ck.heat_map(net, x, **options)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (lambda net, x: ck.heat_map(net, x[0], layer="body"), r"x\[None\] makes a batch"),
+        (lambda net, x: ck.heat_map(net, x.numpy(), layer="body"), "in a tensor"),
+        (lambda net, x: ck.heat_map("net", x, layer="body"), "'net' is no network"),
+        (lambda net, x: ck.enlarge(x[0, 0], 8), r"maps \(B, h, w\)"),
+        (lambda net, x: ck.enlarge(x[0], 0), "size is 0"),
+        (lambda net, x: ck.show_heat(x, None), "4 pictures and 1 heat map"),
+        (lambda net, x: ck.show_heat([x[0]], [[1, 2]]), r"has shape \(2,\)"),
+        (lambda net, x: ck.show_heat_grid(net, x[0], [], "abc"), "no layer to look at"),
+        (lambda net, x: ck.show_heat_grid(net, x[0], "body", ["a"]), "1 class name for 3 scores"),
+    ],
+)
+def test_what_is_no_map_or_picture_is_named(net, x, wrong, sentence):
+    """A traceback of torch from ten calls further down."""
+    with pytest.raises(ck.CourseError, match=sentence):
+        wrong(net, x)
 
 
 def test_overlay_is_bright_where_the_map_is():
@@ -147,7 +171,7 @@ def test_a_layer_or_class_that_is_not_there_is_named(net):
     """A typo that ends in a KeyError from inside a widget, where nobody sees it."""
     picture, names = np.zeros((64, 64, 3), np.uint8), ["cats", "dogs", "foxes"]
     for classes, settings, words in (
-        (names[:2], {"layers": ["body.stage2"]}, "2 class names and 3 scores"),
+        (names[:2], {"layers": ["body.stage2"]}, "2 class names for 3 scores"),
         (names, {"layers": ["body.stage9"]}, "no layer 'body.stage9'"),
         (names, {"layers": ["body"], "target": "wolves"}, "'wolves'; choose one of cats, dogs"),
         (names, {"layers": ["head"]}, "'head' gives no maps"),
@@ -155,15 +179,14 @@ def test_a_layer_or_class_that_is_not_there_is_named(net):
         with pytest.raises(ck.CourseError, match=words):
             explore.grad_cam(net, classes, picture, **settings)
     with pytest.raises(ck.CourseError, match="no classifier of pictures"):
-        explore.classify(picture)
+        explore.classify(picture, picture)
 
 
 def test_an_upload_is_classified_like_the_file():
     """Another crop, size or scale for pictures that come through the widget."""
     known = small.classifier()
-    explorer = explore.classify(known)
+    explorer = explore.classify(known, small.picture())
     explorer.widget()
-    assert "Choose a picture" in explorer.caption
     explorer._moved("file", ({"name": "a.png", "content": memoryview(small.png(1))},))
     chances = known(Image.fromarray(small.picture(1)))
     best, chance = next(iter(chances.items()))

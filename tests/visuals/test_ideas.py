@@ -37,6 +37,37 @@ def test_figures_are_readable(draw, capsys):
     assert_readable(draw, capsys)
 
 
+@pytest.mark.parametrize(
+    ("draw", "named"),
+    [
+        (lambda: ideas.show_descent(parabola, "abc"), "is 'abc'"),
+        (lambda: ideas.show_descent(parabola, {}), "no path to draw"),
+        (lambda: ideas.show_descent(3, [1, 2]), "function is 3; give a function"),
+        (lambda: ideas.show_descent(lambda w: 3, [1, 2]), "The loss"),
+        (lambda: ideas.show_kernel(noise(), [1, 2], SOBEL), r"kernel has shape \(2,\)"),
+        (lambda: ideas.show_kernel(noise(), SOBEL, None), "result is None"),
+        (lambda: ideas.show_kernel(noise(), SOBEL * numpy.nan, SOBEL), "infinite values or NaN"),
+        (lambda: ideas.show_kernel_step(noise(), SOBEL, "a", 0), "row is 'a'"),
+        (lambda: ideas.show_relus(X, [X[1:]], X), r"pieces has shape \(1, 49\)"),
+        (lambda: explore.kernel(noise(), convolve, values=numpy.ones((4, 4))), r"shape \(3, 3\)"),
+        (lambda: explore.kernel(noise(), 5).redraw(), "convolve is 5"),
+        (lambda: explore.relus(lambda *_: None).redraw(), "follow returned None"),
+        (lambda: explore.descent(lambda *_: ["a"]).redraw(), "What descend returned is"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named_in_a_sentence(draw, named):
+    """An error of numpy about shapes that nobody has typed."""
+    with pytest.raises(CourseError, match=named):
+        draw()
+
+
+def test_a_path_that_overflows_is_drawn_until_there(capsys):
+    """Axes that reach to infinity, and a traceback."""
+    with numpy.errstate(all="ignore"):
+        ideas.show_descent(parabola, [1.0, -3.0, 9.0, numpy.inf, numpy.nan])
+    assert "climbs from 1 to 81 in 2 steps" in capsys.readouterr().out
+
+
 # Descent --------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import coursekit as ck
 from coursekit.data.batches import Batches
 from coursekit.visuals import explore, layers
 from tests.visuals.explorers.lesson_7 import field
-from tests.visuals.figures import assert_readable
+from tests.visuals.figures import assert_readable, noise
 
 
 class Net(nn.Module):
@@ -72,7 +72,7 @@ def test_patches_are_those_that_excite_most():
     dark = torch.zeros(6, 3, 32, 32)
     dark[4, :, 9:12, 19:22] = 1.0
     (stage,) = layers.probe(finder, [(dark, None)]).values()
-    assert stage.best(0)[0] == 4
+    assert stage.values[:, 0].argmax() == 4
     patch, whole = (numpy.asarray(tile) for tile in stage.tiles(4, 0))
     assert patch[40:56, 40:56].mean() > 230
     assert patch[:8].mean() < 128
@@ -102,8 +102,19 @@ def test_the_view_of_a_unit_grows_with_the_stage():
 def test_stages_are_found_or_refused():
     """A KeyError for a misspelt stage, and stages without maps."""
     assert list(layers.probe(Net(), batches())) == ["body.0", "body.1", "body.2"]
-    with pytest.raises(ck.CourseError, match=r"such as data\.train"):
-        ck.show_layers(Net(), [])
+    for wrong, words in (
+        (lambda: ck.show_layers(Net(), []), r"such as data\.train"),
+        (lambda: ck.show_layers("net", batches()), "'net' is no network"),
+        (lambda: ck.show_layers(Net(), batches(), channels=0), "channels is 0"),
+        (lambda: explore.layers(Net(), batches(), stage="body.7"), r"'body\.7'"),
+        (lambda: explore.receptive_field(lambda s: 2.5, noise()).redraw(), "returned is 2.5"),
+        (lambda: explore.receptive_field(field, noise(), pooling="yes"), "give True or False"),
+        (lambda: explore.batch_norm(nn.BatchNorm2d, *some(), on="yes"), "give True or False"),
+        (lambda: explore.batch_norm(nn.BatchNorm2d, some()[0], [0, 1]), "do not fit"),
+        (lambda: explore.batch_norm(lambda n: None, *some(), on=True).redraw(), "returned None"),
+    ):
+        with pytest.raises(ck.CourseError, match=words):
+            wrong()
     with pytest.raises(ck.CourseError, match="no feature maps"):
         ck.show_layers(nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)), batches())
 

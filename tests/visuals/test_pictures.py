@@ -1,8 +1,10 @@
 """Pictures: what they say and draw, and what an augmentation may make of them."""
 
+import matplotlib.pyplot as plt
 import numpy
 import pytest
 import torch
+from PIL import Image
 
 from coursekit.console import CourseError
 from coursekit.data.augment import Augment, side_on
@@ -16,6 +18,12 @@ def batch(count=8):
     """Make a mini-batch of noise, cats and dogs by turns."""
     x = torch.tensor(numpy.stack([noise(32, 32, row) for row in range(count)]))
     return x.permute(0, 3, 1, 2) / 255, torch.arange(count) % 2
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.mark.parametrize(
@@ -39,16 +47,50 @@ def test_figures_are_readable(draw, capsys):
     assert_readable(draw, capsys)
 
 
-def test_a_picture_that_cannot_be_shown_is_a_course_error(tmp_path):
-    """A traceback from PIL or matplotlib."""
-    (tmp_path / "a.jpg").write_text("no picture")
-    for wrong in (tmp_path / "a.jpg", tmp_path / "missing.jpg", torch.rand(2, 3, 4, 4)):
-        with pytest.raises(CourseError):
-            pictures.show_pictures([wrong])
-    with pytest.raises(CourseError, match="0 pictures"):
-        pictures.show_pictures([])
-    with pytest.raises(CourseError, match="1 picture and 2 titles"):
-        pictures.show_pictures([noise()], ["a", "b"])
+@pytest.mark.parametrize(
+    ("draw", "named"),
+    [
+        (lambda: pictures.show_pictures(["missing.jpg"]), "missing.jpg cannot be read"),
+        (lambda: pictures.show_pictures([torch.rand(2, 3, 4, 4)]), "Give one picture"),
+        (lambda: pictures.show_pictures([]), "0 pictures"),
+        (lambda: pictures.show_pictures(None), "None is no list"),
+        (lambda: pictures.show_pictures(noise(), ["a", "b"]), "1 picture and 2 titles"),
+        (lambda: pictures.show_pictures([noise()] * 4, "cats"), "4 pictures and 1 title"),
+        (lambda: pictures.show_pictures(noise(), columns=0), "columns is 0"),
+        (lambda: pictures.show_pictures(noise(), height="2"), "height is '2'"),
+        (lambda: pictures.show_batch([], "ab"), r"such as data\.train"),
+        (lambda: pictures.show_batch([(torch.rand(4, 9), None)], "ab"), "gives no"),
+        (lambda: pictures.show_batch([batch()], ["cats"]), "do not fit 1 class name"),
+        (lambda: pictures.show_batch([batch()], None), "do not fit 0 class names"),
+        (lambda: pictures.show_batch([(batch(2)[0], ["a", "b"])], "ab"), "Targets such as 'a'"),
+        (lambda: pictures.show_batch([(batch(2)[0], numpy.array([0.5, 1]))], "ab"), "such as 0.5"),
+        (lambda: pictures.show_augmentations("flip", noise()), "augment is 'flip'"),
+        (lambda: pictures.show_augmentations(lambda x: x[..., :5], noise()), "the same shape"),
+        (lambda: explore.augmentation(noise(), lambda x: x), r"give a ck\.Augment"),
+    ],
+)
+def test_what_cannot_be_shown_is_named_in_a_sentence(draw, named):
+    """A traceback from PIL, torch or matplotlib."""
+    with pytest.raises(CourseError, match=named):
+        draw()
+
+
+@pytest.mark.parametrize("as_given", [str, lambda file: file, lambda file: file.read_bytes()])
+def test_one_picture_is_a_list_of_one(as_given, tmp_path, capsys):
+    """A path whose first letter cannot be read; rows of a picture drawn one by one."""
+    Image.fromarray(noise()).save(tmp_path / "a.png")
+    for one in (as_given(tmp_path / "a.png"), Image.open(tmp_path / "a.png"), noise()):
+        (axes,) = pictures.show_pictures(one, "a title")
+        assert axes.get_title() == "a title"
+        assert capsys.readouterr().out == "1 picture, 60 pixels wide and 40 high.\n"
+    assert len(pictures.show_pictures(noise(5, 9)[None].repeat(3, 0))) == 3
+    assert len(pictures.show_batch(batch(), ["cats", "dogs"])) == 8
+
+
+def test_versions_brighter_than_white_stay_white():
+    """A byte that wraps round and turns the brightest pixels black."""
+    versions, _ = pictures.augmented(lambda x: x * 1.5, noise(), 1)
+    assert (versions[0] >= noise()).all()
 
 
 def test_planes_and_corner_name_the_numbers_of_the_picture(capsys):

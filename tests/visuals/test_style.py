@@ -14,9 +14,11 @@ from coursekit.visuals.style import (
     checked,
     counted,
     digits,
+    draw_picture,
     figure,
     fit_text,
     panels,
+    plain,
     sentence,
     use_style,
 )
@@ -82,6 +84,49 @@ def test_text_keeps_within_the_width_in_both_alphabets():
             assert ems * 10 <= 72 + 10
     assert fit_text("", 1.0) == ""
     assert fit_text("residential buildings", 1.0, lines=1) == "residentia…"  # never a bare "…"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (r"$\frac{$", r"$\frac{$"),
+        ("$0-$50", "$0-$50"),
+        ("a\x00\x1b[31m", r"a\x00\x1b[31m"),
+        ("caf\udce9", r"caf\udce9"),
+        (b"caf\xe9", r"caf\xe9"),
+        (b"caf\xc3\xa9", "café"),
+        ("犬", "犬"),
+        (7, "7"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Glyph")  # of a font without kanji
+def test_text_that_is_not_ours_is_shown_as_it_is(name, shown, capsys):
+    """A price band drawn in italics without its dollars; a name of a file that ends the figure."""
+
+    @figure()
+    def show():
+        axes = panels(columns=2, size=(6.0, 3.0))
+        draw_picture(axes[0], [[0.0, 1.0]], name)
+        axes[1].plot([1, 2], label=fit_text(name, 2.0))
+        axes[1].legend()
+        axes[1].set_xticks([0], [plain(name)])
+        return Drawn(f"It is {plain(name)}.", axes=axes)
+
+    axes = show()
+    axes[0].figure.canvas.draw()
+    texts = [axes[0].title, *axes[1].get_legend().get_texts(), *axes[1].get_xticklabels()]
+    assert [text.get_text() for text in texts] == [shown] * 3
+    assert not any(text.get_parse_math() for text in texts)
+    assert capsys.readouterr().out == f"It is {shown}.\n"
+
+
+def test_a_lesson_may_draw_formulas():
+    """Powers of ten on a logarithmic axis that are written as $10^{-3}$."""
+    with use_style():
+        axes = panels()
+        axes.semilogy([1, 1000])
+        axes.figure.canvas.draw()
+        assert axes.get_yticklabels()[0].get_parse_math()
 
 
 def test_numbers_and_sentences_are_short():
