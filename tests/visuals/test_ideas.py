@@ -47,7 +47,7 @@ def test_figures_are_readable(draw, capsys):
         (lambda: ideas.show_kernel(noise(), [1, 2], SOBEL), r"kernel has shape \(2,\)"),
         (lambda: ideas.show_kernel(noise(), SOBEL, None), "result is None"),
         (lambda: ideas.show_kernel(noise(), SOBEL * numpy.nan, SOBEL), "infinite values or NaN"),
-        (lambda: ideas.show_kernel_step(noise(), SOBEL, "a", 0), "row is 'a'"),
+        (lambda: ideas.show_kernel_step(noise(), SOBEL, "a", 0), "not 'a'"),
         (lambda: ideas.show_relus(X, [X[1:]], X), r"pieces has shape \(1, 49\)"),
         (lambda: explore.kernel(noise(), convolve, values=numpy.ones((4, 4))), r"shape \(3, 3\)"),
         (lambda: explore.kernel(noise(), 5).redraw(), "convolve is 5"),

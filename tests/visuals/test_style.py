@@ -12,14 +12,11 @@ from coursekit.visuals.style import (
     DRAWING,
     Drawn,
     checked,
-    counted,
-    digits,
     draw_picture,
     figure,
     fit_text,
     panels,
     plain,
-    sentence,
     use_style,
 )
 
@@ -48,13 +45,6 @@ def test_a_figure_is_its_drawing_called_once(capsys):
     show_two(5, twice=True)
     assert capsys.readouterr().out == "It is 5.\n"
     assert show_two.draw(axes, 7) == "It is 7."
-
-
-def test_panels_are_never_wider_than_a_notebook_shows():
-    """A figure that is shrunk until nobody can read it."""
-    grid = panels(2, 3, size=(40.0, 3.0))
-    assert grid.shape == (2, 3)
-    assert grid[0, 0].figure.get_figwidth() == 10
 
 
 def test_the_style_is_set_by_one_thread_at_a_time():
@@ -127,20 +117,6 @@ def test_a_lesson_may_draw_formulas():
         axes.semilogy([1, 1000])
         axes.figure.canvas.draw()
         assert axes.get_yticklabels()[0].get_parse_math()
-
-
-def test_numbers_and_sentences_are_short():
-    """A caption that says 0.30000000000000004, or 1 pictures."""
-    assert [digits(n) for n in (0.1 + 0.2, 1234.5, 1e7, float("nan"), float("inf"))] == [
-        "0.3",
-        "1,234",
-        "1e+07",
-        "not a number",
-        "infinite",
-    ]
-    assert counted(1, "picture") == "1 picture"
-    assert counted(2000, "picture") == "2,000 pictures"
-    assert sentence("one", "two") == "One; two."
 
 
 @pytest.mark.parametrize(
