@@ -126,17 +126,6 @@ def test_overlay_is_bright_where_the_map_is():
     assert (cold == 60).all()
 
 
-def test_enlarged_maps_keep_their_place():
-    """A peak that moves by half a cell when the map is enlarged."""
-    maps = torch.zeros(1, 5, 5)
-    maps[0, 1, 3] = 1
-    large = ck.enlarge(maps, 80)
-    assert large.shape == (1, 80, 80)
-    row, column = divmod(int(large.flatten().argmax()), 80)
-    assert 16 <= row < 32
-    assert 48 <= column < 64
-
-
 def test_drawings_and_their_sentences(net, x, capsys):
     """A grid with a panel too few, or a figure without words."""
     layers = ["body.stage2", "body.stage4"]

@@ -1,6 +1,5 @@
 """Results: groups, confusion and losses found again by plain means; the cleaner used to the end."""
 
-import math
 import os
 from types import SimpleNamespace
 
@@ -127,24 +126,6 @@ def test_titles_give_the_probability_of_the_prediction_and_the_truth(capsys):
     assert "most often dogs was taken for cats, 1 time." in capsys.readouterr().out
     found.show_top_losses()
     assert "The highest loss is 0.92, of row 1; the median is 0.475" in capsys.readouterr().out
-
-
-def test_no_mistake_and_single_class_predictions_are_told(capsys):
-    """An error, or silence, where there is nothing wrong to show."""
-    perfect = some_results(sharp=50.0)
-    perfect.show_groups()
-    assert "30 of 30 pictures right, 0 wrong" in capsys.readouterr().out
-    perfect.show_confusion()
-    assert "no class was taken for another" in capsys.readouterr().out
-    assert perfect.most_confused() == []
-    one = predictions(20, 2)
-    one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
-    one.losses[3] = math.nan
-    found = results_of(one, ["cats", "dogs"], [noise()] * 20)
-    assert len(found.groups()["most right\ndogs"]) == 0
-    assert found.top_losses(1)[0] == 3
-    found.show_groups()
-    assert found.confusion()[:, 1].sum() == 0
 
 
 def test_results_refuse_what_they_cannot_show():
