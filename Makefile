@@ -1,6 +1,6 @@
 # The one door to the course. `make help` lists what it can do; plain sh, any make.
 .POSIX:
-.PHONY: help lab quick test notebooks pages check lint format address release-check worlds backbone lines clean
+.PHONY: help lab quick test notebooks pages check lint format address release-check worlds backbone fuzz lines clean
 PYTHON = .venv/bin/python
 PYTEST = $(PYTHON) -m pytest -ra -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
@@ -51,6 +51,9 @@ worlds: .venv/.ready ## build the archives of the built-in data sets anew
 
 backbone: .venv/.ready ## train the bundled backbone anew
 	@$(PYTHON) -m worlds.backbone
+
+fuzz: .venv/.ready ## give readers damaged files (EXAMPLES=2000: of each kind)
+	@COURSEKIT_EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) tests/test_damaged_files.py
 
 lines: .venv/.ready ## count the lines of each room beside its budget
 	@$(PYTHON) -m tests.budgets
