@@ -130,7 +130,7 @@ def keep_array(
     dtype = numpy.dtype(dtype)
     try:
         with writing(file) as out:
-            header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+            header = {"descr": dtype.str, "fortran_order": False, "shape": tuple(map(int, shape))}
             numpy.lib.format.write_array_header_1_0(out, header)
             for row in make_rows():
                 out.write(numpy.ascontiguousarray(row, dtype).data)
