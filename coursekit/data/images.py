@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import torch
 
-from coursekit.console import CourseError, nearest, note, progress
+from coursekit.console import CourseError, choose, nearest, note, progress
 from coursekit.data.batches import Batches, Data, check_count, check_function
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
 from coursekit.data.cleaning import Corrections, read_corrections
 from coursekit.data.folders import class_folders, composed, files_below, folder_at, part_folder
-from coursekit.data.picture import check_size, read_picture, why_unreadable
+from coursekit.data.picture import RESIZES, check_size, read_picture, why_unreadable
 from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
@@ -38,10 +38,12 @@ class ImageData(Data):
 
     Attributes:
         size: side of the squares, in pixels.
+        resize: how pictures became squares, "crop" or "squish".
         multi_label: whether a picture may have several labels; y is then (B, classes) float32.
     """
 
     size: int = 224
+    resize: str = "crop"
     multi_label: bool = False
 
 
@@ -51,6 +53,7 @@ def images(
     labels: str | pandas.DataFrame | dict[str, Any] = "folders",
     multi_label: bool = False,
     size: int = 224,
+    resize: str = "crop",
     valid: float | str | None = None,
     test: str | Path | None = None,
     batch_size: int = 64,
@@ -60,7 +63,7 @@ def images(
 ) -> ImageData:
     """Read labelled pictures into ``ImageData``: square bytes on disk, batches on the device.
 
-    Each picture is decoded once, by ``ck.read_picture``, into its middle square; the arrays are
+    Each picture is decoded once, by ``ck.read_picture``, into a square; the arrays are
     kept under ``runtime.home()/cache`` and used again while names, sizes and times of the files
     stay the same. Files that cannot be read or fit nowhere are left out, with a note.
 
@@ -71,6 +74,7 @@ def images(
         multi_label: True where a label is a list of words, or text with spaces or one other sign
             between words, or where the table has a column of zeros and ones for each word.
         size: side of the squares, in pixels.
+        resize: "crop" cuts the middle square out, "squish" keeps everything and changes the shape.
         valid: name of the validation folder, or the fraction of pictures drawn at random by
             ``seed``; None takes the folder ``valid`` where there is one, else a fifth.
         test: folder of more pictures, with labels where it has the folders of the classes.
@@ -83,6 +87,7 @@ def images(
         CourseError: a path, label or picture is not what it should be.
     """
     check_size(size)
+    choose("resize", resize, RESIZES)
     check_count("batch_size", batch_size)
     check_function("augment", augment)
     path = folder_at(path)
@@ -103,7 +108,7 @@ def images(
 
     def read(items: Items, **options: Any) -> tuple[Batches, list[int]]:
         files = [file for file, _ in items]
-        array, good = decode(files, size=size, root=path)
+        array, good = decode(files, size=size, resize=resize, root=path)
         targets = _targets([words for _, words in items], classes, multi_label)
         names = [_relative(file, path) for file in files]
         options |= {"batch_size": batch_size, "transform": to_floats, "filenames": names}
@@ -129,6 +134,7 @@ def images(
         classes,
         path,
         size=size,
+        resize=resize,
         multi_label=multi_label,
     )
 
@@ -141,13 +147,15 @@ def to_floats(pixels: torch.Tensor) -> torch.Tensor:
 # Decoding -------------------------------------------------------------------------------------
 
 
-def decode(files: Sequence[Path], *, size: int, root: Path) -> tuple[numpy.ndarray, list[int]]:
+def decode(
+    files: Sequence[Path], *, size: int, resize: str, root: Path
+) -> tuple[numpy.ndarray, list[int]]:
     """Decode ``files`` into (one (N, size, size, 3) uint8 array kept on disk, readable rows)."""
     facts = [(str(file), file.stat()) for file in files]
     # The time of the inode tells a file put in place of another of the same size and time.
     stamps = json.dumps([(n, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for n, f in facts])
-    cache = cache_file("pictures", digest(stamps, size))
-    array, broken = load_array(cache) or _decode_all(files, size, cache)
+    cache = cache_file("pictures", digest(stamps, size, resize))
+    array, broken = load_array(cache) or _decode_all(files, size, resize, cache)
     if broken:
         told = [f"{_relative(files[row], root)} ({why})" for row, why in broken[:3]]
         told += [f"and {len(broken) - 3} more"] if len(broken) > 3 else []
@@ -157,13 +165,13 @@ def decode(files: Sequence[Path], *, size: int, root: Path) -> tuple[numpy.ndarr
     return array, sorted(set(range(len(files))) - {row for row, _ in broken})
 
 
-def _decode_all(files: Sequence[Path], size: int, cache: Path) -> tuple[Any, list]:
+def _decode_all(files: Sequence[Path], size: int, resize: str, cache: Path) -> tuple[Any, list]:
     """Decode to the cache; return (array, [[row, reason]] of what could not be read)."""
     broken: dict[int, BaseException] = {}
 
     def one(row: int) -> numpy.ndarray:
         try:
-            return numpy.asarray(read_picture(files[row], size=size))
+            return numpy.asarray(read_picture(files[row], size=size, resize=resize))
         except (CourseError, MemoryError) as error:
             broken[row] = error.__cause__ or error
             return numpy.zeros((size, size, 3), numpy.uint8)

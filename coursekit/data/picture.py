@@ -11,16 +11,17 @@ from typing import Any
 import numpy
 from PIL import Image, ImageOps
 
-from coursekit.console import CourseError, reason
+from coursekit.console import CourseError, choose, reason
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # told by content, whatever the file's name
+RESIZES = ("crop", "squish")
 MOST_PIXELS = 75_000_000  # at the size that is decoded: a JPEG may be decoded smaller
 LARGE = 12_000_000  # pixels; larger ones are decoded one at a time, since each takes up to 1 GB
 _one_large = threading.Lock()
 
 
-def read_picture(picture: Any, *, size: int | None = None) -> Image.Image:
-    """Read a picture as upright 8-bit RGB, cut to its middle square where ``size`` is given.
+def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop") -> Image.Image:
+    """Read a picture as upright 8-bit RGB, made a square where ``size`` is given.
 
     The EXIF orientation is applied, transparency is laid on white, 16-bit and float greys are
     scaled to 8 bits, CMYK and palettes are converted, and an animation gives its first frame.
@@ -29,6 +30,7 @@ def read_picture(picture: Any, *, size: int | None = None) -> Image.Image:
         picture: a path, the bytes of a file, a ``PIL.Image``, or an array or tensor: bytes or
             floats in 0..1, of shape (H, W), (H, W, 1), (H, W, 3), (H, W, 4) or (3, H, W).
         size: side of the square in pixels; None keeps the shape.
+        resize: "crop" cuts the middle square out, "squish" keeps everything and changes the shape.
 
     Returns:
         PIL.Image.Image: mode RGB.
@@ -39,9 +41,10 @@ def read_picture(picture: Any, *, size: int | None = None) -> Image.Image:
     """
     if size is not None:
         check_size(size)
+    choose("resize", resize, RESIZES)
     try:
         if isinstance(picture, Image.Image):
-            return _square(picture.copy(), size)
+            return _square(picture.copy(), size, resize)
         file = picture
         if isinstance(picture, (str, Path)):
             file = Path(picture).expanduser()
@@ -50,7 +53,7 @@ def read_picture(picture: Any, *, size: int | None = None) -> Image.Image:
         elif isinstance(picture, (bytes, bytearray, memoryview)):
             file = io.BytesIO(picture)
         else:
-            return _square(_from_array(picture), size)
+            return _square(_from_array(picture), size, resize)
         with Image.open(file, formats=FORMATS) as opened:
             if size is not None:
                 opened.draft("RGB", (size, size))  # a JPEG at 1/2, 1/4 or 1/8: much faster
@@ -58,7 +61,7 @@ def read_picture(picture: Any, *, size: int | None = None) -> Image.Image:
             if pixels > MOST_PIXELS:
                 raise Image.DecompressionBombError
             with _one_large if pixels > LARGE else contextlib.nullcontext():
-                return _square(opened, size)
+                return _square(opened, size, resize)
     except CourseError:
         raise
     except Exception as error:  # decoders raise many kinds
@@ -83,14 +86,18 @@ def why_unreadable(error: BaseException) -> str:
     return reason(error)
 
 
-def _square(opened: Image.Image, size: int | None) -> Image.Image:
-    """Decode, turn upright, and cut to a square where ``size`` is given."""
+def _square(opened: Image.Image, size: int | None, resize: str) -> Image.Image:
+    """Decode, turn upright, and make a square where ``size`` is given."""
     opened.load()
     with contextlib.suppress(Exception):  # damaged EXIF asks for nothing
         ImageOps.exif_transpose(opened, in_place=True)
     rgb = _rgb(opened)
     rgb.info.clear()  # its orientation, which is applied now
-    return rgb if size is None else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
+    if size is None:
+        return rgb
+    if resize == "squish":
+        return rgb.resize((size, size), Image.Resampling.BILINEAR)
+    return ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
 
 
 def _from_array(array: Any) -> Image.Image:

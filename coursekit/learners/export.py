@@ -13,7 +13,7 @@ from torch import nn
 from coursekit import runtime
 from coursekit.console import CourseError
 from coursekit.data.images import to_floats
-from coursekit.data.picture import read_picture
+from coursekit.data.picture import RESIZES, read_picture
 from coursekit.learners.checkpoints import fill, read_tensors, write_tensors
 from coursekit.models.pictures import image_model
 
@@ -27,13 +27,14 @@ class ImageClassifier:
     Attributes:
         model: pictures (B, 3, size, size) in 0..1 -> scores (B, classes).
         classes: their names, in the order of the scores.
-        size, multi_label: as of ``ck.images``.
+        size, resize, multi_label: as of ``ck.images``.
         architecture: name of the body.
     """
 
     model: nn.Module
     classes: tuple[str, ...]
     size: int
+    resize: str = "crop"
     multi_label: bool = False
     architecture: str | None = None
 
@@ -42,7 +43,7 @@ class ImageClassifier:
 
         It may be whatever ``ck.read_picture`` takes: a path, bytes, a ``PIL.Image`` or an array.
         """
-        square = numpy.array(read_picture(picture, size=self.size))  # (H, W, 3)
+        square = numpy.array(read_picture(picture, size=self.size, resize=self.resize))  # (H, W, 3)
         where = next(self.model.parameters()).device
         return to_floats(torch.from_numpy(square)[None].to(where))
 
@@ -56,7 +57,7 @@ class ImageClassifier:
 
     def save(self, file: str | Path) -> Path:
         """Write everything to one safetensors file, for ``ck.load_model``; returns its path."""
-        names = ("size", "multi_label", "architecture")
+        names = ("size", "resize", "multi_label", "architecture")
         facts = {"kind": "pictures", "classes": list(self.classes)}
         facts |= {name: getattr(self, name) for name in names}
         return write_tensors(file, self.model.state_dict(), facts)
@@ -75,14 +76,14 @@ def load_model(file: str | Path) -> ImageClassifier:
     if not isinstance(facts, dict) or facts.get("kind") != "pictures":
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")
     try:
-        classes, size = facts["classes"], facts["size"]
-        cropped = facts.get("resize", "crop") == "crop"  # an older course could squeeze pictures
-        if not (0 < size <= LARGEST and cropped and all(isinstance(c, str) for c in classes)):
-            raise ValueError("no classes and size of cropped pictures")
+        classes, size, resize = facts["classes"], facts["size"], facts["resize"]
+        named = resize in RESIZES and all(isinstance(name, str) for name in classes)
+        if not (named and 0 < size <= LARGEST):
+            raise ValueError("no classes, size and way of resizing")
         model = image_model(facts["architecture"], len(classes), pretrained=False)
         fill(model, tensors, file)
         model, several = model.to(runtime.device()).eval(), bool(facts["multi_label"])
-        return ImageClassifier(model, tuple(classes), size, several, facts["architecture"])
+        return ImageClassifier(model, tuple(classes), size, resize, several, facts["architecture"])
     except (KeyError, TypeError, ValueError, RuntimeError, CourseError) as error:
         raise CourseError(
             f"{file} cannot be used ({error}). It was exported by another version of the course, "

@@ -123,7 +123,7 @@ class ImageLearner(Learner):
     def classifier(self) -> ImageClassifier:
         """The trained model with its classes and preprocessing, to be called with a picture."""
         data = self.data
-        preprocessing = data.size, data.multi_label
+        preprocessing = data.size, data.resize, data.multi_label
         return ImageClassifier(self.model, tuple(data.classes), *preprocessing, self.architecture)
 
     def export(self, file: str | Path) -> Path:

@@ -102,13 +102,14 @@ def test_photos_turned_by_exif_are_upright(tmp_path, turn, mode):
 
 
 @pytest.mark.parametrize("turn", [1, 6, 8])
-def test_exif_holds_in_draft_mode_too(tmp_path, turn):
+@pytest.mark.parametrize("resize", ["crop", "squish"])
+def test_exif_holds_in_draft_mode_too(tmp_path, turn, resize):
     """A JPEG decoded at a quarter of its size would keep its orientation unread."""
     file = save(drawn(800, 600), tmp_path / "x.jpg", exif=turned(turn), quality=95)
     whole = ImageOps.exif_transpose(Image.open(file))
     upright = save(whole, tmp_path / "upright.png")
-    got = read_picture(file, size=64)
-    wanted = read_picture(upright, size=64)
+    got = read_picture(file, size=64, resize=resize)
+    wanted = read_picture(upright, size=64, resize=resize)
     assert abs(pixels(got) - pixels(wanted)).mean() < 1
     assert abs(pixels(got) - pixels(wanted)).max() <= 6
 
@@ -164,14 +165,16 @@ def test_floats_on_any_scale(tmp_path):
 
 
 @pytest.mark.parametrize(("width", "height"), [(90, 60), (60, 90), (33, 32), (20, 10)])
-def test_a_square_is_the_middle_of_the_picture(width, height):
-    """The crop would be off its center."""
+def test_crop_is_the_middle_square_and_squish_all_of_it(width, height):
+    """The crop would be off its center, or the two be confused."""
     picture = drawn(width, height)
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
-    wanted = picture.resize((16, 16), Image.Resampling.BILINEAR, box=box)
-    assert abs(pixels(read_picture(picture, size=16)) - pixels(wanted)).max() <= 1
+    for resize, part in (("crop", box), ("squish", None)):
+        wanted = picture.resize((16, 16), Image.Resampling.BILINEAR, box=part)
+        got = read_picture(picture, size=16, resize=resize)
+        assert abs(pixels(got) - pixels(wanted)).max() <= 1
 
 
 # Arrays and tensors ----------------------------------------------------------------------------
@@ -250,6 +253,12 @@ def test_a_side_that_makes_no_picture_is_refused(size):
     """The file would be called broken."""
     with pytest.raises(CourseError, match="size="):
         read_picture(drawn(), size=size)
+
+
+def test_a_way_of_resizing_that_is_not_known_is_refused():
+    """A misspelt word would be taken for crop."""
+    with pytest.raises(CourseError, match="sqish.*squish"):
+        read_picture(drawn(), size=20, resize="sqish")
 
 
 # The same file, wherever it is read -------------------------------------------------------------

@@ -20,7 +20,7 @@ def exported(picture_folder, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSEKIT_HOME", str(home))
-        data = ck.images(picture_folder, size=32, batch_size=8)
+        data = ck.images(picture_folder, size=32, batch_size=8, resize="squish")
         learn = ck.image_learner(data, "drawings", precompute=True)
         learn.fit(1, 0.01)
         return learn, learn.export(home / "colors.safetensors")
