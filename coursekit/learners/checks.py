@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import traceback
@@ -157,12 +158,29 @@ def measure(loss: Any, scores: Any, targets: Any, first: Any = None) -> Tensor:
         refuse(error, f"The loss cannot compare {both}")
     trains = not torch.is_grad_enabled() or getattr(found, "requires_grad", False)
     if isinstance(found, Tensor) and found.dim() == 0 and trains:
+        if first is not None and isinstance(scores, Tensor) and isinstance(targets, Tensor):
+            _check_broadcast(loss, scores, targets, found)
         return found
     what = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else repr(found)
     raise CourseError(
         f"The loss of a batch is {what}. It has to be a tensor with a single number, the mean over "
         "the examples, computed from the scores without .item(), .detach() or NumPy."
     )
+
+
+def _check_broadcast(loss: Any, scores: Any, targets: Any, found: Any) -> None:
+    """Refuse a loss that compares each of the scores (B, 1) with each of the targets (B,)."""
+    column, row = sorted((scores, targets), key=lambda one: -one.dim())
+    if column.shape != (*row.shape, 1):
+        return
+    alike = found
+    with torch.no_grad(), contextlib.suppress(Exception):  # it may want the column as it is
+        alike = loss(scores.reshape(row.shape), targets.reshape(row.shape))
+    if not torch.allclose(torch.as_tensor(alike).float(), found.float(), rtol=1e-3, equal_nan=True):
+        raise CourseError(
+            f"The loss compares each of the scores {tuple(scores.shape)} with each of the targets "
+            f"{tuple(targets.shape)}, by broadcasting. Make both alike, by scores.squeeze(1), say."
+        )
 
 
 def _check_classes(loss: Any, scores: Any, targets: Any, everywhere: Any) -> None:

@@ -257,7 +257,7 @@ def test_a_side_that_makes_no_picture_is_refused(size):
 
 def test_a_way_of_resizing_that_is_not_known_is_refused():
     """A misspelt word would be taken for crop."""
-    with pytest.raises(CourseError, match="sqish.*squish"):
+    with pytest.raises(CourseError, match=r"sqish.*squish"):
         read_picture(drawn(), size=20, resize="sqish")
 
 

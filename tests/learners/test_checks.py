@@ -184,6 +184,10 @@ SAID = {
         lambda: of(NUMBERS, lambda p, y: F.l1_loss(p, y), nn.Linear(6, 1)),
         r"\(8, 1\).*\(8,\)",
     ),
+    "the same by hand": (
+        lambda: of(NUMBERS, lambda p, y: ((p - y) ** 2).mean(), nn.Linear(6, 1)),
+        r"broadcasting.*squeeze",
+    ),
     "accuracy of one logit": (
         lambda: of(FLAGS[:, :1], ck.binary_cross_entropy, nn.Linear(6, 1), ck.accuracy),
         "accuracy.*ck.f_beta",
