@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, no_such
+from coursekit.console import CourseError, checked, no_such
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, Drawn, checked, counted, digits, figure, sentence
+from coursekit.visuals.style import COLORS, Drawn, counted, digits, figure, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest, no_such
+from coursekit.console import CourseError, checked, nearest, no_such
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, Drawn, array_of, checked, counted, fit_text
+from coursekit.visuals.style import COLORS, Drawn, array_of, counted, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

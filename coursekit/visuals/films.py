@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest, no_such
+from coursekit.console import CourseError, checked, nearest, no_such
 from coursekit.visuals.embeddings import look_up
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, array_of, checked, counted, digits, fit_text
+from coursekit.visuals.style import COLORS, array_of, counted, digits, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

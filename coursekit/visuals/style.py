@@ -11,21 +11,20 @@ import reprlib
 import textwrap
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from PIL import Image
 
-from coursekit.console import CourseError
+from coursekit.console import CourseError, checked
 from coursekit.data.picture import read_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 # Okabe and Ito's colors, distinct for color-blind readers too (jfly.uni-koeln.de/color).
 COLORS = {
     "blue": "#0072B2",
@@ -83,27 +82,6 @@ class Drawn:
     hover: Sequence[tuple[float, float, str]] = ()  # (x, y, text) where the mouse rests
     page: str = ""  # text below the picture
     axes: Any = None  # of a drawing that makes them itself
-
-
-KINDS: dict[str, Any] = {"None": type(None), "str": str, "int": numbers.Integral}
-KINDS |= {"float": numbers.Real, "Mapping": Mapping, "Callable": Callable, "Sequence": Sized}
-
-
-def checked(function: Function) -> Function:
-    """Let a function refuse, by a CourseError, what is no such thing as its annotation says."""
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def call(*args: Any, **settings: Any) -> Any:
-        for name, value in signature.bind(*args, **settings).arguments.items():
-            wanted = str(signature.parameters[name].annotation)
-            kinds = [KINDS.get(word.split("[")[0], object) for word in wanted.split(" | ")]
-            odd = isinstance(value, str | set | Mapping) and kinds[0] is Sized
-            if odd or not isinstance(value, (*kinds,)):
-                raise CourseError(f"{name}= takes {wanted}, not {reprlib.repr(value)}.")
-        return function(*args, **settings)
-
-    return cast(Function, call)
 
 
 def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, no_such
+from coursekit.console import CourseError, checked, no_such
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import (
     COLORS,
     DASHES,
     array_of,
-    checked,
     digits,
     figure,
     fit_text,

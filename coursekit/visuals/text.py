@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from coursekit.console import CourseError
+from coursekit.console import CourseError, checked
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, checked, counted, digits, figure
+from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, counted, digits, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,9 @@ from typing import Any
 import numpy
 import torch
 
+from coursekit.console import checked
 from coursekit.visuals.frame import Control, Explorer
-from coursekit.visuals.style import COLORS, array_of, checked, counted, plain, sentence
+from coursekit.visuals.style import COLORS, array_of, counted, plain, sentence
 
 GRID = numpy.arange(1, 100) / 100
 STARTS = (0.0, 1.15, 2.3)  # where the bars of precision, recall and score begin
