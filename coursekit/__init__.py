@@ -26,7 +26,6 @@ from coursekit.exercises.checking import hint as hint
 from coursekit.exercises.checking import solution as solution
 from coursekit.exercises.progress import progress as progress
 from coursekit.exercises.quiz import quiz as quiz
-from coursekit.extension import load_ipython_extension as load_ipython_extension
 from coursekit.learners.callbacks import ActivationStatistics as ActivationStatistics
 from coursekit.learners.callbacks import ClipGradients as ClipGradients
 from coursekit.learners.callbacks import KeepBestWeights as KeepBestWeights
@@ -62,6 +61,7 @@ from coursekit.models.summary import summary as summary
 from coursekit.models.tables import embedding_dim as embedding_dim
 from coursekit.models.text import concat_pool as concat_pool
 from coursekit.runtime import by_edition as by_edition
+from coursekit.runtime import load_ipython_extension as load_ipython_extension
 from coursekit.runtime import machine as machine
 from coursekit.runtime import seed as seed
 from coursekit.visuals import explore as explore

@@ -31,6 +31,7 @@ class CourseError(Exception):
 
 KINDS: dict[str, Any] = {"None": type(None), "str": str, "int": numbers.Integral}
 KINDS |= {"float": numbers.Real, "Mapping": Mapping, "Callable": Callable, "Sequence": Sized}
+KINDS |= {"Path": os.PathLike}
 
 
 def checked(function: Function) -> Function:
@@ -102,25 +103,22 @@ def note(sentence: str) -> None:
 def progress(
     iterable: Iterable[Any] | None = None,
     *,
-    total: int | None = None,
     label: str = "",
     unit: str = "",
-    unit_scale: bool = False,
+    **more: Any,
 ) -> tqdm:
     """Progress bar in plain text, with at most two updates a second, gone when it is done.
 
     ``COURSEKIT_PROGRESS=off`` silences it (tests and stored notebooks do that). Without an
-    ``iterable`` it is moved by ``.update(n)``. ``unit_scale`` writes thousands and millions as k
-    and M.
+    ``iterable`` it is moved by ``.update(n)``. ``more`` is of tqdm, such as ``total``.
     """
     return tqdm(
         iterable,
-        total=total,
         desc=label,
         unit=unit,
-        unit_scale=unit_scale,
         mininterval=0.5,
         leave=False,
         file=sys.stdout,
         disable=not switch("COURSEKIT_PROGRESS", "on"),
+        **more,
     )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import operator
 import os
 import random
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy
 import torch
 
-from coursekit.console import CourseError, choose, reason, setting, switch
+from coursekit.console import CourseError, checked, choose, reason, setting, switch
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 Value = TypeVar("Value")
-
-
-# Device and precision ---------------------------------------------------------------------------
 
 
 @functools.cache
@@ -82,9 +81,6 @@ def precision(where: str | torch.device | None = None) -> Precision:
     return Precision(torch.float16, True, f"float16 with scaled gradients: {card} has no bfloat16")
 
 
-# Host, profile and edition ----------------------------------------------------------------------
-
-
 def host() -> str:
     """Where the code runs: "colab", "kaggle", "jupyter" or "terminal"."""
     if os.environ.get("COLAB_RELEASE_TAG") or os.environ.get("COLAB_BACKEND_VERSION"):
@@ -137,9 +133,7 @@ def edition(asked: str | None = None) -> tuple[str, bool]:
     return asked, True
 
 
-_quick = quick  # by_edition has an argument of that name
-
-
+@checked
 def by_edition(
     path: str | Path, *, full: Value, sample: Value, quick: Value | None = None
 ) -> Value:
@@ -150,14 +144,9 @@ def by_edition(
         full, sample: the value for each edition, such as the size of the pictures.
         quick: in place of ``full`` under the quick profile, where that would take too long.
     """
-    if not isinstance(path, (str, Path)):
-        raise CourseError(f"{path!r} is no path. Give by_edition what ck.fetch returned.")
     if home() / "sample" in Path(path).absolute().parents:
         return sample
-    return quick if quick is not None and _quick() else full
-
-
-# Folders ----------------------------------------------------------------------------------------
+    return quick if quick is not None and switch("COURSEKIT_QUICK", "off") else full
 
 
 def home() -> Path:
@@ -175,16 +164,11 @@ def _folder(variable: str, asked: str) -> Path:
     """The path ``asked``, which must mean the same folder in every notebook."""
     try:
         folder = Path(asked).expanduser()
+        why = "another folder for every notebook"
     except RuntimeError as error:  # no such user, or a user without a home folder
-        raise CourseError(
-            f"There is no folder {asked} ({reason(error)}). Set {variable} to the whole path of a "
-            "folder that can be written."
-        ) from error
+        folder, why = Path(), reason(error)
     if not folder.is_absolute():
-        raise CourseError(
-            f"{variable} is {asked!r}, another folder for every notebook. Set it to the whole "
-            f"path, such as {folder.absolute()}."
-        )
+        raise CourseError(f"{variable} is {asked!r}, {why}. Set it to the whole path of a folder.")
     return folder
 
 
@@ -213,15 +197,10 @@ def unwritable(folder: Path) -> str | None:
     return None
 
 
-# Random numbers ---------------------------------------------------------------------------------
-
-
+@checked
 def seed(number: int = 42) -> None:
     """Seed Python's, NumPy's and torch's random numbers, so that a run can be repeated."""
-    try:
-        number = operator.index(number)
-    except TypeError as error:
-        raise CourseError(f"{number!r} is no seed. Give a whole number, such as 42.") from error
+    number = int(number)
     random.seed(number)
     numpy.random.seed(number % 2**32)
     torch.manual_seed(number % 2**64)
@@ -250,3 +229,22 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
     if "mps" in state:
         torch.mps.set_rng_state(state["mps"])
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set."""
+    shell.run_line_magic("matplotlib", "inline")
+    reloads = "reloaded"
+    try:
+        if "autoreload" not in shell.magics_manager.magics["line"]:
+            shell.run_line_magic("load_ext", "autoreload")
+        shell.run_line_magic("autoreload", "2")
+    except ImportError:  # Colab: that of IPython 7 needs imp, which Python 3.12 has dropped
+        reloads = "not reloaded"
+    seed()
+    name, by_name = edition()
+    why = f"{'a' if name == 'full' else 'no'} GPU can be used"
+    why = "asked for by COURSEKIT_DATA" if by_name else why
+    profile = ", quick profile" if quick() else ""
+    print(machine())
+    print(f"data: {name} edition ({why}){profile}; seed 42; edited modules are {reloads}")

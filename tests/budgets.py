@@ -18,7 +18,7 @@ BUDGET = {
 TESTS = 12_000
 # What a room has at most until it is within its budget. To be lowered as it shrinks, never raised.
 CEILING = {
-    "top": 771,
+    "top": 762,
     "data": 3_367,
     "models": 820,
     "learners": 2_767,

@@ -32,7 +32,6 @@ ARROWS = {
     "runtime": ("console",),
     "__main__": ("doctor",),
     "doctor": (*TOP, "data.cache"),
-    "extension": TOP,
     "drive": TOP,
     "data": (*TOP, "data"),
     "models": (*TOP, "data", "models"),
