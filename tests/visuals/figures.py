@@ -1,9 +1,13 @@
 """What every figure must be: Axes, one caption, the course's style, texts that can be read."""
 
 import itertools
+import re
 
 import matplotlib.pyplot as plt
 import numpy
+import pytest
+
+from coursekit.console import CourseError
 
 
 def noise(height=40, width=60, seed=0):
@@ -25,30 +29,39 @@ def texts(axes):
     return [text for text in shown if text.get_visible() and text.get_text().strip()]
 
 
-def assert_readable(draw, capsys):
-    """Draw a figure, and hold it against overlapping texts, a missing caption, leaked settings.
+def readable(*draws):
+    """Return a test: figures have one caption, no texts that overlap, and settings do not leak."""
 
-    Args:
-        draw: function that draws and returns Axes, one or an array.
-        capsys: pytest's.
-    """
-    before = dict(plt.rcParams)
-    with plt.style.context("dark_background"):  # a learner's own style must not win
-        drawn = draw()
-        caption = capsys.readouterr().out
-        figure = numpy.array(drawn).flat[0].figure
-        figure.canvas.draw()
-    assert dict(plt.rcParams) == before
-    assert all(isinstance(axes, plt.Axes) for axes in numpy.array(drawn, dtype=object).flat)
-    assert caption.count("\n") == 1
-    assert caption[0].isupper() or caption[0].isdigit()
-    assert caption.endswith(".\n")
-    assert figure.get_figwidth() <= 10
-    assert figure.get_facecolor() == (1, 1, 1, 1)
-    found = [text for axes in figure.axes for text in texts(axes)]
-    boxes = [text.get_window_extent().padded(-1) for text in found]
-    for (one, a), (two, b) in itertools.combinations(zip(found, boxes, strict=True), 2):
-        assert not a.overlaps(b), (one.get_text(), two.get_text())
-    cells = {text for axes in figure.axes for text in axes.texts}  # black or white, as can be read
-    assert {text.get_color() for text in found if text not in cells} <= {"black", "#000000"}
-    plt.close(figure)
+    @pytest.mark.parametrize("draw", draws)
+    def test(draw, capsys):
+        before = dict(plt.rcParams)
+        with plt.style.context("dark_background"):  # a learner's own style must not win
+            drawn = numpy.array(draw(), dtype=object)
+            caption = capsys.readouterr().out
+            figure = drawn.flat[0].figure
+            figure.canvas.draw()
+        assert dict(plt.rcParams) == before
+        assert all(isinstance(axes, plt.Axes) for axes in drawn.flat)
+        assert re.fullmatch(r"[A-Z0-9].*\.\n", caption)
+        assert figure.get_figwidth() <= 10
+        assert figure.get_facecolor() == (1, 1, 1, 1)
+        found = [text for axes in figure.axes for text in texts(axes)]
+        boxes = [text.get_window_extent().padded(-1) for text in found]
+        for (one, a), (two, b) in itertools.combinations(zip(found, boxes, strict=True), 2):
+            assert not a.overlaps(b), (one.get_text(), two.get_text())
+        cells = {text for axes in figure.axes for text in axes.texts}  # as can be read on its color
+        colors = {text.get_color() for text in found if text not in cells}
+        assert colors <= {"black", "#000000"}
+
+    return test
+
+
+def refused(*rows):
+    """Return a test of (call, words): a sentence with these words, not a traceback of torch."""
+
+    @pytest.mark.parametrize(("call", "words"), rows)
+    def test(call, words):
+        with pytest.raises(CourseError, match=words):
+            call()
+
+    return test

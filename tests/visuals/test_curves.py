@@ -11,7 +11,7 @@ from coursekit.console import CourseError
 from coursekit.learners import schedules
 from coursekit.visuals import curves, explore
 from tests.visuals.explorers.lesson_1 import swept
-from tests.visuals.figures import assert_readable
+from tests.visuals.figures import readable, refused
 
 
 def history(valid, train=None, **metrics):
@@ -28,21 +28,15 @@ DIVERGED = history([5.0, math.nan, math.inf], [3.0, math.nan, math.nan], accurac
 
 
 WAYS = {"one cycle": schedules.one_cycle, "constant": schedules.constant}
-GALLERY = {
-    "history": lambda: curves.show_history(history([0.5, 0.4, 0.45], accuracy=[0.8, 0.9, 0.9])),
-    "forty": lambda: curves.show_history(history([0.5] * 40, a=[0] * 40, b=[1] * 40)),
-    "diverged": lambda: curves.show_history(DIVERGED),
-    "histories": lambda: curves.show_histories({"rate 1": DIVERGED, "0.01": history([0.5, 0.1])}),
-    "none finite": lambda: curves.show_histories({"rate 9": history([math.nan])}),
-    "sweep": lambda: curves.show_sweep(swept()),
-    "schedules": lambda: curves.show_schedules(WAYS, 7, 0.01),
-}
-
-
-@pytest.mark.parametrize("name", GALLERY)
-def test_every_figure_can_be_read(name, capsys):
-    """Overlapping texts, a missing caption, leaked settings."""
-    assert_readable(GALLERY[name], capsys)
+test_every_figure_can_be_read = readable(
+    lambda: curves.show_history(history([0.5, 0.4, 0.45], accuracy=[0.8, 0.9, 0.9])),
+    lambda: curves.show_history(history([0.5] * 40, a=[0] * 40, b=[1] * 40)),
+    lambda: curves.show_history(DIVERGED),
+    lambda: curves.show_histories({"rate 1": DIVERGED, "0.01": history([0.5, 0.1])}),
+    lambda: curves.show_histories({"rate 9": history([math.nan])}),
+    lambda: curves.show_sweep(swept()),
+    lambda: curves.show_schedules(WAYS, 7, 0.01),
+)
 
 
 @pytest.mark.parametrize(
@@ -79,27 +73,20 @@ def test_many_epochs_stay_readable(count, ticks):
     assert axis.lines[0].get_marker() == ("" if count > 20 else "o")
 
 
-@pytest.mark.parametrize(
-    ("draw", "words"),
-    [
-        (lambda: curves.show_history([]), "No epoch"),
-        (lambda: curves.show_history([1, 2]), "is no history"),
-        (lambda: curves.show_history("valid_loss"), "is no history"),
-        (lambda: curves.show_history([{"epoch": 1, "train_loss": "low"}]), "is no history"),
-        (lambda: curves.show_history([{"epoch": 1}]), "'train_loss'"),
-        (lambda: curves.show_histories({}), "no run"),
-        (lambda: curves.show_histories(DIVERGED), "histories= takes Mapping"),
-        (lambda: curves.show_histories({"a": DIVERGED}, "valid_los"), "'valid_los'.*'valid_loss'"),
-        (lambda: curves.show_schedules(schedules.one_cycle, 7, 0.1), "schedules= takes Mapping"),
-        (lambda: curves.show_schedules({"a": lambda part: None}, 7, 0.1), "The schedule 'a'"),
-        (lambda: curves.show_sweep(DIVERGED), "is no sweep"),
-        (lambda: explore.sweep(DIVERGED), "no sweep with losses"),
-    ],
+test_what_cannot_be_drawn_is_told = refused(
+    (lambda: curves.show_history([]), "No epoch"),
+    (lambda: curves.show_history([1, 2]), "is no history"),
+    (lambda: curves.show_history("valid_loss"), "is no history"),
+    (lambda: curves.show_history([{"epoch": 1, "train_loss": "low"}]), "is no history"),
+    (lambda: curves.show_history([{"epoch": 1}]), "'train_loss'"),
+    (lambda: curves.show_histories({}), "no run"),
+    (lambda: curves.show_histories(DIVERGED), "histories= takes Mapping"),
+    (lambda: curves.show_histories({"a": DIVERGED}, "valid_los"), "'valid_los'.*'valid_loss'"),
+    (lambda: curves.show_schedules(schedules.one_cycle, 7, 0.1), "schedules= takes Mapping"),
+    (lambda: curves.show_schedules({"a": lambda part: None}, 7, 0.1), "The schedule 'a'"),
+    (lambda: curves.show_sweep(DIVERGED), "is no sweep"),
+    (lambda: explore.sweep(DIVERGED), "no sweep with losses"),
 )
-def test_what_cannot_be_drawn_is_told(draw, words):
-    """An IndexError where nothing was trained, one run where several are compared, a typo."""
-    with pytest.raises(CourseError, match=words):
-        draw()
 
 
 def test_a_learner_or_a_frame_stands_for_its_history(capsys):

@@ -21,12 +21,6 @@ from coursekit.visuals.style import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @figure(columns=2, size=(4.0, 2.0))
 def show_two(axes, number, *, twice=False):
     """Draw a number on two panels."""

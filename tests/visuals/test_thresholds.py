@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.metrics import fbeta_score, precision_recall_fscore_support
 
-import coursekit as ck
 from coursekit.visuals import explore
 from coursekit.visuals.thresholds import GRID, STARTS
 from tests.visuals.explorers.lesson_2 import f2
+from tests.visuals.figures import refused
 
 
 def some_predictions(seed=0, rows=50, labels=6):
@@ -62,16 +62,14 @@ def test_a_label_on_no_example_is_drawn():
     assert "1 label never chosen" in explorer.caption
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"targets": None}, "targets"),
-        ({"targets": torch.zeros(49, 6)}, r"targets .*\(50, 6\)"),
-        ({"probabilities": torch.zeros(50)}, r"probabilities .*\(any, 6\)"),
-    ],
+def wrong(**parts):
+    return lambda: explore.threshold(
+        SimpleNamespace(**vars(some_predictions()) | parts), list("abcdef"), f2
+    )
+
+
+test_what_does_not_fit_is_told = refused(
+    (wrong(targets=None), "targets"),
+    (wrong(targets=torch.zeros(49, 6)), r"targets .*\(50, 6\)"),
+    (wrong(probabilities=torch.zeros(50)), r"probabilities .*\(any, 6\)"),
 )
-def test_what_does_not_fit_is_told(wrong, words):
-    """Bars under the names of other labels, or an IndexError of torch."""
-    made = SimpleNamespace(**vars(some_predictions()) | wrong)
-    with pytest.raises(ck.CourseError, match=words):
-        explore.threshold(made, list("abcdef"), f2)
