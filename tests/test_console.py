@@ -5,14 +5,7 @@ import io
 import pytest
 
 from coursekit import console
-from coursekit.console import CourseError, nearest, note, progress, reason
-
-
-def test_an_error_renders_as_its_sentence():
-    """A notebook would show forty lines of traceback above the sentence."""
-    error = CourseError("The folder is empty; put pictures there.")
-    (line,) = error._render_traceback_()
-    assert line == "CourseError: The folder is empty; put pictures there."
+from coursekit.console import nearest, progress, reason
 
 
 @pytest.mark.parametrize(
@@ -41,14 +34,6 @@ def test_a_switch_takes_words(word, yes, monkeypatch):
     assert console.switch("COURSEKIT_QUICK", "off") is yes
 
 
-@pytest.mark.parametrize("word", ["maybe", "2", "onn"])
-def test_a_word_that_is_no_switch(word, monkeypatch):
-    """A misspelt word would silently be one of the two."""
-    monkeypatch.setenv("COURSEKIT_QUICK", word)
-    with pytest.raises(CourseError, match=f"COURSEKIT_QUICK '{word}'"):
-        console.switch("COURSEKIT_QUICK", "off")
-
-
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -66,14 +51,6 @@ def test_a_word_that_is_no_switch(word, monkeypatch):
 def test_a_reason_fits_into_a_sentence(error, words):
     """Pages of a driver's or a parser's words would stand in the middle of ours."""
     assert reason(error) == words
-
-
-def test_a_note_is_one_line(capsys):
-    """Notes would go to stderr and stand in red."""
-    note("the disk is full.")
-    shown = capsys.readouterr()
-    assert shown.out == "Note: the disk is full.\n"
-    assert shown.err == ""
 
 
 def test_progress_is_silent_where_asked(capsys):

@@ -182,20 +182,6 @@ def test_conda_installs_what_pip_installs():
         assert re.search(r"# (every lesson|lessons? \d)", line), f"which lesson needs {line!r}?"
 
 
-def test_addresses_agree():
-    """A badge that opens another fork, or a branch that is gone."""
-    notebooks = (ROOT / "notebooks").rglob("[0-9]*.ipynb")
-    text = "\n".join([README, *(file.read_text("utf-8") for file in notebooks)])
-    pages = set(re.findall(r"github(?:\.com)?/([\w.-]+/[\w.-]+)/blob/([\w.-]+)/notebooks/", text))
-    pages |= set(re.findall(r"git\+https://github\.com/([\w.-]+/[\w.-]+)@([\w.-]+)", text))
-    set_up = r"git clone -q --depth 1 -b ([\w.-]+) https://github\.com/([\w.-]+/[\w.-]+)"
-    cells = {found[::-1] for found in re.findall(set_up, text)}
-    assert len(cells) == 1, "the lines that get the course stand in the README and in each lesson"
-    pages |= cells
-    where = PROJECT["tool"]["coursekit"]
-    assert pages == {(where["repository"], where["branch"])}
-
-
 def test_the_readme_points_at_what_is_there():
     """The first click of a learner is a page that does not exist."""
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)\)", README)
