@@ -135,7 +135,8 @@ def swept(losses, steps=100):
     given = iter(losses)
     part = ck.Batches(torch.zeros(2, 1), torch.zeros(2))
     loss = lambda scores, y: 0 * scores.sum() + next(given)  # noqa: E731
-    learn = ck.Learner(ck.Data(part, part), nn.Linear(1, 1), loss)
+    model = nn.Sequential(nn.Linear(1, 1), nn.Flatten(0))
+    learn = ck.Learner(ck.Data(part, part), model, loss)
     return learn.find_lr(lowest=1e-5, highest=10.0, steps=steps)
 
 
