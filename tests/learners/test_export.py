@@ -75,15 +75,6 @@ def test_paths_pictures_and_arrays_are_classified_alike(exported, picture_folder
     assert "blue, red" in repr(ask)
 
 
-def test_what_is_no_picture(exported, tmp_path):
-    """A decoder's error would reach a learner who typed a wrong name."""
-    ask = ck.load_model(exported[1])
-    (tmp_path / "text.jpg").write_text("no picture")
-    for name in ("nothing.jpg", tmp_path / "text.jpg", tmp_path):
-        with pytest.raises(CourseError, match=str(name)):
-            ask(name)
-
-
 @pytest.mark.parametrize("fault", ["cut", "empty", "text", "zeros", "deep", "missing", "weights"])
 def test_a_file_that_is_no_export(exported, tmp_path, fault):
     """A stack of errors from a parser, or a model with half of its weights."""

@@ -162,15 +162,6 @@ def test_a_loader_that_collates_two_inputs_into_a_list():
     assert learn.predict().scores.shape == (40, 3)
 
 
-def test_a_second_fit_trains_on():
-    """Guards against a second call that starts from the first weights or reads the first fit."""
-    learn = learner()
-    first = [p.clone() for p in fit(learn, 1, LR).parameters()]
-    learn.fit(1, LR)
-    assert not torch.equal(first[0], next(learn.model.parameters()))
-    assert len(learn.history) == 1
-
-
 # The table --------------------------------------------------------------------------------------
 
 
@@ -209,21 +200,6 @@ def test_predictions_belong_to_their_examples():
     assert torch.equal(said.targets, learn.data.train.targets)
     torch.testing.assert_close(said.probabilities, scores.softmax(1))
     torch.testing.assert_close(said.losses, F.cross_entropy(scores, said.targets, reduction="none"))
-
-
-def test_test_time_augmentation_averages_log_probabilities():
-    """Guards against an average of probabilities, or without the picture as it is."""
-    x, y = examples(20)
-    train = ck.Batches(x, y, batch_size=8, shuffle=True, augment=lambda part: part + 1)
-    valid = ck.Batches(x, y, batch_size=8)
-    learn = learner(ck.Data(train, valid), net(dropout=0))
-    said = learn.predict(tta=3)
-    with torch.no_grad():
-        plain, moved = (learn.model(part).log_softmax(1) for part in (x, x + 1))
-    averaged = ((plain + 3 * moved) / 4).log_softmax(1)
-    torch.testing.assert_close(said.log_probabilities, averaged)
-    with pytest.raises(CourseError, match="tta="):
-        learner().predict(tta=1)
 
 
 def test_test_time_augmentation_of_several_labels():
@@ -319,23 +295,6 @@ def test_frozen_layers_keep_weights_and_statistics():
     assert moved(learn, 2, LR) == {name for name in names if name[0] in "234"}
     learn.unfreeze()
     assert moved(learn, 2, LR) == set(names)
-
-
-def test_every_group_has_its_own_rate():
-    """Guards against rates given to the wrong groups where the first ones are frozen."""
-
-    class Rates(ck.Callback):
-        seen = None
-
-        def step_done(self, state):
-            type(self).seen = [group["lr"] for group in state.optimizer.param_groups]
-
-    learn = grouped()
-    learn.fit(1, [0.1, 0.2, 0.4], schedule=ck.constant, callbacks=[Rates()])
-    assert Rates.seen == [0.1, 0.2, 0.4]
-    learn.freeze_to(1)
-    learn.fit(1, [0.1, 0.2, 0.4], schedule=lambda progress: 0.5, callbacks=[Rates()])
-    assert Rates.seen == [0.1, 0.2]
 
 
 def test_a_rate_per_group_equals_raw_torch():
@@ -519,12 +478,6 @@ def test_fit_done_runs_after_an_interrupt():
 
 
 # Bad input --------------------------------------------------------------------------------------
-
-
-def test_a_single_metric_or_callback_needs_no_list():
-    """Guards against "'Metric' object is not iterable"."""
-    learn = learner(metrics=ck.accuracy, callbacks=ck.ClipGradients())
-    assert "accuracy" in learn.fit(1, LR, callbacks=ck.KeepBestWeights())[0]
 
 
 # Precision --------------------------------------------------------------------------------------

@@ -87,6 +87,8 @@ def test_data_of_another_kind_is_refused(data, kind):
     """AttributeError: 'ImageData' object has no attribute 'users'."""
     with pytest.raises(CourseError, match=f"ck.{kind} .*ImageData"):
         RECIPES[kind](data["images"])
+    with pytest.raises(CourseError, match=f"ck.{kind}"):
+        RECIPES[kind](ck.Data(data["images"].train, data["images"].valid))
 
 
 # Pictures -------------------------------------------------------------------------------------
@@ -107,12 +109,6 @@ def test_random_weights_train_as_a_whole(data, capsys):
     assert all(p.requires_grad for p in learn.model.parameters())
     assert learn.precompute is False
     assert "pretrained=True" in capsys.readouterr().out
-
-
-def test_pictures_too_small_for_the_body(data):
-    """A RuntimeError out of a pooling would meet the learner in the first batch."""
-    with pytest.raises(CourseError, match=r"alexnet .* 32 pixels"):
-        ck.image_learner(data["images"], "alexnet", pretrained=False)
 
 
 # Ratings --------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ OneCycleLR counts otherwise: its last step is its end, and is taken at the lowes
 it where it is told of one step more.
 """
 
-import copy
-
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -87,12 +85,3 @@ def test_factors_stay_between_zero_and_one(schedule):
     assert min(factors) >= 0
     assert max(factors) <= 1
     assert max(factors) > 0.99
-
-
-@pytest.mark.parametrize("schedule", ALL, ids=lambda one: repr(one).split(" at ")[0])
-def test_a_schedule_has_no_memory(schedule):
-    """Guards against a schedule that is another one in its second fit, or after a resume."""
-    steps = [step / 50 for step in range(51)]
-    forward = [schedule(step) for step in steps]
-    assert [schedule(step) for step in reversed(steps)] == forward[::-1]
-    assert [copy.deepcopy(schedule)(step) for step in steps] == forward
