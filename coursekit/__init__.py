@@ -24,7 +24,7 @@ from coursekit.drive import keep_on_drive as keep_on_drive
 from coursekit.exercises.checking import check as check
 from coursekit.exercises.checking import hint as hint
 from coursekit.exercises.checking import solution as solution
-from coursekit.exercises.progress import progress as progress
+from coursekit.exercises.quiz import progress as progress
 from coursekit.exercises.quiz import quiz as quiz
 from coursekit.learners.callbacks import ActivationStatistics as ActivationStatistics
 from coursekit.learners.callbacks import ClipGradients as ClipGradients

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest, reason
+from coursekit.console import no_such, reason
 from coursekit.exercises import record
 
 LESSONS = range(1, 8)
@@ -138,12 +138,13 @@ class Exercise:
         """What an answer comes to: the results of a function, or the parts of a value."""
         if _is_open(answer):
             raise UnansweredError
-        if self.measure:
-            return self.measure(answer)
         if self.cases:
             return _call(answer, cases)
         right, asked = self(), "a number"
         try:
+            if self.measure:
+                asked = f"numbers of shape {numpy.shape(right)}"
+                return self.measure(answer)
             if isinstance(right, tuple):
                 asked = f"{len(right)} numbers in brackets"
                 return [float(part) for part, _ in zip(answer, right, strict=True)]
@@ -160,9 +161,12 @@ class Exercise:
         if isinstance(one, str) or isinstance(other, str):
             return isinstance(one, str) and one == other
         try:
-            one, other = _array(one), _array(other)
-            near = functools.partial(numpy.allclose, rtol=1e-5, atol=self.tolerance, equal_nan=True)
-            return one.shape == other.shape and near(one, other)
+            one, other = (
+                numpy.asarray(value.detach().cpu() if hasattr(value, "detach") else value, float)
+                for value in (one, other)
+            )
+            near = numpy.isclose(one, other, 1e-5, self.tolerance, equal_nan=True)
+            return one.shape == other.shape and bool(near.all())
         except Exception:  # a learner's function may return anything
             return False
 
@@ -223,11 +227,6 @@ def _dots(value: Any) -> str:
     return f"[{', '.join(map(_dots, value))}]" if isinstance(value, list) else "..."
 
 
-def _array(value: Any) -> numpy.ndarray:
-    value = value.detach().cpu().numpy() if hasattr(value, "detach") else value
-    return numpy.asarray(value, float)
-
-
 def _brief(value: Any) -> str:
     """Write a value as short text."""
     if hasattr(value, "tolist") and numpy.ndim(value):
@@ -248,10 +247,7 @@ def exercises(lesson: int) -> dict[str, Exercise]:
 def _find(number: Any) -> Exercise:
     known = {name: one for lesson in LESSONS for name, one in exercises(lesson).items()}
     if (asked := str(number).strip()) not in known:
-        raise CourseError(
-            f'There is no exercise {number!r}; write its number as text, such as "1.2".'
-            + nearest(number, known)
-        )
+        raise no_such("exercise", number, known)
     return known[asked]
 
 

@@ -1,6 +1,6 @@
-"""Quizzes: a question, a few answers, and for each of them why it is right or wrong.
+"""Quizzes, and the picture of what is done.
 
-``quiz_N.md`` holds the questions of a lesson, each with its answers below it: ``- [x] answer ::
+``quiz_N.md`` holds the questions of a lesson, each with a few answers below it: ``- [x] answer ::
 why`` is the right one, ``- [ ] answer :: why`` another.
 """
 
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coursekit import runtime
-from coursekit.console import CourseError
+from coursekit.console import CourseError, no_such
 from coursekit.exercises import record
-from coursekit.exercises.checking import LESSONS
+from coursekit.exercises.checking import LESSONS, exercises
+from coursekit.visuals.style import COLORS, counted, figure
 
 if TYPE_CHECKING:
     import ipywidgets
+    from matplotlib.axes import Axes
 
 # ipywidgets gives an answer one line of height, and the next one would cover its second.
 _STYLE = """<style>
@@ -65,23 +67,17 @@ class Quiz:
         )
 
     def answer(self, question: int, letter: str) -> None:
-        """Say whether an answer is right, and why; question from 1, letter "a", "b" and so on.
-
-        Raises:
-            CourseError: there is no such question or answer.
-        """
+        """Say whether an answer is right, and why; question from 1, letter "a", "b" and so on."""
         print(self._judge(question, letter)[1])
 
     def _judge(self, question: Any, letter: Any) -> tuple[bool, str]:
         """Whether an answer is right, and the sentence about it; writes down what is right."""
         known = {str(number): one for number, one in enumerate(self.questions, 1)}
         if (number := str(question).strip()) not in known:
-            raise CourseError(
-                f"There is no question {question!r}; choose one from 1 to {len(known)}."
-            )
+            raise no_such("question", question, known)
         answers = known[number].answers
         if (chosen := str(letter).strip().lower()) not in answers:
-            raise CourseError(f"There is no answer {letter!r}; choose one of {', '.join(answers)}.")
+            raise no_such("answer", letter, answers)
         _, right, why = answers[chosen]
         if right and (line := f"question {self.lesson}.{number}") not in record.read():
             record.add(line)
@@ -123,11 +119,31 @@ class Quiz:
 
 
 def quiz(lesson: int) -> Quiz:
-    """Open the quiz of a lesson, 1 to 7, to be answered by mouse, keyboard or code.
-
-    Raises:
-        CourseError: there is no such lesson.
-    """
+    """Open the quiz of a lesson, 1 to 7, to be answered by mouse, keyboard or code."""
     if (asked := str(lesson).strip()) not in map(str, LESSONS):
         raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to {LESSONS[-1]}.")
     return Quiz(int(asked))
+
+
+@figure(size=(8.5, 0.45 * len(LESSONS) + 0.9))
+def progress(axes: Axes) -> str:
+    """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it."""
+    kept, told = record.read(), []
+    kinds: Any = ("exercise", "s", 2, exercises), ("question", "o", 11, questions)
+    for kind, marker, left, of in kinds:
+        marks = {
+            (left + place, row): f"{kind} {lesson}.{place + 1}" in kept
+            for row, lesson in enumerate(LESSONS)
+            for place in range(len(of(lesson)))
+        }
+        colors = [COLORS["blue"] if done else "white" for done in marks.values()]
+        axes.scatter(*zip(*marks, strict=True), 120, colors, marker=marker, edgecolors="#666666")
+        told.append(f"{sum(marks.values())} of {counted(len(marks), kind)}")
+    axes.set(xlim=(1, 21.5), ylim=(len(LESSONS) - 0.5, -0.6))
+    axes.set_yticks(range(len(LESSONS)), [f"lesson {lesson}" for lesson in LESSONS])
+    axes.set_xticks([2, 11], ["exercises", "quiz"], ha="left")
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return f"{' and '.join(told)} are done; filled marks are done ones."

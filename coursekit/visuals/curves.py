@@ -31,9 +31,6 @@ def show_history(history: History) -> Drawn:
     """Draw train and valid loss by epoch, and each metric in a panel of its own.
 
     ``history`` is what ``learn.fit`` returns: rows such as {"epoch": 1, "train_loss": 0.2, ...}.
-
-    Raises:
-        CourseError: the history is empty, or is none.
     """
     frame = _frame(history)
     losses = [key for key in LOSSES if key in frame]
@@ -57,9 +54,6 @@ def show_histories(axes: Axes, histories: Mapping[str, History], value: str = "v
 
     The scale is logarithmic where the values span more than two decades; infinite values and NaN
     are marked at the top edge as diverged.
-
-    Raises:
-        CourseError: there is no run, or one without an epoch or without this value.
     """
     if not histories:
         raise CourseError("There is no run to compare; give {'name': history, ...}.")
@@ -239,9 +233,6 @@ def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
 
     ``swept`` is what ``learn.find_lr()`` returned; ``rate`` is the learning rate to begin with,
     None for the suggestion.
-
-    Raises:
-        CourseError: the sweep is empty, or it is something else.
     """
     rates: Any = getattr(swept, "rates", ())
     if len(rates) < 2:

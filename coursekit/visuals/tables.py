@@ -35,10 +35,6 @@ def predict_with(learn: Any, frame: DataFrame, column: str, values: Any) -> nump
 
     The mean over the rows is the *partial dependence* on the column. ``learn`` is a learner whose
     data is what ``ck.table`` returned; predictions are on the real scale of the target.
-
-    Raises:
-        CourseError: the model or the frame has no such column, the model has seen no such value, or
-            there are none.
     """
     _check(learn, frame, [column])
     alone = isinstance(values, str) or numpy.ndim(values) == 0
@@ -121,9 +117,6 @@ def what_if(
         row: the row to begin with, from 0.
         names: columns that say which row it is, such as ("Store", "Date").
         words: {column: {value: what is written in its stead}}.
-
-    Raises:
-        CourseError: the model or the frame has no such column, or the frame no such row.
     """
     words = words or {}
     known = _check(learn, frame, [*(columns or ()), *words], names)
@@ -133,10 +126,8 @@ def what_if(
 
     def start(row: int) -> dict[str, Any]:
         values = {column: _plain(frame[column].iloc[row]) for column in columns}
-        for column in set(columns) & set(data.medians):
-            value = float(data.medians[column] if values[column] == GAP else values[column])
-            values[column] = int(value) if value.is_integer() else value
-        return values
+        gaps = {one for one, value in values.items() if value == GAP} & {*data.medians}
+        return values | {column: float(data.medians[column]) for column in gaps}
 
     def follow(changes: dict[str, Any]) -> dict[str, Any]:
         """Set all other controls to what another row holds."""
@@ -231,9 +222,6 @@ def show_partial_dependence(
         name: of the column.
         ticks: words for the values; None writes numbers, or the values as they are.
         groups: {name: (rows,) bool} for a line each, in place of the rows.
-
-    Raises:
-        CourseError: there is not one row of predictions or one word for each value.
     """
     predicted = array_of("The array of predictions", predicted, len(values), None)
     if ticks is None and not all(isinstance(value, int | float) for value in map(_plain, values)):
@@ -290,13 +278,10 @@ def partial_dependence(
         column: the one to begin with; None for the first.
         by: a column with two to six different values, whose rows get a line each.
         words: {column: {value: what is written in its stead}}.
-
-    Raises:
-        CourseError: the model or the frame has no such column.
     """
     words = words or {}
-    columns = list(columns or ()) or _check(learn, frame, [])
-    _check(learn, frame, [*columns, *words])
+    known = _check(learn, frame, [*(columns or ()), *words])
+    columns = list(columns or known)
     few = frame.sample(min(ROWS, len(frame)), random_state=0)
 
     def draw(axes: Axes, column: str, by: str) -> str:
@@ -334,4 +319,4 @@ def typical_values(learn: Any, frame: DataFrame, column: str) -> list[Any]:
     values = sorted({*frame[column].dropna().astype(float)})
     if len(values) > VALUES:
         values = sorted({*frame[column].astype(float).quantile(numpy.linspace(0.02, 0.98, 9))})
-    return [int(value) if value.is_integer() else value for value in values]
+    return values

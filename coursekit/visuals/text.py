@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CELL = (18, 42)  # pixels of a letter's cell, twice those of the screen
 COLUMNS = 105
 FULL = 0.9  # quantile of the strengths that gets the full color, so that no outlier pales the rest
-LABELS = ("the review", "beside it")
+LABELS, NAMES = ("the review", "beside it"), ("a bad film", "a good film")
 UNSURE = 0.1  # a probability within this distance of 0.5 counts as undecided
 BARS, SEED = 10, 42
 REACH = 500  # tokens; a model without memory between two calls reads so many again for each
@@ -43,14 +44,9 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
         pieces: a text, for a number each character, or N tokens.
         values: (N,) numbers.
         title: what they are.
-
-    Raises:
-        CourseError: there is no piece of text, or not one number for each.
     """
-    gap, pieces = (
-        0 if isinstance(pieces, str) else 1,
-        [style.plain(one)[:COLUMNS] for one in pieces],
-    )
+    gap = 0 if isinstance(pieces, str) else 1
+    pieces = [style.plain(one)[:COLUMNS] for one in pieces]
     if not pieces:
         raise CourseError("There is no text to draw; give a text, or a list of tokens.")
     values = array_of("The list of values", values, len(pieces))
@@ -80,6 +76,8 @@ def _page(
     pieces: list[str], strengths: numpy.ndarray, gap: int
 ) -> tuple[Image.Image, list[tuple[int, int]]]:
     """Paint pieces of text, ``gap`` letters apart; return also the (row, column) of each."""
+    from matplotlib.font_manager import findfont
+
     places, row, column = [], 0, 0
     for piece in pieces:
         if column and column + len(piece) > COLUMNS:
@@ -88,7 +86,7 @@ def _page(
         row, column = (row + 1, 0) if piece == "\n" else (row, column + len(piece) + gap)
     wide, tall = CELL
     page = Image.new("RGB", (COLUMNS * wide, (places[-1][0] + 1) * tall), "white")
-    pen = ImageDraw.Draw(page)
+    pen, font = ImageDraw.Draw(page), ImageFont.truetype(findfont("monospace"), 29)
     for piece, strength, (row, column) in zip(pieces, strengths, places, strict=True):
         color = numpy.array(ImageColor.getrgb(COLORS["blue" if strength > 0 else "orange"]))
         ground = 255 + 0.7 * abs(strength) * (color - 255)
@@ -96,16 +94,8 @@ def _page(
         pen.rectangle((left, top + 3, right, top + tall - 4), tuple(ground.astype(int).tolist()))
         if strength < -0.3:  # for eyes that do not tell the colors apart
             pen.rectangle((left, top + tall - 6, right, top + tall - 3), "#7a4f00")
-        middle, shown = (left, top + tall / 2), piece.replace("\n", "↵")
-        pen.text(middle, shown, "black", _font(), anchor="lm")
+        pen.text((left, top + tall / 2), piece.replace("\n", "↵"), "black", font, anchor="lm")
     return page, places
-
-
-@functools.cache
-def _font() -> Any:
-    from matplotlib.font_manager import findfont
-
-    return ImageFont.truetype(findfont("monospace"), 29)
 
 
 def _inches(rows: float) -> float:
@@ -132,16 +122,14 @@ def review(
     *,
     text: str = "The acting was superb.",
     beside: str = "The acting was not superb.",
-    names: tuple[str, str] = ("a bad film", "a good film"),
 ) -> Explorer:
     """Type a review and see its verdict, the words that moved it, and another version beside it.
 
     Args:
-        judge: function of a text that returns (probability of the second class, N tokens, N
-            numbers: how much each token speaks for it).
+        judge: function of a text that returns (probability that it praises, N tokens, N numbers:
+            how much each token speaks for that).
         text: the review.
         beside: the other version.
-        names: of the two classes.
     """
 
     @functools.lru_cache(maxsize=50)  # the text that was not edited is not judged again
@@ -151,14 +139,14 @@ def review(
         probability, tokens, values = judge(text)
         if not 0 <= (p := float(probability)) <= 1:
             raise CourseError(f"The probability is {digits(p)}; return one from 0 to 1.")
-        return p, tokens, values, "unsure" if abs(p - 0.5) < UNSURE else names[p > 0.5]
+        return p, tokens, values, "unsure" if abs(p - 0.5) < UNSURE else NAMES[p > 0.5]
 
     def draw(axes: numpy.ndarray, text: str, beside: str) -> str:
         captions, verdicts = [], set()
         for axis, label, words in zip(axes, LABELS, (text, beside), strict=True):
             p, tokens, values, verdict = judged(words)
             captions.append(f"{label}: {verdict}, {digits(p)}")
-            scale = f"{captions[-1]} (probability of {names[1]})"
+            scale = f"{captions[-1]} (probability of {NAMES[1]})"
             show_text.draw(axis, list(tokens), values, title=scale)
             verdicts.add(verdict)
         stack(list(axes), [_inches(axis.get_ylim()[0]) for axis in axes])
@@ -179,24 +167,23 @@ class _Writer(Explorer):
     """A text that grows by tokens drawn from a model, and bars of what may come next."""
 
     def __init__(
-        self,
-        model: Callable[[list[int]], Any],
-        vocabulary: Any,
-        choose: Callable[..., Any],
-        controls: dict[str, Control],
-        count: int,
+        self, model: Any, vocabulary: Any, choose: Any, controls: dict[str, Control], count: int
     ) -> None:
+        rounds = range(0, count, STRIDE)
         buttons: dict[str, Any] = {
             "Take the most probable": lambda shown: (shown.add(best=True), shown.redraw()),
             "Draw one": lambda shown: (shown.add(), shown.redraw()),
-            "Write": _Writer.write,
+            "Write": lambda shown: shown.play(
+                ((shown.add(STRIDE), shown.redraw()) for _ in rounds), pause=0.02
+            ),
             "Stop": Explorer.stop,
             "Begin again": lambda shown: (shown.begin(), shown.redraw()),
         }
         panels = {"size": (8.5, 3.6)}
         super().__init__("generate", self.draw, controls, panels=panels, buttons=buttons)
-        self.model, self.vocabulary, self.choose, self.count = model, vocabulary, choose, count
-        self._read: tuple[Any, Any] = None, None
+        self.vocabulary, self.choose, self.count = vocabulary, choose, count
+        # The model reads each text once, whatever the settings.
+        self.read = functools.lru_cache(maxsize=1)(lambda *numbers: model([*numbers[-REACH:]]))
         self.begin()
 
     def begin(self) -> None:
@@ -206,15 +193,11 @@ class _Writer(Explorer):
         self.numbers = list(self.vocabulary.encode(self.start))
 
     def probabilities(self, **settings: Any) -> numpy.ndarray:
-        """Ask what may follow: the model once for each text, its filter for each setting."""
+        """Ask model and filter what may follow."""
         if not self.numbers:
             raise CourseError("There is nothing to go on from; type a beginning.")
-        if self._read[0] != self.numbers:
-            self._read = list(self.numbers), self.model(self.numbers[-REACH:])
-        tokens = len(self.vocabulary.itos)
-        found = array_of(
-            "What the function returns", self.choose(self._read[1], **settings), tokens
-        )
+        found = self.choose(self.read(*self.numbers), **settings)
+        found = array_of("What the function returns", found, len(self.vocabulary.itos))
         if not abs(found.sum() - 1) < 1e-3 or found.min() < 0:
             raise CourseError(
                 f"The probabilities begin at {digits(found.min())} and add up to "
@@ -231,25 +214,11 @@ class _Writer(Explorer):
             p = self.probabilities(**settings)
             self.numbers.append(int(p.argmax() if best else self.rng.choice(len(p), p=p)))
 
-    def write(self) -> None:
-        """Stream tokens with the settings of each moment."""
-
-        def steps() -> Iterator[None]:
-            for _ in range(0, self.count, STRIDE):
-                self.add(STRIDE)
-                self.redraw()
-                yield
-
-        self.play(steps(), pause=0.02)
-
     def text(self) -> str:
         """Write the tokens as text, with marks such as <cap> that still wait for a word."""
-        marks: list[str] = []
-        for number in reversed(self.numbers):
-            if not re.fullmatch(r"<\w+>", token := self.vocabulary.itos[number]):
-                break
-            marks.insert(0, token)
-        return " ".join([self.vocabulary.decode(self.numbers), *marks])
+        tokens = (self.vocabulary.itos[number] for number in reversed(self.numbers))
+        marks = [*itertools.takewhile(re.compile(r"<\w+>").fullmatch, tokens)]
+        return " ".join([self.vocabulary.decode(self.numbers), *marks[::-1]])
 
     def draw(self, axes: Axes, text: str, **settings: Any) -> Drawn:
         """Draw the probabilities of the next token, before and after the filter."""
@@ -342,9 +311,6 @@ def hidden_unit(
         unit, place, length: the unit to begin with, and the passage: its first character and size.
         correlations: {name of a fact: (units,) correlation of each unit with it}; the fact that
             the unit goes with most closely is named.
-
-    Raises:
-        CourseError: there is not one row of states for each character.
     """
     states = array_of("The array of states", states, len(text), None)
     known = {

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import fbeta_score, precision_recall_fscore_support
 
 from coursekit.visuals import explore
-from coursekit.visuals.thresholds import GRID, STARTS
+from coursekit.visuals.results import GRID, STARTS
 from tests.visuals.explorers.lesson_2 import f2
 from tests.visuals.figures import refused
 
