@@ -20,7 +20,6 @@ from coursekit.visuals.style import COLORS, counted, figure
 
 if TYPE_CHECKING:
     import ipywidgets
-    from matplotlib.axes import Axes
 
 # ipywidgets gives an answer one line of height, and the next one would cover its second.
 _STYLE = """<style>
@@ -126,7 +125,7 @@ def quiz(lesson: int) -> Quiz:
 
 
 @figure(size=(8.5, 0.45 * len(LESSONS) + 0.9))
-def progress(axes: Axes) -> str:
+def progress(axes: Any) -> str:
     """Draw which exercises and questions are done, a row for each lesson; a new kernel knows it."""
     kept, told = record.read(), []
     kinds: Any = ("exercise", "s", 2, exercises), ("question", "o", 11, questions)
