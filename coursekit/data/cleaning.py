@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,16 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from coursekit.console import CourseError, nearest, reason
+from coursekit.console import CourseError, checked, choose, reason
 from coursekit.data.cache import write_whole
 
 AS_IT_WAS = object()  # the label of a picture that is not corrected
-_FORMULA = re.compile(r"^(?=[=+@'\t\r-])")  # where an apostrophe is put before a cell ...
-_WRITTEN = re.compile(r"^'(?=[=+@'\t\r-])")  # ... and taken away
 
 
 class Corrections:
     """Labels changed and pictures dropped, written down in a CSV file; no picture is ever deleted.
 
-    The file is read anew before each change, so that two notebooks may keep one. A cell that a
-    spreadsheet would compute, such as ``=a.jpg``, is written with an apostrophe before it.
+    The file is read anew before each change, so that two notebooks may keep one.
 
     Args:
         file: the CSV file (columns file, label; an empty label drops the picture); read where it
@@ -35,19 +31,15 @@ class Corrections:
         changes: {file name: new label, or None for a dropped picture}.
     """
 
+    @checked
     def __init__(self, file: str | Path, *, classes: Sequence[str]):
-        if isinstance(classes, str):
-            raise CourseError(f"classes={classes!r} is one text; give a list, or data.classes.")
         self.file, self.classes = Path(file), tuple(classes)
         self.changes = read_corrections(file) if self.file.exists() else {}
         self._history: list[tuple[str, Any]] = []  # (picture, what was written of it before)
 
     def relabel(self, name: str, label: str) -> None:
         """Give the picture ``name`` (as in ``batches.filenames``) another label."""
-        if label not in self.classes:
-            known = ", ".join(map(str, self.classes))
-            raise CourseError(f"{label!r} is no class; use {known}.{nearest(label, self.classes)}")
-        self._change(name, label)
+        self._change(name, choose("class", label, self.classes))
 
     def drop(self, name: str) -> None:
         """Leave the picture ``name`` out of training and validation."""
@@ -73,7 +65,7 @@ class Corrections:
         changes |= {} if label is AS_IT_WAS else {str(name): label}
         rows = [("file", "label"), *((name, label or "") for name, label in changes.items())]
         lines = io.StringIO()
-        csv.writer(lines).writerows([_FORMULA.sub("'", str(cell)) for cell in row] for row in rows)
+        csv.writer(lines).writerows(rows)
         try:
             write_whole(self.file, lines.getvalue())
         except (OSError, UnicodeEncodeError) as error:
@@ -96,7 +88,7 @@ def read_corrections(file: str | Path) -> dict[str, str | None]:
     """
     try:
         with open(file, newline="", encoding="utf-8-sig") as lines:  # Excel puts a mark first
-            rows = [[_WRITTEN.sub("", cell) for cell in row] for row in csv.reader(lines) if row]
+            rows = [row for row in csv.reader(lines) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CourseError(f"{file} is no text in UTF-8; save it as CSV in UTF-8.") from error
     except (OSError, TypeError, ValueError) as error:

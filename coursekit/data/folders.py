@@ -12,7 +12,7 @@ from typing import Any
 
 from coursekit.console import CourseError, nearest, note, reason
 
-PARTS = {"train": r"train(ing)?", "valid": r"val(id(ation)?)?", "test": r"test(ing)?"}
+PARTS = {"train": r"train(ing)?", "valid": r"(val(id(ation)?)?|dev)", "test": r"test(ing)?"}
 
 
 def composed(text: object) -> str:
@@ -106,7 +106,9 @@ def part_folder(path: Path, part: str) -> Path | None:
 
 
 def _is_part(folder: Path, part: str) -> bool:
-    return bool(re.fullmatch(rf"{PARTS[part]}([ _-]?(set|data|images))?", folder.name.lower()))
+    return bool(
+        re.fullmatch(rf"{PARTS[part]}([ _-]?(set|data|images|texts))?", folder.name.lower())
+    )
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ import functools
 import itertools
 import random
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,17 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, note, reason
+from coursekit.console import CourseError, choose, note, reason
 from coursekit.data.batches import Batches, Data, check_count
 from coursekit.data.cache import digest
+from coursekit.data.folders import (
+    PARTS,
+    class_folders,
+    composed,
+    files_below,
+    folder_at,
+    part_folder,
+)
 from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
@@ -31,12 +38,6 @@ if TYPE_CHECKING:
 UNKNOWN, PAD, START = "<unk>", "<pad>", "<start>"
 CAPITAL, CAPITALS, REPEATED = "<cap>", "<up>", "<rep>"
 MARKS = (UNKNOWN, PAD, START, CAPITAL, CAPITALS, REPEATED)
-PARTS = {  # of a folder, and the names that each may have
-    "train": ("train", "training"),
-    "valid": ("valid", "val", "validation", "dev"),
-    "test": ("test", "testing"),
-}
-UNLABELLED = ("unsup",)  # folders beside those of the classes that hold texts without a label
 SIZES = {"words": 20_000, "subwords": 8_000, "characters": 65_000}  # of vocabularies, at most
 QUICK_TEXTS, QUICK_CHARACTERS, QUICK_LONG = 200, 500, 60_000  # of one in many texts, of a long one
 
@@ -83,10 +84,8 @@ class Vocabulary:
     unknown = 0
 
     def __init__(self, tokens: str, itos: Iterable[str], pairs: Any = None):
-        if tokens not in list(SIZES):
-            known = " or ".join(map(repr, SIZES))
-            raise CourseError(f"tokens={tokens!r} is not {known}.{nearest(tokens, SIZES)}")
-        self.tokens, self.itos, self._pairs = tokens, list(itos), pairs
+        self.tokens = choose("kind of tokens", tokens, SIZES)
+        self.itos, self._pairs = list(itos), pairs
         self.stoi = {token: number for number, token in enumerate(self.itos)}
 
     @classmethod
@@ -441,14 +440,13 @@ def text(
         check_count("max_length", max_length)
     path, parts = None, {}
     if isinstance(source, (str, Path)) and isinstance(labels, str) and labels == "folders":
-        path = Path(source).expanduser()
-        for kind in PARTS:
-            files = [one for one in _files(path, kind, classes=True) if one[0] not in UNLABELLED]
-            if files := fewer(files, QUICK_TEXTS):
-                rows = [(label, str(file.relative_to(path)), file) for label, file in files]
-                parts[kind] = _usable(rows)
-        if "train" not in parts:
-            raise CourseError(f"There are no texts in {path}/train/<class>/*.txt; check the path.")
+        path = folder_at(source)
+        for part in PARTS:
+            folder = part_folder(path, part) or (path if part == "train" else None)
+            if folder:
+                files = class_folders(folder, {".txt"}, [folder / "unsup"])  # without a label
+                rows = [(name, str(file.relative_to(path)), file) for file, name in files]
+                parts[part] = _usable(fewer(rows, QUICK_TEXTS))
     else:
         parts["train"] = _from_list(source, labels)
     if "valid" not in parts:
@@ -471,16 +469,15 @@ def text(
     made: dict[str, Any] = {"vocabulary": vocabulary, "backward": backward}
     end = 0
     for name, rows in parts.items():
-        part = slice(end, end + len(rows))
-        end = part.stop
-        order = numpy.argsort(kept[part], kind="stable")
+        start, end = end, end + len(rows)
+        order = start + numpy.argsort(kept[start:end], kind="stable")
         made[name] = TextBatches(
             ids,
-            numpy.stack([starts[part], kept[part]], 1)[order],
-            torch.tensor([classes.index(rows[row][0]) for row in order]),
+            numpy.stack([starts, kept], 1)[order],
+            torch.tensor([classes.index(rows[row - start][0]) for row in order]),
             batch_size=batch_size,
             shuffle=name == "train",
-            filenames=[rows[row][1] for row in order],
+            filenames=[rows[row - start][1] for row in order],
             padding=vocabulary.stoi.get(PAD, 0),
         )
     return TextData(**made, classes=tuple(classes), path=path)
@@ -523,42 +520,12 @@ def _from_list(texts: Any, labels: Any) -> Rows:
     if len(texts) != len(labels):
         numbers = f"{len(texts)} texts and {len(labels)} labels"
         raise CourseError(f"There are {numbers}; give one label for each text.")
-    pairs = zip(map(_name, labels), map(str, range(len(texts))), texts, strict=True)
+    pairs = zip(map(composed, labels), map(str, range(len(texts))), texts, strict=True)
     return fewer(_usable(list(pairs)), QUICK_TEXTS)
 
 
 def _is_label(label: Any) -> bool:
-    return isinstance(label, (str, Real)) and label == label and bool(_name(label))
-
-
-def _name(label: Any) -> str:
-    """Write the name of a class in one way: no blanks around it, one form of each letter."""
-    return unicodedata.normalize("NFC", str(label)).strip()
-
-
-def _files(path: Path, part: str, *, classes: bool) -> list[tuple[str, Path]]:
-    """List (class, file) of the .txt files of a part; the class is the first folder on the way.
-
-    Without a folder of training texts, all of ``path`` is that part. Files beside the folders of
-    classes count only where ``classes`` is False and they are no lists beside those of a part.
-    """
-    folder = next((path / name for name in PARTS[part] if (path / name).is_dir()), path)
-    if folder == path and part != "train":
-        return []
-    names = [name for names in PARTS.values() for name in names] if folder == path else []
-    places = {file: file.relative_to(folder).parts for file in sorted(folder.rglob("*"))}
-    files = [
-        file
-        for file, place in places.items()
-        if place[0] not in names and not any(n.startswith(".") for n in place) and file.is_file()
-    ]
-    texts = [file for file in files if file.suffix.lower() == ".txt"]
-    inside = [file for file in texts if len(places[file]) > 1]
-    used = inside if classes or (inside and folder != path) else texts
-    if used and (left := set(files).difference(used)):
-        first = min(left).name
-        note(f"left out {len(left)} files of {folder} that are no texts, such as {first}.")
-    return [(_name(places[file][0]), file) for file in used]
+    return isinstance(label, (str, Real)) and label == label and bool(composed(label))
 
 
 def _usable(rows: Sequence[tuple[str, str, Any]]) -> Rows:
@@ -596,7 +563,10 @@ def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
                 f"There is no file or folder {str(source)!r}; check its name (a text has several "
                 "lines, or more than 1,000 characters)."
             )
-        texts = [("", str(file), file) for _, file in _files(path, "train", classes=False)]
+        folder = path / "train" if (path / "train").is_dir() else path
+        files, _ = files_below(folder, {".txt"})
+        inside = [file for file in files if file.parent != folder]  # beside a part lie lists
+        texts = [("", str(file), file) for file in (folder != path and inside) or files]
         if not texts:
             raise CourseError(f"There is no text in {path}; give .txt files with words in them.")
     random.Random(seed).shuffle(texts)

@@ -95,7 +95,7 @@ def test_a_label_that_is_no_class(folder, file):
     with pytest.raises(CourseError, match="Did you mean 'dogs'"):
         fixes.relabel("a.png", "dgos")
     assert not file.exists()
-    with pytest.raises(CourseError, match="one text"):
+    with pytest.raises(CourseError, match="classes= takes"):
         Corrections(file, classes="cats")
     fixes.drop("b.png")
     file.write_text("file,label\ncats/cat.1.png,dgos\n")
@@ -159,16 +159,6 @@ def test_two_kernels_on_one_file_keep_the_decisions_of_both(file):
     one.drop("c.png")
     assert two.undo() == "b.png"
     assert read_corrections(file) == {"a.png": "cats", "c.png": None}
-
-
-@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.jpg", "+a", "-a", "@a", "'=a", "''a", "'a"])
-def test_names_that_a_spreadsheet_would_compute(file, name):
-    """A file from a download would run a program when its owner opens the CSV."""
-    fixes = Corrections(file, classes=("=x",))
-    fixes.relabel(name, "=x")
-    assert read_corrections(file) == {name: "=x"}
-    cells = file.read_text().split("\n")[1].split(",")
-    assert all(cell.startswith("'") for cell in cells)
 
 
 def test_a_change_that_cannot_be_written_is_not_kept_in_mind(tmp_path):

@@ -124,14 +124,6 @@ def test_nobody_listens(tmp_path, monkeypatch, settings, words):
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_missing_certificate_file_is_named(tmp_path, monkeypatch, name):
-    """requests raises a plain OSError, and the disk would be blamed."""
-    monkeypatch.setenv(name, "/no/such/file.pem")
-    with pytest.raises(CourseError, match=f"{name} names /no/such/file.pem"):
-        download(Source("https://127.0.0.1:9/x.zip"), tmp_path, "x")
-
-
 def test_a_silent_server_is_given_up_and_gone_on_from(tmp_path, monkeypatch):
     """Without a timeout a dead connection hangs a notebook for ever."""
     monkeypatch.setattr(module, "TIMEOUT", 0.3)
