@@ -7,7 +7,6 @@ has gaps) is learned from the rows of the training part alone.
 from __future__ import annotations
 
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from numbers import Number
@@ -29,8 +28,6 @@ MISSING = " is missing"  # ends the name of a column that says where another one
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "empty"}
 TIMES = {"datetime64", "datetime", "date", "timedelta64", "timedelta", "period"}
 NO_EVENT = (0, "0", "", "False")  # 0 == 0.0 == False
-DATE = r"\d{4}|\d[-/. ]\d+[-/. ]\d"  # in a text: a year, or three numbers
-DAY_OR_MONTH_FIRST = r"\s*\d{1,2}[-/. ]\d{1,2}[-/. ]\d"
 
 
 @dataclass(kw_only=True, repr=False)
@@ -147,10 +144,7 @@ def table(
     """
     check_frame(frame)
     column_of(frame, target, gaps=False)
-    words = (
-        f"ck.table predicts numbers, so frame[{target!r}] = frame[{target!r}] == ... makes 0 and 1"
-    )
-    y = numbers_of(frame, target, words)
+    y = numbers_of(frame, target, f"predict 0 and 1: frame[{target!r}] = frame[{target!r}] == ...")
     if log_target and (low := int((y <= 0).sum())):
         raise CourseError(
             f"{low:,} rows have a {target} of 0 or less, which has no logarithm; drop them."
@@ -221,7 +215,7 @@ def check_frame(frame: Any) -> None:
 
 
 def column_of(frame: pandas.DataFrame, name: Any, *, gaps: bool = True) -> pandas.Series:
-    """Look up a column that is there once, without lists in it, and without gaps if told so."""
+    """Look up a column that is there once, and without gaps if told so."""
     from pandas.api.types import is_hashable
 
     count = list(frame.columns).count(name) if is_hashable(name) else 0
@@ -234,14 +228,6 @@ def column_of(frame: pandas.DataFrame, name: Any, *, gaps: bool = True) -> panda
             "frame = frame.loc[:, ~frame.columns.duplicated()]."
         )
     column = frame[name]
-    if column.dtype == object:
-        try:
-            column.nunique()
-        except TypeError as error:
-            raise CourseError(
-                f"The column {name!r} holds lists or the like, such as {column.iloc[0]!r:.60}; "
-                f"make words of them by frame[{name!r}] = frame[{name!r}].astype(str)."
-            ) from error
     if not gaps and (count := int(column.isna().sum())):
         raise CourseError(
             f"{count:,} rows have no {name}; drop them: frame = frame.dropna(subset=[{name!r}])."
@@ -267,14 +253,10 @@ def numbers_of(
     values = pandas.to_numeric(column, errors="coerce").to_numpy("float64", na_value=numpy.nan)
     wrong = numpy.isnan(values) & column.notna().to_numpy()
     if wrong.any():
-        bare = column.astype(str).str.replace(",", "")
-        if pandas.to_numeric(bare, errors="coerce").notna().any():
-            words = (
-                f"frame[{name!r}] = pandas.to_numeric(frame[{name!r}].astype(str)"
-                ".str.replace(',', ''), errors='coerce') makes gaps of such"
-            )
-        value = column[wrong].iloc[0]
-        raise CourseError(f"The column {name!r} holds {value!r}, which is no number; {words}.")
+        raise CourseError(
+            f"The column {name!r} holds {column[wrong].iloc[0]!r}, which is no number; mend it, "
+            f"as by .str.replace(',', '') and pandas.to_numeric(..., errors='coerce'), or {words}."
+        )
     if (numpy.abs(values) > numpy.finfo("float32").max).any():
         raise CourseError(f"The column {name!r} holds infinite values; replace them by gaps.")
     return values
@@ -350,13 +332,27 @@ def date_parts(dates: Any) -> pandas.DataFrame:
             calendar.
 
     Raises:
-        CourseError: there is something that is no date, or a gap, or text that may be two dates.
+        CourseError: there is something that is no date, or a gap, or text written in another way.
     """
     import pandas
 
-    when = dates_of(dates)
-    if when.isna().any():
-        raise CourseError(f"{int(when.isna().sum()):,} dates are missing; drop these rows first.")
+    try:
+        series = pandas.Series(dates)
+        series = series.astype(getattr(series.dtype, "categories", series).dtype)
+        known = series.dropna().unique()
+        wrong = [value for value in known if isinstance(value, Number)]
+        texts = series.astype(str) if wrong else series
+        when = pandas.to_datetime(texts, errors="coerce", format="ISO8601").dt.tz_localize(None)
+    except (AttributeError, TypeError, ValueError) as error:
+        what = f"A {type(dates).__name__} is no column of dates ({reason(error)})"
+        raise CourseError(f"{what}; give one such as frame['Date'].") from error
+    if wrong := wrong or series[when.isna() & series.notna()].tolist():
+        raise CourseError(
+            f"{str(wrong[0])!r} is no date like 2015-07-31; read such by pandas.to_datetime(..., "
+            "format='%d/%m/%Y'), or unit='s' for seconds."
+        )
+    if gaps := int(when.isna().sum()):
+        raise CourseError(f"{gaps:,} dates are missing; drop these rows first.")
     parts = when.dt
     columns = {
         "Year": parts.year, "Month": parts.month, "Week": parts.isocalendar().week,
@@ -366,49 +362,6 @@ def date_parts(dates: Any) -> pandas.DataFrame:
     }  # fmt: skip
     columns = {name: numpy.asarray(part, dtype="int32") for name, part in columns.items()}
     return pandas.DataFrame(columns, index=when.index)
-
-
-def dates_of(dates: Any) -> pandas.Series:
-    """Read dates as datetime64 without a time zone, gaps as NaT; raises like ``date_parts``."""
-    import pandas
-    from pandas.api.types import infer_dtype
-
-    try:
-        series = pandas.Series(dates)
-        series = series.astype(getattr(series.dtype, "categories", series).dtype)
-        kind = infer_dtype(series)
-        known = pandas.Series(series.dropna().unique())
-        if not len(known):
-            return pandas.to_datetime(series)
-        name = "There" if series.name is None else f"The column {series.name!r}"
-        if numbers := [value for value in known if isinstance(value, Number)]:
-            raise CourseError(
-                f"{name} holds numbers such as {numbers[0]}, not dates; say what they count: "
-                "pandas.to_datetime(..., unit='s') for seconds, format='%Y%m%d' for 20150731."
-            )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pandas warns where it guesses: both ways are tried
-            found, other = (
-                pandas.to_datetime(known, errors="coerce", dayfirst=day_first)
-                for day_first in (False, True)
-            )
-        if kind == "string" and known.str.match(DAY_OR_MONTH_FIRST).all():
-            found, other = (other, found) if found.isna().any() else (found, other)
-            if other.notna().all() and (vague := found != other).any():
-                raise CourseError(
-                    f"{known[vague.argmax()]!r} may be two dates, by month or by day first; say "
-                    "which by pandas.to_datetime(..., format='%d/%m/%Y'), say."
-                )
-    except (TypeError, ValueError) as error:
-        what = f"A {type(dates).__name__} is no column of dates ({reason(error)})"
-        raise CourseError(f"{what}; give one such as frame['Date'].") from error
-    wrong = found.isna() | (~known.str.contains(DATE) if kind == "string" else False)
-    if wrong.any():
-        raise CourseError(
-            f"{known[wrong.argmax()]!r} is no date, or written unlike the first; make gaps of such "
-            "by pandas.to_datetime(..., format='mixed', errors='coerce')."
-        )
-    return series.map(pandas.Series(found.array, index=known)).dt.tz_localize(None)
 
 
 def elapsed(

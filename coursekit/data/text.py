@@ -445,8 +445,8 @@ def text(
             folder = part_folder(path, part) or (path if part == "train" else None)
             if folder:
                 files = class_folders(folder, {".txt"}, [folder / "unsup"])  # without a label
-                rows = [(name, str(file.relative_to(path)), file) for file, name in files]
-                parts[part] = _usable(fewer(rows, QUICK_TEXTS))
+                found = [(name, str(file.relative_to(path)), file) for file, name in files]
+                parts[part] = _usable(fewer(found, QUICK_TEXTS))
     else:
         parts["train"] = _from_list(source, labels)
     if "valid" not in parts:

@@ -95,14 +95,13 @@ def test_repr_and_code_say_what_is_there():
         ({"rating": "title"}, "'title'"),
         ({"valid": "date"}, "'date'"),
         ({"item": "gap"}, "1 rows have no gap"),
-        ({"item": "lists"}, "'lists'"),
         ({"user": "alike"}, "1 and '1', which look the same"),
         ({"rating": "infinite"}, "'infinite'"),
     ],
 )
 def test_bad_tables_are_refused(options, word):
     """Forty lines of pandas where a column is misspelt."""
-    own = {"gap": [None, *range(96)], "lists": [[1]] * 97, "infinite": numpy.inf}
+    own = {"gap": [None, *range(96)], "infinite": numpy.inf}
     with pytest.raises(CourseError, match=word):
         ck.ratings(a_table().assign(**own, alike=[1, "1", *range(2, 97)]), **options)
     with pytest.raises(CourseError, match="DataFrame"):

@@ -186,7 +186,6 @@ def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
         (None, {"continuous": ["empty"]}, "'empty'"),
         (None, {"continuous": ["day"]}, "'day'.*date_parts"),
         (None, {"continuous": ["wait"]}, r"'wait'.*\.dt\.days"),
-        (None, {"categories": ["lists"]}, r"'lists'.*\[1\].*astype\(str\)"),
         (None, {"categories": ["alike"]}, "'a' and 'a '.*look the same"),
         (None, {"continuous": ["price", "price is missing"]}, "'price is missing'.*rename"),
         (None, {"test": "test.csv"}, "str.*read_csv"),
@@ -200,7 +199,7 @@ def test_bad_input_is_refused(change, options, says):
     """A traceback out of pandas where a sentence would have helped."""
     frame, valid = make()
     frame = frame.assign(
-        day=pd.date_range("2013-01-01", periods=200), empty=np.nan, lists=[[1]] * 200,
+        day=pd.date_range("2013-01-01", periods=200), empty=np.nan,
         wait=pd.Timedelta(days=1), alike=["a", "a "] * 100, shape="round",
         words=[f"{n:,}" for n in range(1000, 1200)],
     )  # fmt: skip
@@ -237,11 +236,11 @@ def test_date_parts_equal_the_calendar(text):
         (["10:30"], "'10:30' is no date"),
         (["May"], "'May' is no date"),
         (["2013-01-01", None], "1 dates are missing"),
-        (["03/04/2015", "05/04/2015"], "'03/04/2015'.*two dates.*format="),
-        ([20150731, 20150801], "20150731.*unit='s'.*format="),
+        (["03/04/2015", "05/04/2015"], "'03/04/2015'.*format="),
+        ([20150731, 20150801], "20150731.*format=.*unit='s'"),
         ([964982703.0, None], "964982703.*unit='s'"),
         ([True], "True"),
-        ([5, "2015-01-01"], "numbers such as 5"),
+        ([5, "2015-01-01"], "'5' is no date"),
         ([[1]], "list"),
         (pd.DataFrame({"a": ["2015-01-01"]}), "DataFrame"),
         (["2015-01-01 00:00+01:00", "2015-07-01 00:00+02:00"], "imezone"),
@@ -256,8 +255,6 @@ def test_bad_dates_are_one_sentence(dates, says):
 @pytest.mark.parametrize(
     "dates",
     [
-        ["03/04/2015", "30/04/2015"],
-        ["04/03/2015", "04/30/2015"],
         ["20150403", "20150430"],
         pd.Series(["2015-04-03", "2015-04-30"]).astype("category"),
         [datetime.date(2015, 4, 3), datetime.date(2015, 4, 30)],
@@ -265,7 +262,7 @@ def test_bad_dates_are_one_sentence(dates, says):
     ],
 )
 def test_dates_with_one_meaning_are_read(dates):
-    """A day in UTC beside a weekday in Tokyo, or a day that is the month where it cannot be."""
+    """A day in UTC beside a weekday in Tokyo."""
     parts = ck.date_parts(dates)
     assert parts[["Year", "Month", "Day"]].to_numpy().tolist() == [[2015, 4, 3], [2015, 4, 30]]
     assert parts.Elapsed.tolist() == [16528, 16555]
@@ -276,7 +273,7 @@ def test_dates_with_one_meaning_are_read(dates):
     [
         ({"by": "shop"}, "'shop'"),
         ({"by": "gap"}, "1 rows have no gap"),
-        ({"time": "Store"}, "'Store'.*numbers"),
+        ({"time": "Store"}, "'1' is no date"),
         ({"events": ["Promo", "Sale"]}, "'Sale'"),
         ({"cap": "30"}, "cap='30'"),
     ],
