@@ -91,14 +91,8 @@ def scratch(lesson, data):
     return [accuracy(lesson.trained(seed, "lstm", "scratch"), data.test) for seed in SEEDS]
 
 
-class Weighted:
-    """Logistic regression on the columns that occur, times naive Bayes' votes (the lesson's)."""
-
-    def __init__(self, c=1.0):
-        self.model = LogisticRegression(C=c, max_iter=2000)
-
-    def __repr__(self):
-        return f"Weighted(C={self.model.C})"
+class Weighted(LogisticRegression):
+    """On the columns that occur, times naive Bayes' votes (the lesson's)."""
 
     def fit(self, counts, labels):
         """Fit on counts (N, columns); return self."""
@@ -106,15 +100,14 @@ class Weighted:
         sums = [(there[labels == k].sum(0) + 1) / (there[labels == k].sum() + 1) for k in (0, 1)]
         votes = np.asarray(np.log(sums[1] / sums[0]))[0]
         self.votes = np.clip(np.abs(votes), 0.1, None) * np.sign(votes)
-        self.model.fit(self._columns(counts), labels)
-        return self
+        return super().fit(self._columns(counts), labels)
+
+    def decision_function(self, counts):
+        """Score rows of counts."""
+        return super().decision_function(self._columns(counts))
 
     def _columns(self, counts):
         return ((counts > 0) * 1.0).multiply(self.votes).tocsr()
-
-    def score(self, counts, labels):
-        """Return the share of rows that are judged rightly."""
-        return self.model.score(self._columns(counts), labels)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +124,11 @@ def counters(sample, data, vocabulary):
         )
         counts = counter.fit_transform(reviews)
         models = [MultinomialNB(), LogisticRegression(C=0.1, max_iter=2000)]
-        models += [LogisticRegression(C=10, max_iter=2000), Weighted(0.1), Weighted(1)]
+        models += [
+            LogisticRegression(C=10, max_iter=2000),
+            Weighted(C=0.1, max_iter=2000),
+            Weighted(max_iter=2000),
+        ]
         found |= {f"{one} {longest}": (counter, one.fit(counts, labels)) for one in models}
     return found
 
@@ -312,7 +309,7 @@ def test_real_reviews_in_a_reduced_form(published, show):
             ngram_range=(1, 2),
         )
         reviews, labels = texts_of(path, data.train)
-        model = Weighted().fit(counter.fit_transform(reviews), labels)
+        model = Weighted(max_iter=2000).fit(counter.fit_transform(reviews), labels)
         reviews, labels = texts_of(path, data.test)
         counted[name] = model.score(counter.transform(reviews), labels)
     show(perplexity=perplexity, read=read, **counted)

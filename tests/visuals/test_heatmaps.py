@@ -11,7 +11,7 @@ import coursekit as ck
 from coursekit.visuals import explore
 from coursekit.visuals.heatmaps import Gradients, overlay
 from tests.visuals.explorers import lesson_1 as small
-from tests.visuals.explorers.lesson_7 import EXPLORERS, photograph
+from tests.visuals.explorers.lesson_7 import EXPLORERS
 from tests.visuals.figures import refused
 
 torch.manual_seed(0)
@@ -135,7 +135,7 @@ def test_a_picture_of_ones_own_is_looked_at():
     """An upload that is shown, while the map and the answer stay those of the picture before."""
     explorer = EXPLORERS["grad_cam"][0]().set(target="dogs")
     before = explorer.caption
-    explorer.set(file=photograph())
+    explorer.set(file=small.png())
     assert explorer.caption != before
     assert explorer.set(file=None).caption == before
     with pytest.raises(ck.CourseError, match="cannot be read as a picture"):

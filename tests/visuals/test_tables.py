@@ -24,22 +24,15 @@ def widths(explorer):
 def test_one_row_is_answered_as_the_model_answers_it(row, kind):
     """Another row, a lost gap or type, or changes that are added up instead of made together."""
     learn, frame = model()
-    promo, other = 1 - int(frame.Promo[row]), "b" if frame.Kind[row] == "a" else "a"
+    promo = 1 - int(frame.Promo[row])
+    chosen, other = (tables.GAP, None) if frame.Kind[row] == "a" else ("a", "a")
     frame = frame.assign(Kind=frame.Kind.astype(kind))
-    explorer = explore.what_if(learn, frame, row=row).set(Promo=bool(promo), Kind=other)
+    explorer = explore.what_if(learn, frame, row=row).set(Promo=bool(promo), Kind=chosen)
     one = frame.iloc[[row]].assign(Kind=frame.Kind[row : row + 1].astype(object))
     changes = [{}, {"Kind": other}, {"Promo": promo}, {"Kind": other, "Promo": promo}]
     wanted = [plain(learn, one.assign(**some))[0] for some in changes]
     found = list(widths(explorer).values())
     np.testing.assert_allclose(found, [*wanted, frame.Sales[row]], rtol=1e-6)
-
-
-def test_a_gap_can_be_chosen():
-    """A text "(none)" that the model takes for a category."""
-    learn, frame = model()
-    explorer = explore.what_if(learn, frame).set(Kind=tables.GAP)
-    wanted = plain(learn, frame.head(1).assign(Kind=None))[0]
-    assert list(widths(explorer).values())[1] == pytest.approx(wanted)
 
 
 def test_nothing_moved_is_nothing_changed():

@@ -9,6 +9,7 @@ from coursekit.visuals import explore, text
 from tests.visuals.explorers import lesson_4, lesson_6
 from tests.visuals.explorers.lesson_4 import judge
 from tests.visuals.explorers.lesson_6 import EXPLORERS, TEXT, filtered, scores, states
+from tests.visuals.figures import refused
 
 
 def grounds(axes):
@@ -48,12 +49,36 @@ def test_one_outlier_leaves_the_others_their_color():
     assert (grounds(ck.show_text("same", torch.zeros(4))) == 255).all()
 
 
-@pytest.mark.parametrize("pieces", ["abc", ["a", "b", "c"], ""])
-@pytest.mark.parametrize("values", [[1, 2], [[1, 2, 3]], [], [1, 2, numpy.nan], "abc", None])
-def test_numbers_that_do_not_fit_are_refused(pieces, values):
-    """A figure that silently leaves the end of the text out, or shifts all colors by one."""
-    with pytest.raises(ck.CourseError, match=r"shape \(3\)|NaN" if pieces else "no text"):
-        ck.show_text(pieces, values)
+def answered(*answer):
+    return lambda: explore.review(lambda text: answer).redraw()
+
+
+def written(text, *p):
+    made = explore.generate(lambda n: torch.tensor(p), lesson_6.VOCABULARY, lambda p: p, text=text)
+    return made.redraw
+
+
+def unit(rows, **options):
+    return lambda: explore.hidden_unit("x" * 50, numpy.zeros((rows, 3)), **options)
+
+
+test_what_does_not_fit_is_refused = refused(
+    *(
+        (lambda p=pieces, v=values: ck.show_text(p, v), r"shape \(3\)|NaN" if pieces else "no text")
+        for pieces in ("abc", ["a", "b", "c"], "")
+        for values in ([1, 2], [[1, 2, 3]], [], [1, 2, numpy.nan], "abc", None)
+    ),
+    (answered(2.0, ["a"], [1.0]), "probability is 2"),
+    (answered(float("nan"), ["a"], [1.0]), "not a number"),
+    (answered(0.5, ["a"], [1.0, 2.0]), r"\(2,\); .*\(1\)"),
+    (lambda: explore.review(judge, text=" \n").redraw(), "nothing to judge"),
+    (written("a", 0.3, 0.3, 0.4), r"shape \(3,\)"),
+    (written("a", *[1.0] * 7), "add up to 7"),
+    (written("a", 2.0, -1.0, 0, 0, 0, 0, 0), "begin at -1"),
+    (written("", 1.0, 0, 0, 0, 0, 0, 0), "type a beginning"),
+    (unit(49), r"\(49, 3\); .*\(50, any\)"),
+    (unit(50, correlations={"x": [1]}), r"correlations with x .*\(3\)"),
+)
 
 
 def test_any_piece_of_text_is_drawn():
@@ -73,20 +98,6 @@ def test_the_caption_says_where_the_ends_are(capsys):
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        ((2.0, ["a"], [1.0]), "probability is 2"),
-        ((float("nan"), ["a"], [1.0]), "not a number"),
-        ((0.5, ["a"], [1.0, 2.0]), r"\(2,\); .*\(1\)"),
-    ],
-)
-def test_a_function_that_gives_something_else(answer, words):
-    """A score instead of a probability, or values that belong to the word beside."""
-    with pytest.raises(ck.CourseError, match=words):
-        explore.review(lambda text: answer).redraw()
-
-
-@pytest.mark.parametrize(
     ("one", "other", "words"),
     [
         (0.9, 0.1, "a good film, 0.9; beside it: a bad film, 0.1; the verdict turns round"),
@@ -102,14 +113,6 @@ def test_two_verdicts_in_words(one, other, words):
     )
     explorer.redraw()
     assert words in explorer.caption
-
-
-def test_an_empty_field_is_told():
-    """A traceback of the network."""
-    explorer = explore.review(judge)
-    explorer.widget()
-    explorer.widgets["text"].value = " \n"
-    assert "nothing to judge" in explorer.view.caption.value
 
 
 def test_the_long_review_has_room():
@@ -221,18 +224,6 @@ def test_a_mark_is_not_lost():
     assert explorer.page == "The plot. Plot Plot"
 
 
-@pytest.mark.parametrize(
-    "wrong", [torch.ones(3) / 3, torch.ones(7), torch.tensor([2.0, -1] + [0] * 5)]
-)
-def test_what_is_no_probability_for_each_token_is_refused(wrong):
-    """Bars with the names of other words, or longer than the whole; an empty beginning."""
-    explorer = explore.generate(lambda n: wrong, lesson_6.VOCABULARY, lambda p: p, text="a")
-    with pytest.raises(ck.CourseError, match=r"shape \(3,\)|add up to 7|begin at -1"):
-        explorer.redraw()
-    with pytest.raises(ck.CourseError, match="type a beginning"):
-        explorer.set(text="")
-
-
 def test_the_unit_is_named_with_the_fact_it_goes_with():
     """A passage under the numbers of another place, or of another unit."""
     explorer = EXPLORERS["hidden_unit"][0]().set(place=4)
@@ -240,11 +231,3 @@ def test_the_unit_is_named_with_the_fact_it_goes_with():
     drawn = explorer._draw(explorer.axes, unit=0, place=4).hover
     assert "".join(text[0] for _, _, text in drawn) == TEXT[4:44]
     assert [text.endswith(": 1") for _, _, text in drawn] == list(states()[1][4:44] == 1)
-
-
-def test_states_that_do_not_fit_are_refused():
-    """Letters and numbers shifted against each other."""
-    with pytest.raises(ck.CourseError, match=r"\(49, 3\); .*\(50, any\)"):
-        explore.hidden_unit("x" * 50, numpy.zeros((49, 3)))
-    with pytest.raises(ck.CourseError, match=r"correlations with x .*\(3\)"):
-        explore.hidden_unit("x" * 50, numpy.zeros((50, 3)), correlations={"x": [1]})

@@ -28,15 +28,6 @@ def test_the_archive_holds_the_manual(text, tmp_path):
     assert len(again & kept) > 0.6 * len(kept)
 
 
-def test_the_end_is_not_in_the_beginning(text):
-    """Topics that repeat others: the validation part would have been read in training."""
-    cut = len(text) * 9 // 10
-    seen = {text[at : at + 40] for at in range(cut)}
-    end = text[cut:]
-    known = [end[at : at + 40] in seen for at in range(len(end) - 40)]
-    assert sum(known) / len(known) < 0.02
-
-
 def test_about_a_fifth_of_the_manual_are_copies():
     """The lesson's warning, and its number: paragraphs that were read before, word for word."""
     first = itertools.islice(manual._paragraphs(), 2500)

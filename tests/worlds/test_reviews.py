@@ -37,13 +37,3 @@ def test_no_review_twice(carried):
     """A test review that was read in training."""
     texts = [file.read_text("utf-8") for file in carried("aclImdb").rglob("*_*.txt")]
     assert len(set(texts)) == len(texts) == 5500
-
-
-def test_pairs_are_the_same_words_in_another_order(carried):
-    """Pairs that a count of words could tell apart."""
-    pairs = rows(carried("aclImdb") / "truth" / "pairs.csv")
-    assert len(pairs) == reviews.PAIRS
-    for pair in pairs:
-        good, bad = (re.findall(r"[\w']+", pair[kind].lower()) for kind in ("pos", "neg"))
-        assert Counter(good) == Counter(bad)
-        assert good != bad

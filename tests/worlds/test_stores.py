@@ -1,8 +1,6 @@
 """The invented stores: the published layout and dirt, and a truth that explains every sale."""
 
-import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -77,17 +75,3 @@ def test_layout_equals_that_of_the_real_tables(real_data, tables):
         kinds = {c: (numeric(ours[c]), numeric(real[c])) for c in real}
         assert all(one == other for one, other in kinds.values()), (name, kinds)
         assert set(ours.columns[ours.isna().any()]) == set(real.columns[real.isna().any()]), name
-
-
-def test_truth_explains_every_sale(folder, tables):
-    """A floor that is computed from something else than what made the sales."""
-    train, truth = tables["train"], pd.read_csv(folder / "truth" / "train.csv")
-    assert (train[["Store", "Date"]] == truth[["Store", "Date"]]).all().all()
-    sold = train.Sales > 0
-    made = np.exp(truth.expected + truth["mood"] + truth.noise)
-    assert (made[sold] - train.Sales[sold]).abs().max() < 0.6
-    effects = json.loads((folder / "truth" / "effects.json").read_text("utf-8"))
-    assert truth.noise.std() == pytest.approx(effects["noise"], rel=0.02)
-    assert truth["mood"].std() == pytest.approx(effects["mood"], rel=0.15)
-    test = pd.read_csv(folder / "truth" / "test.csv")
-    assert (test.Id == tables["test"].Id).all()

@@ -50,12 +50,3 @@ def drive(explorer, moves):
     for button in explorer.buttons:
         explorer.presses[button].click()
         shown()
-
-
-def drive_all():
-    """Drive every explorer; return {name: how many moves}."""
-    done = {}
-    for name, (make, moves) in explorers().items():
-        drive(make(), moves)
-        done[name] = len(moves)
-    return done

@@ -2,7 +2,8 @@
 
 import ipywidgets
 
-from tests.visuals.explorers import drive_all
+from tests.visuals.explorers import drive, explorers
 
-for name, moves in drive_all().items():
-    print(f"{name}: {moves} moves under ipywidgets {ipywidgets.__version__}")
+for name, (make, moves) in explorers().items():
+    drive(make(), moves)
+    print(f"{name}: {len(moves)} moves under ipywidgets {ipywidgets.__version__}")

@@ -7,12 +7,9 @@ import torch
 
 from coursekit.data.augment import Augment
 from coursekit.visuals import explore
+from tests.visuals.explorers.lesson_1 import picture
 
 CLASSES = ("clear", "haze", "road", "water")
-
-
-def _tile():
-    return numpy.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=numpy.uint8)
 
 
 def _predictions():
@@ -32,7 +29,7 @@ def f2(chosen, wanted):
 
 EXPLORERS = {
     "augmentation": (
-        lambda: explore.augmentation(_tile(), Augment()),
+        lambda: explore.augmentation(picture(side=32), Augment()),
         [
             {"dihedral": True},
             {"rotate": 90.0},

@@ -1,12 +1,10 @@
 """The explorers of lesson 7."""
 
-import io
-
-import numpy
 import torch
 from torch import nn
 
 from coursekit.visuals import explore
+from tests.visuals.explorers.lesson_1 import picture
 
 
 class _Net(nn.Sequential):
@@ -23,23 +21,9 @@ class _Net(nn.Sequential):
         )
 
 
-def _picture():
-    return numpy.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=numpy.uint8)
-
-
-def photograph():
-    """Return a FileUpload's value as ipywidgets 8 gives it: a wider picture of another kind."""
-    from PIL import Image
-
-    written = io.BytesIO()
-    noise = numpy.random.default_rng(1).integers(0, 256, (40, 60), dtype=numpy.uint8)
-    Image.fromarray(noise).save(written, "PNG")
-    return written.getvalue()
-
-
 def _heat():
     classes = ("cats", "dogs", "foxes")
-    return explore.grad_cam(_Net(), classes, _picture(), layers=["0", "1"], target="cats")
+    return explore.grad_cam(_Net(), classes, picture(side=24), layers=["0", "1"], target="cats")
 
 
 def _norm():
@@ -62,7 +46,7 @@ EXPLORERS = {
         [{"layer": "0"}, {"target": "dogs"}, {"pooled": True}],
     ),
     "receptive_field": (
-        lambda: explore.receptive_field(field, _picture().repeat(2, 0).repeat(2, 1)),
+        lambda: explore.receptive_field(field, picture()),
         [{"kernel": 5}, {"stride": 1}, {"depth": 4}, {"dilation": 2}, {"pooling": True}],
     ),
     "batch_norm": (_norm, [{"on": True}, {"scale": 2.0}, {"depth": 6}, {"lr": 1.0}]),
