@@ -4,6 +4,7 @@ import os
 from types import SimpleNamespace
 
 import numpy
+import pandas
 import pytest
 import torch
 
@@ -46,38 +47,30 @@ test_figures_are_readable = readable(
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_groups_hold_exactly_the_right_rows(classes):
-    """Wrongly sorted or filtered groups: each is found again by plain loops."""
+    """Wrongly sorted or filtered groups: each is found again in a table."""
     made = predictions(200, classes, seed=classes)
     state = numpy.random.get_state()[1].copy()
     names = [f"class {number}" for number in range(classes)]
     found = results_of(made, names)
-    rows = [
-        (row, chances, target, chances.index(max(chances)))
-        for row, (chances, target) in enumerate(
-            zip(made.probabilities.tolist(), made.targets.tolist(), strict=True)
-        )
-    ]
-    right = [row for row, _, target, predicted in rows if target == predicted]
-    wrong = [row for row, _, target, predicted in rows if target != predicted]
+    chances, truth = made.probabilities.numpy(), made.targets.numpy()
+    table = pandas.DataFrame({"truth": truth, "chance": chances[range(200), truth]})
+    table["right"] = chances.argmax(1) == truth
+    table["gap"] = numpy.diff(numpy.sort(chances)[:, -2:])[:, 0]
+    table["loss"] = made.losses.numpy()
     groups, few = found.groups(1000), found.groups(5)
-    assert sorted(groups["random right"]) == right
-    assert sorted(groups["random wrong"]) == wrong
-    assert set(few["random right"]) < set(right)
+    assert sorted(groups["random right"]) == list(table.index[table.right])
+    assert sorted(groups["random wrong"]) == list(table.index[~table.right])
     assert len(set(few["random right"])) == 5
-    mistakes = [sum(rows[row][2] == label for row in wrong) for label in range(classes)]
-    shown = sorted(range(classes), key=lambda label: -mistakes[label])[:4]
+    mistakes = (~table.right).groupby(table.truth).sum()
+    shown = mistakes.sort_values(ascending=False, kind="stable").index[:4]
     assert len(groups) == 3 + 2 * len(shown)
     for label in shown:
-        of_class = [(chances[label], row) for row, chances, target, _ in rows if target == label]
-        best = [row for _, row in sorted(of_class, reverse=True) if row in right]
-        worst = [row for _, row in sorted(of_class) if row in wrong]
-        assert list(groups[f"most right\n{names[label]}"]) == best
-        assert list(few[f"most wrong\n{names[label]}"]) == worst[:5]
-    gaps = [sorted(chances)[-1] - sorted(chances)[-2] for _, chances, _, _ in rows]
-    assert list(few["most uncertain"]) == sorted(range(200), key=gaps.__getitem__)[:5]
-    losses = made.losses.tolist()
+        own = table[table.truth == label].sort_values("chance")
+        assert list(groups[f"most right\n{names[label]}"]) == list(own.index[own.right])[::-1]
+        assert list(few[f"most wrong\n{names[label]}"]) == list(own.index[~own.right])[:5]
+    assert list(few["most uncertain"]) == list(table.gap.nsmallest(5).index)
+    assert list(found.top_losses(9)) == list(table.loss.nlargest(9).index)
     assert (state == numpy.random.get_state()[1]).all(), "a training would go on otherwise"
-    assert list(found.top_losses(9)) == sorted(range(200), key=lambda row: -losses[row])[:9]
 
 
 def test_confusion_equals_scikit_learns():

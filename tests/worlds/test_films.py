@@ -1,6 +1,5 @@
 """The invented films: the published layout, the archive, a truth that is true."""
 
-
 import numpy
 import pandas
 import pytest

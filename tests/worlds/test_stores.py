@@ -1,6 +1,5 @@
 """The invented stores: the published layout and dirt, and a truth that explains every sale."""
 
-
 import pandas as pd
 import pytest
 
