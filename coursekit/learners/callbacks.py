@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from coursekit.console import CourseError, nearest, note, progress
+from coursekit.console import CourseError, choose, note, progress
 from coursekit.learners.checks import listed, number
 from coursekit.learners.events import Callback, State, table_head, table_row
 
@@ -110,12 +110,7 @@ class KeepBestWeights(Callback):
     def fit_start(self, state: State) -> None:
         """Forget the weights of an earlier fit, and refuse a column that will not be there."""
         self._best: dict[str, torch.Tensor] = {}
-        columns = state.learner.columns[1:-1]
-        if self.monitor not in columns:
-            raise CourseError(
-                f"There is no {self.monitor!r} to monitor; there are {', '.join(columns)}."
-                + nearest(self.monitor, columns)
-            )
+        choose("column to monitor", self.monitor, state.learner.columns[1:-1])
 
     def epoch_done(self, state: State) -> None:
         """Keep a copy of the weights where this epoch is better than all before."""
@@ -162,11 +157,7 @@ def hook_outputs(model: nn.Module, names: str | Sequence[str]) -> Iterator[dict[
     layers, outputs = dict(model.named_modules()), {}
     with contextlib.ExitStack() as hooks:
         for name in listed(names):
-            if name not in layers:
-                raise CourseError(
-                    f"There is no layer {name!r}; the first are {list(layers)[1:6]}."
-                    + nearest(name, layers)
-                )
+            choose("layer", name, layers)
 
             def keep(_layer: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
                 outputs[name] = _detached(output)

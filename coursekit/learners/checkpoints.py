@@ -19,7 +19,7 @@ from coursekit import runtime
 from coursekit.console import CourseError, note, reason
 from coursekit.data.cache import digest, write_whole
 from coursekit.learners.events import Callback, State
-from coursekit.learners.identity import changed_meaning, describe, meaning
+from coursekit.learners.identity import describe
 
 Tensors = dict[str, torch.Tensor]
 
@@ -68,23 +68,6 @@ def read_tensors(file: str | Path) -> tuple[Tensors, Any]:
             f"{file} is damaged or no safetensors file ({reason(error)}); write it again by "
             "learn.save or learn.export."
         ) from error
-
-
-def save_weights(model: nn.Module, file: str | Path, data: Any) -> Path:
-    """Write the weights of ``model``, and hashes of what they stand for, to ``file``."""
-    return write_tensors(file, model.state_dict(), {"meaning": meaning(data)})
-
-
-def load_weights(model: nn.Module, file: str | Path, data: Any = None) -> None:
-    """Read the weights of ``model`` from ``file``, all of them or none."""
-    tensors, facts = read_tensors(file)
-    kept = facts.get("meaning", {}) if isinstance(facts, dict) else {}
-    if changed := changed_meaning(kept, meaning(data)):
-        raise CourseError(
-            f"The weights in {file} were trained on other {' and '.join(changed)} than those of "
-            "this learner's data; make the data as it was when they were saved."
-        )
-    fill(model, tensors, file)
 
 
 def fill(model: nn.Module, tensors: Tensors, file: str | Path) -> None:

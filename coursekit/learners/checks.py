@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import traceback
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -141,19 +140,15 @@ def measure(loss: Any, scores: Any, targets: Any, first: Any = None) -> Tensor:
     """Compute the loss of a batch, a tensor with one number.
 
     ``first``, the part of the data, asks for the checks of a first batch: numbers of classes
-    against scores, before a GPU dies of them, and shapes that torch would only warn of.
+    against scores, before a GPU dies of them, and a column of scores against a row of targets.
     """
     if targets is None:
         raise CourseError("These batches have no targets to compare scores with; use predict().")
     try:
-        if first is None:
-            found = loss(scores, targets)
-        else:
+        if first is not None:
             _check_classes(loss, scores, targets, getattr(first, "targets", None))
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", "Using a target size")
-                found = loss(scores, targets)
-    except (*ERRORS, UserWarning) as error:
+        found = loss(scores, targets)
+    except ERRORS as error:
         both = f"scores of {_described(scores)} with targets of {_described(targets)}"
         refuse(error, f"The loss cannot compare {both}")
     trains = not torch.is_grad_enabled() or getattr(found, "requires_grad", False)

@@ -1,14 +1,14 @@
-"""``History``, ``State`` and ``Callback``: where a training stands, and who is told of it."""
+"""Where a training stands, who is told of it, and mini-batches in parts where memory runs out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, nearest, note
 
 EVENTS = (
     "fit_start",  # before the first epoch
@@ -34,16 +34,12 @@ class History(list[dict[str, Any]]):
 
 def table_head(columns: list[str]) -> str:
     """Format the names of the columns, aligned with ``table_row``."""
-    return "  ".join(f"{name.replace('_', ' '):>{_width(name)}}" for name in columns)
+    return "  ".join(name.replace("_", " ").rjust(7) for name in columns)
 
 
 def table_row(columns: list[str], row: dict[str, Any]) -> str:
     """Format one epoch as a line of the table."""
-    return "  ".join(f"{_cell(name, row.get(name)):>{_width(name)}}" for name in columns)
-
-
-def _width(name: str) -> int:
-    return max(7, len(name))
+    return "  ".join(_cell(name, row.get(name)).rjust(max(7, len(name))) for name in columns)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -143,3 +139,71 @@ def notifier(callbacks: Sequence[Callback]) -> Callable[[str, State], None]:
             listener(state)
 
     return notify
+
+
+# Mini-batches in parts ------------------------------------------------------------------------
+
+SINGLE_EXAMPLE = (
+    "The device ran out of memory with a single example; use smaller inputs or a smaller model."
+)
+
+
+class MicroBatches:
+    """The parts of one mini-batch: the whole, or smaller parts after running out of memory.
+
+    The loop over it does the work on each part in a ``with`` block of it. Where memory runs out
+    there, the work on this batch is undone and its parts come again, of half the size, now and for
+    all later batches.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state, self._failed = state, False
+
+    def __iter__(self) -> Iterator[tuple[Any, Any, float]]:
+        """Yield (x, y, fraction of the batch)."""
+        state = self._state
+        sums, size = (state.loss_sum, state.examples), max(1, count(state.x))
+        while True:
+            pieces = -(-size // (state.micro_batch_size or size))
+            for x, y in zip(split(state.x, pieces), split(state.y, pieces), strict=True):
+                yield x, y, count(x) / size
+                if self._failed:
+                    break
+            else:
+                return
+            # Outside of the failed call, so that what it held is free again.
+            self._failed, (state.loss_sum, state.examples) = False, sums
+            tried = min(size, state.micro_batch_size or size)
+            if tried == 1:
+                raise CourseError(SINGLE_EXAMPLE)
+            state.prediction = state.loss = None
+            state.optimizer.zero_grad(set_to_none=True)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            state.micro_batch_size = -(-tried // 2)
+            note(
+                f"the device ran out of memory with {tried} examples: batches of {size} now go "
+                f"through it in parts of {state.micro_batch_size}, whose gradients are added up "
+                "before each step. Only batch norm notices: it sees the parts."
+            )
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        self._failed = isinstance(error, torch.OutOfMemoryError)
+        return self._failed
+
+
+def count(x: Any) -> int:
+    """Number of examples in a batch of inputs: a tensor, or a tuple of them."""
+    return len(x[0]) if isinstance(x, tuple) else len(x)
+
+
+def split(x: Any, pieces: int) -> Sequence[Any]:
+    """Cut a batch of inputs or targets into equal parts."""
+    if pieces == 1:
+        return [x]
+    if isinstance(x, tuple):
+        return list(zip(*(part.tensor_split(pieces) for part in x), strict=True))
+    return x.tensor_split(pieces)

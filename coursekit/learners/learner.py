@@ -9,22 +9,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy
 import torch
 from torch import nn
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, note, reason
+from coursekit.console import CourseError, choose, note, reason
 from coursekit.data.batches import check_count
 from coursekit.learners import checks, schedules
 from coursekit.learners.callbacks import EpochTable, LossGuard, copy_weights
-from coursekit.learners.checkpoints import Checkpoints, load_weights, save_weights
+from coursekit.learners.checkpoints import Checkpoints, fill, read_tensors, write_tensors
 from coursekit.learners.checks import ERRORS, listed, refuse
-from coursekit.learners.events import Callback, History, State, check_callbacks, notifier
-from coursekit.learners.identity import changed_meaning
+from coursekit.learners.events import (
+    SINGLE_EXAMPLE,
+    Callback,
+    History,
+    MicroBatches,
+    State,
+    check_callbacks,
+    count,
+    notifier,
+    split,
+)
+from coursekit.learners.identity import changed_meaning, meaning
 from coursekit.learners.lr_finder import RateSweep, Sweep
 from coursekit.learners.metrics import Metric, check_metrics
-from coursekit.learners.micro_batches import SINGLE_EXAMPLE, MicroBatches, count, cut
 
 Rates = float | list[float] | tuple[float, ...]
 MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
@@ -74,12 +82,9 @@ class Learner:
                 f"loss={loss!r} is no function of scores and targets. Use ck.cross_entropy, or "
                 "call a class of losses first, as in nn.CrossEntropyLoss()."
             )
-        if not callable(optimizer) and optimizer not in list(OPTIMIZERS):
-            what = repr(optimizer) if isinstance(optimizer, str) else type(optimizer).__name__
-            raise CourseError(
-                f"There is no optimizer {what}; use {' or '.join(map(repr, OPTIMIZERS))}, or a "
-                f"class, such as torch.optim.Adam.{nearest(optimizer, OPTIMIZERS)}"
-            )
+        if not callable(optimizer):
+            name_given = isinstance(optimizer, str)
+            choose("optimizer", optimizer if name_given else type(optimizer).__name__, OPTIMIZERS)
         self.device: torch.device = runtime.device()
         self.precision: runtime.Precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
@@ -214,7 +219,7 @@ class Learner:
         state.scaler = self._new_scaler()
         sweep = RateSweep(lowest, highest, steps)
         with self._no_trace(state.model):
-            self._loop(state, [LossGuard(), *self.callbacks, sweep])
+            self._loop(state, [*self.callbacks, sweep])
         return sweep.result
 
     def _start(
@@ -227,7 +232,6 @@ class Learner:
     ) -> State:
         """Check what a training is asked for, and return where it starts."""
         check_callbacks(callbacks)
-        epochs = epochs.item() if isinstance(epochs, numpy.integer) else epochs
         check_count("epochs", epochs)
         if not callable(schedule) or isinstance(schedule, type):
             raise CourseError(
@@ -247,7 +251,7 @@ class Learner:
                 )
         optimizer, rates = self._make_optimizer(model, rates, weight_decay)
         parts = self, model, data, optimizer, self._scaler, schedule, rates, callbacks
-        return State(*parts, epochs=epochs, batches=len(data.train))
+        return State(*parts, epochs=int(epochs), batches=len(data.train))
 
     @contextlib.contextmanager
     def _no_trace(self, model: nn.Module) -> Iterator[None]:
@@ -293,11 +297,9 @@ class Learner:
         """Compute the scores of a batch, in halves where the device runs out of memory."""
         with contextlib.suppress(torch.OutOfMemoryError):
             return checks.call(model, x)
-        half = count(x) // 2  # the memory is free again here, outside of the failed call
-        if not half:
+        if count(x) < 2:  # the memory is free again here, outside of the failed call
             raise CourseError(SINGLE_EXAMPLE)
-        halves = cut(x, slice(half)), cut(x, slice(half, None))
-        return torch.cat([self._forward(model, part) for part in halves])
+        return torch.cat([self._forward(model, half) for half in split(x, 2)])
 
     def predict(self, batches: Any = None, *, tta: int = 0) -> Predictions:
         """Score every example of ``batches`` (default: the validation part), in order.
@@ -403,7 +405,7 @@ class Learner:
 
     def save(self, file: str | Path) -> Path:
         """Write the weights to ``file`` (safetensors) and return its path."""
-        return save_weights(self.model, file, self.data)
+        return write_tensors(file, self.model.state_dict(), {"meaning": meaning(self.data)})
 
     def load(self, file: str | Path) -> None:
         """Read weights that ``save`` wrote; the model must be the same.
@@ -412,7 +414,14 @@ class Learner:
             CourseError: the file is missing, damaged, or belongs to another model, or to data of
                 other classes, categories or words.
         """
-        load_weights(self.model, file, self.data)
+        tensors, facts = read_tensors(file)
+        kept = facts.get("meaning", {}) if isinstance(facts, dict) else {}
+        if changed := changed_meaning(kept, self.data):
+            raise CourseError(
+                f"The weights in {file} were trained on other {' and '.join(changed)} than those "
+                "of this learner's data; make the data as it was when they were saved."
+            )
+        fill(self.model, tensors, file)
 
     # Small parts ------------------------------------------------------------------------------
 

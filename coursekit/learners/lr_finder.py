@@ -45,8 +45,8 @@ class RateSweep(Callback):
             raise CourseError(f"lowest={lowest:g} is not below highest={highest:g}; exchange them.")
         self._rates = [lowest * factor ** (step / max(1, steps - 1)) for step in range(steps)]
         self._losses: list[float] = []
-        self._unread: list[torch.Tensor] = []
-        self._stopped = ""
+        self._smoothed: list[float] = []
+        self._running, self._stopped = 0.0, ""
         self._bar = progress(total=steps, label="learning-rate sweep", unit=" batches")
 
     def epoch_start(self, state: State) -> None:
@@ -59,23 +59,23 @@ class RateSweep(Callback):
             group["lr"] = self._rates[state.step]
 
     def step_done(self, state: State) -> None:
-        """Note the loss; read the losses from the device in blocks, not to wait at every step."""
+        """Note the loss, and end where it has exploded or the rates are at their end."""
         self._bar.update()
-        self._unread.append(state.loss_sum / state.examples)
+        loss, step = (state.loss_sum / state.examples).item(), state.step
         state.loss_sum, state.examples = torch.zeros_like(state.loss_sum), 0
-        finished = state.step == len(self._rates)
-        if len(self._unread) < 10 and not finished:
-            return
-        self._losses += torch.stack(self._unread).float().tolist()
-        self._unread = []
-        if (end := _where_to_stop(self._losses)) is not None:
-            exploded = f"the smoothed loss passed {GIVE_UP} times its best"
-            finite = math.isfinite(self._losses[end])
-            why = exploded if finite else "the loss was no number any more"
-            state.stop = f"at mini-batch {end + 1}, {why}"
-            del self._losses[end + 1 :]
-        elif finished:
-            state.stop = f"it went through all {len(self._rates)} mini-batches"
+        if not math.isfinite(loss):
+            state.stop = f"at mini-batch {step}, the loss was no number any more"
+        else:
+            best = min(self._smoothed, default=math.inf)
+            self._losses.append(loss)
+            self._running = SMOOTH * self._running + (1 - SMOOTH) * loss
+            self._smoothed.append(self._running / (1 - SMOOTH**step))
+            if self._smoothed[-1] > GIVE_UP * best:
+                state.stop = (
+                    f"at mini-batch {step}, the smoothed loss passed {GIVE_UP} times its best"
+                )
+            elif step == len(self._rates):
+                state.stop = f"it went through all {step} mini-batches"
         self._stopped = state.stop or ""
 
     def fit_done(self, state: State) -> None:
@@ -85,10 +85,9 @@ class RateSweep(Callback):
     @property
     def result(self) -> Sweep:
         """What was found, with a suggestion."""
-        losses = [loss for loss in self._losses if math.isfinite(loss)]
-        smoothed = _smooth(losses)
-        rates = self._rates[: len(losses)]
-        return Sweep(rates, losses, smoothed, *_suggest(rates, smoothed), self._stopped)
+        rates = self._rates[: len(self._losses)]
+        found = _suggest(rates, self._smoothed)
+        return Sweep(rates, self._losses, self._smoothed, *found, self._stopped)
 
 
 def _endless(state: State, batches: Iterable) -> Iterator[Any]:
@@ -99,24 +98,6 @@ def _endless(state: State, batches: Iterable) -> Iterator[Any]:
             empty = False
             yield batch
     raise CourseError(NO_BATCH)
-
-
-def _smooth(losses: list[float]) -> list[float]:
-    running, smoothed = 0.0, []
-    for step, loss in enumerate(losses, 1):
-        running = SMOOTH * running + (1 - SMOOTH) * loss
-        smoothed.append(running / (1 - SMOOTH**step))
-    return smoothed
-
-
-def _where_to_stop(losses: list[float]) -> int | None:
-    """Index of the mini-batch at which the sweep ends, or None."""
-    best = math.inf
-    for step, loss in enumerate(_smooth(losses)):
-        if not math.isfinite(loss) or (step and loss > GIVE_UP * best):
-            return step
-        best = min(best, loss)
-    return None
 
 
 def _suggest(rates: list[float], smoothed: list[float]) -> tuple[float | None, str]:

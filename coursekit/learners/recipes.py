@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from coursekit.console import CourseError, nearest, note, reason
+from coursekit.console import CourseError, nearest, no_such, note, reason
 from coursekit.data.batches import Data
 from coursekit.data.images import ImageData
 from coursekit.data.ratings import RatingsData
@@ -21,13 +21,15 @@ from coursekit.learners.checks import ERRORS, listed
 from coursekit.learners.events import Callback, State
 from coursekit.learners.identity import changed_meaning
 from coursekit.learners.learner import OPTIMIZERS, Learner
-from coursekit.learners.losses import binary_cross_entropy, cross_entropy, mean_squared_error
 from coursekit.learners.metrics import (
     Metric,
     accuracy,
+    binary_cross_entropy,
     check_metrics,
+    cross_entropy,
     exponentiated,
     f_beta,
+    mean_squared_error,
     perplexity,
     rmse,
     rmspe,
@@ -312,10 +314,7 @@ def text_learner(
         body = copy.deepcopy(encoder.model.encoder)
         body.dropout = dropout
     else:
-        raise CourseError(
-            f"There is no encoder {encoder!r}; use 'lstm', 'transformer', or a learner of a "
-            "language model." + nearest(encoder, ["lstm", "transformer"])
-        )
+        raise no_such("encoder", encoder, ["lstm", "transformer", "a learner of a language model"])
     learner = Learner(data, TextClassifier(body, len(data.classes)), cross_entropy, **options)
     if isinstance(encoder, Learner):
         learner.freeze()

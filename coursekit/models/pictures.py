@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from coursekit.console import CourseError, nearest, reason
+from coursekit.console import CourseError, choose, reason
 from coursekit.data.batches import check_count
 from coursekit.models import backbone
 
@@ -133,12 +133,7 @@ def image_model(
 def _torchvision_net(architecture: str, pretrained: bool) -> nn.Module:
     from torchvision import models
 
-    known = architectures()
-    if architecture not in known:
-        raise CourseError(
-            f"There is no architecture {architecture!r}; ck.architectures() lists all of them."
-            + nearest(architecture, known)
-        )
+    choose("architecture", architecture, architectures())
     if not pretrained:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of how googlenet draws its weights

@@ -14,7 +14,7 @@ from torch import nn
 from coursekit.console import CourseError
 from coursekit.data.images import images
 from coursekit.data.picture import read_picture
-from coursekit.learners.export import ImageClassifier
+from coursekit.learners.pictures import ImageClassifier
 from coursekit.visuals.pictures import show_pictures
 from tests.data.pictures import drawn, pixels, save
 

@@ -206,7 +206,7 @@ SAID = {
     "another optimizer": (lambda: learner(optimizer="adam"), "Did you mean 'adamw'"),
     "an optimizer made": (
         lambda: learner(optimizer=torch.optim.Adam(nn.Linear(1, 1).parameters())),
-        "no optimizer Adam; use .*class",
+        "no optimizer .*Adam",
     ),
     "an optimizer of closures": (lambda: learner(optimizer=torch.optim.LBFGS), "steps once"),
     "no optimizer": (lambda: learner(optimizer=lambda groups: None), "steps once"),

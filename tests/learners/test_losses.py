@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import coursekit as ck
-from coursekit.learners.losses import Loss
+from coursekit.learners.metrics import Loss
 
 COUNT, CLASSES = 7, 3
 DRAW = torch.Generator().manual_seed(0)

@@ -12,7 +12,7 @@ from torch import nn
 
 import coursekit as ck
 from coursekit import CourseError
-from coursekit.learners.losses import cross_entropy
+from coursekit.learners.metrics import cross_entropy
 from coursekit.models.ratings import RatingNet
 
 RECIPES = {

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import coursekit as ck
-from coursekit.learners.export import ImageClassifier
+from coursekit.learners.pictures import ImageClassifier
 from coursekit.visuals import explore
 
 CLASSES = ("cats", "dogs")
