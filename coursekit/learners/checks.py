@@ -186,15 +186,10 @@ def _check_classes(loss: Any, scores: Any, targets: Any, everywhere: Any) -> Non
         ignored = loss.ignore_index if torchs else 0
         last = scores.shape[1 if torchs else -1] if scores.dim() > 1 else len(known)
         if known.max() >= last > 1 or known[known != ignored].lt(0).any():
-            raise out_of_range(scores, known)
-
-
-def out_of_range(scores: Tensor, targets: Tensor) -> CourseError:
-    """The error where classes have no score."""
-    return CourseError(
-        f"The targets go from {targets.min()} to {targets.max()}, but the model gives "
-        f"{scores.shape[-1]} scores. Number the classes from 0 and give each of them a score."
-    )
+            raise CourseError(
+                f"The targets go from {known.min()} to {known.max()}, but the model gives "
+                f"{scores.shape[-1]} scores. Number the classes from 0, a score for each of them."
+            )
 
 
 def matched(name: str, kind: str, scores: Any, targets: Any) -> tuple[Tensor, Tensor]:
