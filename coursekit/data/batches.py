@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from coursekit import runtime
-from coursekit.console import CourseError, reason
+from coursekit.console import CourseError, checked, reason
 from coursekit.data.cache import digest
 from coursekit.data.split import row_numbers
 
@@ -60,12 +60,6 @@ def check_count(name: str, value: Any) -> None:
     """Raise a CourseError where the argument ``name`` is no whole number above 0."""
     if type(value) is bool or not isinstance(value, (int, numpy.integer)) or value < 1:
         raise CourseError(f"{name}={value!r} is not a whole number above 0.")
-
-
-def check_function(name: str, value: Any) -> None:
-    """Raise a CourseError where the argument ``name`` is neither None nor can be called."""
-    if value is not None and (isinstance(value, type) or not callable(value)):
-        raise CourseError(f"{name}={value!r} is no function of a batch; use ck.side_on, say.")
 
 
 class Rows:
@@ -112,6 +106,7 @@ class Batches:
     _unit = "examples"
     _joins_single = False  # a last single example to the batch before it, even when in order
 
+    @checked
     def __init__(
         self,
         inputs: Arrays,
@@ -125,8 +120,6 @@ class Batches:
         cache_key: str | None = None,
     ):
         check_count("batch_size", batch_size)
-        check_function("transform", transform)
-        check_function("augment", augment)
         self._inputs = _each(functools.partial(_as_tensor, "inputs"), inputs)
         self._targets = _each(functools.partial(_as_tensor, "targets"), targets)
         self.batch_size, self.shuffle = batch_size, shuffle

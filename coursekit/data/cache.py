@@ -7,7 +7,6 @@ import copyreg
 import dis
 import functools
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -87,13 +86,6 @@ def remove(path: Path) -> None:
     """Remove a file or folder of the course's own; errors are passed over."""
     with contextlib.suppress(OSError):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def set_aside(path: Path, word: str = "damaged") -> Path:
-    """Rename what must not be lost to ``<name>.<word>``, or with a number where that is taken."""
-    names = (f"{path.name}.{word}{number or ''}" for number in itertools.count())
-    free = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
-    return path.rename(free)
 
 
 # Arrays on disk -------------------------------------------------------------------------------

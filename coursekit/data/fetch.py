@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from coursekit import runtime
 from coursekit.console import CourseError, choose, note, reason, size
-from coursekit.data.cache import remove, set_aside, write_whole
+from coursekit.data.cache import remove, write_whole
 from coursekit.data.catalogue import DataSet, Source, catalogue
 from coursekit.data.download import SourceError, download
 from coursekit.data.unpack import ArchiveError, unpacked
@@ -162,7 +163,9 @@ def _put_in_place(finished: Path, folder: Path, **facts: str) -> None:
     write_whole(finished / MARKER, json.dumps(_count(finished) | facts))
     if folder.is_dir():
         if any(folder.iterdir()) and not _is_unchanged(folder):
-            aside = set_aside(folder, "yours")
+            names = (f"{folder.name}.yours{number or ''}" for number in itertools.count())
+            aside = next(place for name in names if not (place := folder.with_name(name)).exists())
+            folder.rename(aside)
             note(f"{folder} held files that the course did not write: all of it is now in {aside}.")
         remove(folder)
     os.replace(finished, folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import no_such
 from coursekit.data.batches import Batches, Data
 from coursekit.data.split import fewer, split
 from coursekit.data.tables import check_frame, codes_of, column_of, numbers_of, values_of
@@ -38,8 +38,7 @@ class RatingsData(Data):
         """Code of an item by its name; raises CourseError where the training part has none."""
         if item in self.items:
             return self.items.index(item)
-        hint = nearest(item, self.items[1:])
-        raise CourseError(f"The training part has no item {item!r}; see data.items.{hint}")
+        raise no_such("item of the training part", item, self.items[1:])
 
     def _details(self) -> str:
         users, items = len(self.users) - 1, len(self.items) - 1

@@ -49,14 +49,6 @@ def test_parts_of_killed_kernels_are_swept(tmp_path):
     assert sorted(file.name.strip(".").split(".")[0] for file in tmp_path.iterdir()) == kept
 
 
-def test_setting_aside_loses_nothing(tmp_path):
-    """What was set aside the last time would be written over."""
-    for number in ("", "1", "2"):
-        (tmp_path / "x.json").write_text(number)
-        assert cache.set_aside(tmp_path / "x.json").name == f"x.json.damaged{number}"
-    assert (tmp_path / "x.json.damaged1").read_text() == "1"
-
-
 def rows():
     """Rows of an array, one at a time."""
     yield from numpy.arange(12, dtype="uint8").reshape(3, 2, 2)
