@@ -18,12 +18,6 @@ from tests import budgets
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
-SOURCES = sorted(
-    file
-    for folder in ("coursekit", "notebooks", "worlds", "tests")
-    for file in (ROOT / folder).rglob("*.py")
-)
-
 # A module, or a room (every module in it) -> the modules and rooms that it may import: the top is
 # below the data, these below models, these below learners; a figure reads what it shows.
 TOP = ("console", "runtime")
@@ -42,11 +36,6 @@ ARROWS = {
 # An __init__.py. "" and the list of the explorers import what they name; the others are empty.
 PACKAGES = {"", "data", "exercises", "learners", "models", "visuals"}
 HEAVY = {"torchvision", "pandas", "matplotlib", "requests", "sklearn", "scipy", "ipywidgets"}
-
-
-@functools.cache
-def _tree(file):
-    return ast.parse(file.read_text("utf-8"), str(file))
 
 
 def _modules():
@@ -71,7 +60,7 @@ def _room(name):
 def _imports(file):
     """Return what a file imports, anywhere in it, as dotted names."""
     names = set()
-    for node in ast.walk(_tree(file)):
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -127,22 +116,10 @@ def test_the_package_needs_nothing_beside_it():
         assert "matplotlib" not in outer or name.startswith("visuals"), f"{name} draws"
 
 
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_nothing_unsafe_or_starred(file):
-    """A pickle runs whatever its author liked; a star hides where a name comes from."""
-    for node in ast.walk(_tree(file)):
-        place = f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-        if isinstance(node, ast.ImportFrom):
-            assert node.names[0].name != "*", f"{place}: a star import"
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            options = {word.arg: ast.unparse(word.value) for word in node.keywords}
-            assert called not in {"eval", "exec", "os.system", "os.popen"}, f"{place}: {called}"
-            assert options.get("shell", "False") == "False", f"{place}: a shell string"
-            assert options.get("allow_pickle", "False") == "False", f"{place}: a pickle"
-            if called == "torch.load":
-                assert options.get("weights_only") == "True", f"{place}: torch.load of anything"
-    assert not _imports(file) & {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+def test_no_array_is_a_pickle():
+    """A pickle runs whatever its author liked; other doors to it are shut by ruff (S, TID251)."""
+    text = "".join(file.read_text("utf-8") for file in MODULES.values())
+    assert not re.findall(r"allow_pickle=(?!False)\w+", text)
 
 
 def test_import_is_light():
