@@ -178,9 +178,6 @@ class Explorer:
 
     def set(self, **settings: Any) -> Explorer:
         """Change settings by code, as the controls would, and draw; where that fails, none changes.
-
-        Raises:
-            CourseError: there is no such setting, or it cannot have this value.
         """
         for name in settings:
             if name not in self.controls:

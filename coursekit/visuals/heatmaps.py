@@ -116,9 +116,6 @@ def heat_map(
 
     Returns:
         (B, h, w) float32, 0 where nothing raises the score.
-
-    Raises:
-        CourseError: there is no such layer or class, or the layer gives no maps.
     """
     return Gradients(model, x, [layer]).heat(target, pooled=pooled)[layer]
 
@@ -159,9 +156,6 @@ def show_heat(
 
     Args:
         maps: one heat map (h, w) for each picture.
-
-    Raises:
-        CourseError: pictures, maps and titles differ in number.
     """
     shown = style.read_pictures(pictures)
     maps = [maps] if maps is None or getattr(maps, "ndim", 0) == 2 else list(maps)
@@ -279,9 +273,6 @@ def grad_cam(
             wide, whichever is less.
         layer: the one to begin with; None for the last.
         target: name of the class to begin with; None for the most probable one.
-
-    Raises:
-        CourseError: there is no such layer or class.
     """
     given = read_picture(picture)
 
@@ -319,9 +310,6 @@ def classify(learn: Any, picture: Any, *, layer: str = "body") -> Explorer:
         learn: a trained ``ck.image_learner``, or what ``ck.load_model`` returned.
         picture: the one to begin with, anything that ``ck.show_pictures`` takes.
         layer: name of the layer in which the heat map is taken.
-
-    Raises:
-        CourseError: it is no classifier of pictures.
     """
     classifier = learn.classifier() if hasattr(learn, "classifier") else learn
     if not hasattr(classifier, "pixels"):

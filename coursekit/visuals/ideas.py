@@ -78,9 +78,6 @@ def show_descent(function: Function, paths: Any) -> Drawn:
     Args:
         function: the loss of a weight, for arrays too.
         paths: the weights from the start on, or {"rate 0.1": weights, ...}.
-
-    Raises:
-        CourseError: the weights of a path are no row of numbers.
     """
     paths = paths if isinstance(paths, dict) else {"descent": paths}
     points = [style.array_of(repr(label), paths[label], None, finite=False) for label in paths]
@@ -218,9 +215,6 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
         picture: array (H, W), or anything that ``show_pictures`` takes, made grey.
         kernel: array (k, k).
         row, column: the window's upper left pixel.
-
-    Raises:
-        CourseError: the window leaves the picture.
     """
     from matplotlib.patches import Rectangle
 

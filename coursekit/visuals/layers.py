@@ -156,9 +156,6 @@ def show_layers(model: nn.Module, batches: Any, *, channels: int = 3) -> Drawn:
     Args:
         model, batches: as for ``ck.explore.layers``.
         channels: how many of each stage.
-
-    Raises:
-        CourseError: there are no images, or nothing gives feature maps (B, C, h, w).
     """
     found = probe(model, batches)
     labels = [

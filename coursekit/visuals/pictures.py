@@ -35,9 +35,6 @@ def show_pictures(
         titles: one short text for each picture, or None.
         columns: pictures in a row; None for as many as fit.
         height: height of a row in inches.
-
-    Raises:
-        CourseError: there is no picture, one cannot be read, or titles do not match.
     """
     shown = style.read_pictures(pictures)
     wide, tall = (
@@ -98,9 +95,6 @@ def show_batch(batches: Iterable, classes: Sequence[str], count: int = 12) -> Dr
             numbers (B,), or 0 and 1 (B, classes) where a picture may have several.
         classes: names of the classes; of no use where there is no y, as in a test set.
         count: how many pictures at most.
-
-    Raises:
-        CourseError: there is no batch of pictures, or a class without a name.
     """
     count, (x, y) = style.whole_number("count", count), style.first_batch(batches)
     classes = [] if classes is None else list(classes)

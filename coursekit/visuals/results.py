@@ -25,9 +25,6 @@ class Results:
     Args:
         learn: a trained learner of pictures with one class each.
         batches: the ``Batches`` to predict; None for the validation set.
-
-    Raises:
-        CourseError: the examples have no single class each, or there is none.
     """
 
     def __init__(self, learn: Any, batches: Any = None) -> None:
@@ -263,9 +260,6 @@ def cleaner(results: Results, corrections: Any) -> Cleaner:
     Args:
         results: of ``ck.Results(learn)``.
         corrections: a ``ck.Corrections``, which knows the CSV file.
-
-    Raises:
-        CourseError: the results know no names of files.
     """
     return Cleaner(results, corrections)
 

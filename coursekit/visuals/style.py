@@ -162,9 +162,6 @@ def fit_text(text: Any, inches: float, *, size: float = 10, lines: int = 2) -> s
 
 def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) -> numpy.ndarray:
     """Read numbers from a list, a Series, an array or a tensor, of ``shape``; None is any size.
-
-    Raises:
-        CourseError: they are no numbers, not ``finite``, or have another shape; or there are none.
     """
     try:
         values = values.detach().cpu().double() if hasattr(values, "detach") else values
