@@ -128,10 +128,8 @@ class Exercise:
         if told:
             return told[0]
         if self.cases:
-            case = ", ".join(map(_brief, cases[off]))
-            return (
-                f"For {case} it gives {_brief(given[off])}, and should give {_brief(right[off])}."
-            )
+            case, gave = ", ".join(map(_brief, cases[off])), _brief(given[off])
+            return f"For {case} it gives {gave}, and should give {_brief(right[off])}."
         return "That is not it." if len(given) == 1 else f"Number {off + 1} is not right."
 
     def _results(self, answer: Any, cases: Sequence[tuple]) -> list:
@@ -199,10 +197,8 @@ def _call(function: Callable[..., Any], cases: Sequence[tuple]) -> list:
 @contextlib.contextmanager
 def _time_limit() -> Iterator[None]:
     """Raise a TimeoutError after ``SECONDS``; on Windows and outside of the main thread, never."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or not hasattr(signal, "SIGALRM"):
-        yield
-        return
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
+        return (yield)
 
     def ring(*_: Any) -> None:
         raise TimeoutError

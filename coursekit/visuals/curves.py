@@ -204,12 +204,10 @@ def show_sweep(axes: Axes, swept: Any, rate: float | None = None) -> str:
     axes.legend(loc="lower left")
     if rate is None:
         axes.set_title(style.fit_text(reason, 7.0), loc="left", fontsize=10)
-        return sentence(
-            f"over {len(rates)} mini-batches the smoothed loss went from {digits(smoothed[0])} at "
-            f"a rate of {digits(rates[0])} down to {digits(smoothed[best])} at "
-            f"{digits(rates[best])}",
-            f"{advice} ({reason})",
-        )
+        fell = f"{digits(smoothed[0])} at a rate of {digits(rates[0])} down to "
+        fell += f"{digits(smoothed[best])} at {digits(rates[best])}"
+        whole = f"over {len(rates)} mini-batches the smoothed loss went from {fell}"
+        return sentence(whole, f"{advice} ({reason})")
     loss, course = float(numpy.interp(rate, rates, smoothed)), _course(rates, smoothed, rate)
     axes.axvline(rate, color=COLORS["black"], linewidth=1)
     axes.plot(rate, loss, "o", color=COLORS["black"], markersize=9)

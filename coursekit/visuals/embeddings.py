@@ -35,8 +35,7 @@ def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarra
     """
     vectors = array_of("The array of vectors", vectors, None, None)
     if not 1 <= count <= min(vectors.shape):
-        wanted = f"{count} directions; it takes as many vectors, of as many numbers"
-        raise CourseError(f"Vectors of shape {vectors.shape} have no {wanted}.")
+        raise CourseError(f"Vectors of shape {vectors.shape} have no {count} directions.")
     centered = vectors - vectors.mean(0)
     _, sizes, directions = numpy.linalg.svd(centered, full_matrices=False)
     largest = numpy.abs(directions).argmax(1)
@@ -68,10 +67,8 @@ def _named(vectors: Vectors, names: Sequence[Any]) -> tuple[numpy.ndarray, list[
     vectors = array_of("The array of vectors", vectors, None, None)
     names = [] if names is None else list(names)
     if len(names) != len(vectors):
-        raise CourseError(
-            f"{counted(len(names), 'name')} and {counted(len(vectors), 'vector')} do not fit; "
-            "give a list with one name for each."
-        )
+        told = f"{counted(len(names), 'name')} and {counted(len(vectors), 'vector')} do not fit"
+        raise CourseError(f"{told}; give a list with one name for each.")
     return vectors, names
 
 
@@ -90,9 +87,8 @@ def look_up(names: Sequence[str], text: str) -> str | None:
     """
     typed = text.strip().lower()
     found = [name for name in names if typed and typed in name.lower()]
-    return min(
-        found, key=lambda name: (name != text, not name.lower().startswith(typed)), default=None
-    )
+    found.sort(key=lambda name: (name != text, not name.lower().startswith(typed)))
+    return found[0] if found else None
 
 
 # A map ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy
 
 from coursekit import runtime
-from coursekit.console import CourseError, nearest, reason
+from coursekit.console import CourseError, no_such, reason
 from coursekit.visuals.style import Drawn, plain, use_style
 from coursekit.visuals.style import panels as make_panels
 
@@ -77,10 +77,7 @@ class Control:
             return self.choices(value)
         known = self.choices.values() if isinstance(self.choices, dict) else self.choices
         if known is not None and value not in known:
-            first = ", ".join(map(str, list(known)[:8]))
-            raise CourseError(
-                f"{self.label} cannot be {value!r}; choose one of {first}." + nearest(value, known)
-            )
+            raise no_such(str(self.label), value, known)
         return value
 
     def same(self, value: Any, other: Any) -> bool:
@@ -115,12 +112,8 @@ class Control:
             if isinstance(choices, tuple):
                 choices = (*choices[:2], self.step)
             elif isinstance(choices, (list, dict)):
-                pairs = (
-                    choices.items()
-                    if isinstance(choices, dict)
-                    else zip(choices, choices, strict=True)
-                )
-                choices = [(plain(text), one) for text, one in pairs]
+                known = choices if isinstance(choices, dict) else {one: one for one in choices}
+                choices = [(plain(text), one) for text, one in known.items()]
             made = ipywidgets.interactive.widget_from_abbrev(choices, value)
         if isinstance(self.choices, tuple):
             made.continuous_update = not self.on_release
@@ -177,14 +170,10 @@ class Explorer:
         return f"explore.{self.name}: {self.caption or 'not drawn yet'}"
 
     def set(self, **settings: Any) -> Explorer:
-        """Change settings by code, as the controls would, and draw; where that fails, none changes.
-        """
+        """Change settings by code, as controls would, and draw; where that fails, none changes."""
         for name in settings:
             if name not in self.controls:
-                raise CourseError(
-                    f"explore.{self.name} has no setting {name!r}; it has "
-                    f"{', '.join(self.controls)}." + nearest(name, list(self.controls))
-                )
+                raise no_such("setting", name, self.controls)
         before = self.settings
         checked = {name: self.controls[name].check(value) for name, value in settings.items()}
         self.settings = before | self._follow(checked)

@@ -12,7 +12,7 @@ import numpy
 import torch
 from torch import nn
 
-from coursekit.console import CourseError, nearest
+from coursekit.console import CourseError, no_such
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
@@ -47,7 +47,7 @@ def outputs_of(
     with contextlib.ExitStack() as hooks:
         for name in names:
             if name not in list(modules):
-                raise CourseError(f"There is no layer {name!r}." + nearest(name, list(modules)))
+                raise no_such("layer", name, [*modules][1:])
             hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
             hooks.callback(hook.remove)
         return model(x), seen
@@ -196,10 +196,8 @@ def show_heat_grid(
         classes: names of the classes, in the order of the scores.
     """
     gradients = Gradients(model, picture[None] if hasattr(picture, "dim") else picture, layers)
-    chances, names = (
-        gradients.probabilities[0],
-        style.class_names(classes, len(gradients.probabilities[0])),
-    )
+    chances = gradients.probabilities[0]
+    names = style.class_names(classes, len(chances))
     labels = [f"{name}\n{chance:.1%}" for name, chance in zip(names, chances, strict=True)]
     cell = (1.9 * picture.shape[2] / picture.shape[1], 2.3)
     drawn = style.labeled_rows(labels, len(gradients.layers), cell=cell, label=0.9)
@@ -244,9 +242,8 @@ def _draw_looking(
     right.barh(range(len(order)), chances[order], color=colors, height=0.6)
     for place, row in enumerate(order):
         right.text(chances[row] + 0.02, place, f"{chances[row]:.1%}", va="center")
-    right.set_yticks(
-        range(len(order)), [style.fit_text(classes[row], 1.3, lines=1) for row in order]
-    )
+    names = [style.fit_text(classes[row], 1.3, lines=1) for row in order]
+    right.set_yticks(range(len(order)), names)
     right.set(xlim=(0, 1.25), ylim=(max(len(order), 4) - 0.4, -0.6), title="probability")
     right.set_xticks([0, 0.5, 1])
     right.grid(False)

@@ -220,9 +220,7 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
 
     grey, kernel = as_grey(picture), style.array_of("kernel", kernel, None, None)
     tall, wide = kernel.shape
-    row = style.whole_number(
-        "row", row, 0, grey.shape[0] - tall
-    )  # or the window leaves the picture
+    row = style.whole_number("row", row, 0, grey.shape[0] - tall)
     column = style.whole_number("column", column, 0, grey.shape[1] - wide)
     window = grey[row : row + tall, column : column + wide]
     products = window * kernel
@@ -266,9 +264,8 @@ def kernel(
             read = read_picture(file)
             read.thumbnail((SIDE, SIDE))
             grey = as_grey(read) / (255 if given.max() <= 1 else 1)
-        return show_kernel.draw(
-            axes, grey, square, style.answer("convolve", convolve, grey, square)
-        )
+        result = style.answer("convolve", convolve, grey, square)
+        return show_kernel.draw(axes, grey, square, result)
 
     controls = {"file": Control(None, label="a picture of yours")}
     controls |= {
@@ -305,10 +302,8 @@ def show_relus(
         target: array (N,), the curve to follow, or None.
     """
     x = style.array_of("x", x, None)
-    total, pieces = (
-        style.array_of("total", total, len(x)),
-        style.array_of("pieces", pieces, None, len(x)),
-    )
+    total = style.array_of("total", total, len(x))
+    pieces = style.array_of("pieces", pieces, None, len(x))
     for place, piece in enumerate(pieces):
         label = counted(len(pieces), "ReLU") if place == 0 else None
         axes.plot(x, piece, color=COLORS["grey"], linewidth=0.8, alpha=0.7, label=label)

@@ -79,9 +79,7 @@ def probe(model: nn.Module, batches: Any) -> dict[str, Stage]:
                     break
     stages = {}
     for name in names:
-        values, places = (
-            torch.cat([found[name][part].cpu() for found in peaks]) for part in (0, 1)
-        )
+        values, places = (torch.cat([peak[name][part].cpu() for peak in peaks]) for part in (0, 1))
         side, maps = sides[name]
         stages[name] = Stage(torch.cat(images), side, maps, values.float(), places)
     return stages

@@ -161,8 +161,7 @@ def fit_text(text: Any, inches: float, *, size: float = 10, lines: int = 2) -> s
 
 
 def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) -> numpy.ndarray:
-    """Read numbers from a list, a Series, an array or a tensor, of ``shape``; None is any size.
-    """
+    """Read numbers from a list, a Series, an array or a tensor, of ``shape``; None is any size."""
     try:
         values = values.detach().cpu().double() if hasattr(values, "detach") else values
         array = numpy.asarray(values, float)

@@ -61,9 +61,8 @@ def _check(learn: Any, frame: Any, columns: Iterable[str], others: Iterable[str]
     data: Any = getattr(learn, "data", None)
     rows = len(frame) if hasattr(frame, "columns") else 0
     if not hasattr(data, "medians") or not rows:
-        told = "give a learner whose data is what ck.table returned, and a DataFrame with rows"
         given = f"a {type(learn).__name__} and a {type(frame).__name__}, {rows} rows"
-        raise CourseError(f"Here are {given}; {told}.")
+        raise CourseError(f"Here are {given}; give a learner of ck.table's data, and a DataFrame.")
     known = [column for column in (*data.categories, *data.medians) if column in frame]
     for named, there in ((columns, known), (others, list(frame))):
         for column in named:
@@ -243,10 +242,9 @@ def show_partial_dependence(
         line = changes[:, rows].mean(1)
         looks = {"linestyle": DASHES[number % 4], "marker": "o", "markersize": 4}
         axes.plot(places, line, label=f"{label} ({rows.sum()})", **looks)
-        captions.append(
-            f"{label}: highest at {words[line.argmax()]} ({line.max():+.3g}{unit} against the "
-            f"mean), lowest at {words[line.argmin()]} ({line.min():+.3g}{unit})"
-        )
+        high = f"highest at {words[line.argmax()]} ({line.max():+.3g}{unit} against the mean)"
+        low = f"lowest at {words[line.argmin()]} ({line.min():+.3g}{unit})"
+        captions.append(f"{label}: {high}, {low}")
     if groups:
         axes.margins(y=0.25)
         axes.legend(loc="upper center", ncols=3)
@@ -298,10 +296,8 @@ def partial_dependence(
         return show_partial_dependence.draw(axes, predicted, values, **how)
 
     apart = [one for one in columns if 2 <= few[one].nunique(dropna=False) <= GROUPS]
-    controls = {
-        "column": Control(column or columns[0], columns),
-        "by": Control(by, [NOTHING, *apart], label="a line for each"),
-    }
+    controls = {"column": Control(column or columns[0], columns)}
+    controls["by"] = Control(by, [NOTHING, *apart], label="a line for each")
     panels = show_partial_dependence.panels
     return Explorer("partial_dependence", draw, controls, panels=panels)
 
@@ -316,7 +312,6 @@ def typical_values(learn: Any, frame: DataFrame, column: str) -> list[Any]:
         counts = frame[column].value_counts(dropna=False)
         common = [*map(_plain, counts.index[:VALUES])] if len(counts) > 1 else known[:VALUES]
         return [value for value in known if value in common]
-    values = sorted({*frame[column].dropna().astype(float)})
-    if len(values) > VALUES:
-        values = sorted({*frame[column].astype(float).quantile(numpy.linspace(0.02, 0.98, 9))})
-    return values
+    numbers = frame[column].dropna().astype(float)
+    many = numbers.nunique() > VALUES
+    return sorted({*(numbers.quantile(numpy.linspace(0.02, 0.98, 9)) if many else numbers)})

@@ -199,10 +199,8 @@ class _Writer(Explorer):
         found = self.choose(self.read(*self.numbers), **settings)
         found = array_of("What the function returns", found, len(self.vocabulary.itos))
         if not abs(found.sum() - 1) < 1e-3 or found.min() < 0:
-            raise CourseError(
-                f"The probabilities begin at {digits(found.min())} and add up to "
-                f"{digits(found.sum())}; none may be below 0, and together they are 1."
-            )
+            told = f"begin at {digits(found.min())} and add up to {digits(found.sum())}"
+            raise CourseError(f"The probabilities {told}; none is below 0, together they are 1.")
         return found / found.sum()
 
     def add(self, count: int = 1, *, best: bool = False) -> None:
@@ -313,10 +311,9 @@ def hidden_unit(
             the unit goes with most closely is named.
     """
     states = array_of("The array of states", states, len(text), None)
-    known = {
-        name: array_of(f"The list of correlations with {name}", each, states.shape[1])
-        for name, each in (correlations or {}).items()
-    }
+    known = {}
+    for name, each in (correlations or {}).items():
+        known[name] = array_of(f"The list of correlations with {name}", each, states.shape[1])
 
     def draw(axes: Axes, unit: int, place: int) -> Drawn:
         part = slice(place, place + length)

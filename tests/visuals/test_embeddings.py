@@ -59,7 +59,7 @@ test_what_makes_no_map_is_told = refused(
     (lambda: explore.embedding_map(V, N, counts=[1]), r"counts= .*\(60\)"),
     (lambda: explore.embedding_map({"a": V}), "'a' has to be a pair"),
     (lambda: explore.embedding_map(V), "0 names"),
-    (lambda: explore.embedding_map(V, N, which="b"), "cannot be 'b'"),
+    (lambda: explore.embedding_map(V, N, which="b"), "no map 'b'"),
     (lambda: explore.embedding_map(V, N, labels=2.5), "labels= takes int, not 2.5"),
     (lambda: explore.embedding_map({}), "no map"),
 )

@@ -51,7 +51,7 @@ def test_a_control_becomes_a_widget_that_moves_its_setting(kind):
         ("number", "0.5", "'0.5'; choose a number"),
         ("number", float("nan"), "nan"),
         ("power", 0.0, "0.0"),
-        ("one of", "w", "'w'; choose one of u, v"),
+        ("one of", "w", "'w'; choose one of 'u', 'v'"),
         ("named", "one", "'one'; choose one of 1, 2"),
         ("switch", "yes", "'yes'; give True or False"),
         ("switch", 7, "7; give True or False"),
@@ -65,7 +65,7 @@ def test_a_wrong_value_is_named_and_changes_nothing(kind, value, named):
     explorer = made(lambda axes, n: "fine", {"n": control})
     with pytest.raises(CourseError, match=named):
         explorer.set(n=value)
-    with pytest.raises(CourseError, match=r"no setting 'm'; it has n"):
+    with pytest.raises(CourseError, match=r"no setting 'm'; choose one of 'n'"):
         explorer.set(n=control.value, m=1)
     assert explorer.settings == {"n": control.value}
     with pytest.raises(CourseError, match=named):

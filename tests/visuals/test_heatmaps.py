@@ -92,7 +92,7 @@ test_bad_input_is_one_sentence = refused(
     (lambda: ck.show_heat_grid(net, x[0], [], "abc"), "no layer to look at"),
     (lambda: grad_cam(["cats", "dogs"]), "2 class names for 3 scores"),
     (lambda: grad_cam(NAMES, layers=["body.stage9"]), "no layer 'body.stage9'"),
-    (lambda: grad_cam(NAMES, target="wolves"), "'wolves'; choose one of cats, dogs"),
+    (lambda: grad_cam(NAMES, target="wolves"), "'wolves'; choose one of 'cats', 'dogs'"),
     (lambda: grad_cam(NAMES, layers=["head"]), "'head' gives no maps"),
     (lambda: explore.classify(x, x), "no classifier of pictures"),
     (lambda: ck.show_heat_grid(net, x[0], "body", ["a"]), "1 class name for 3 scores"),
