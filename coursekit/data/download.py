@@ -6,32 +6,57 @@ import contextlib
 import hashlib
 import os
 import shutil
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from coursekit.console import CourseError, progress, size
 from coursekit.data.cache import remove
-from coursekit.data.catalogue import Source
 
 if TYPE_CHECKING:
     import requests
 
-Value = TypeVar("Value")
-
-TIMEOUT = 30.0  # seconds in which a connection must stand, a reply begin and each block arrive
+TIMEOUT = 30.0  # seconds in which a connection must stand and bytes arrive
 PAUSES = (1, 3)  # seconds before each new try that follows one without progress
 BLOCK = 1 << 16  # bytes
 MOST_BYTES = 5 << 30  # of a file whose size is not published
-LATE = ("ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "TimeoutError")
+LATE = ("ConnectTimeout", "ReadTimeout", "ReadTimeoutError")
 FAULTS = dict.fromkeys(LATE, "does not answer in time") | {  # what libraries raise, by name
     "SSLError": "has a certificate that is not valid",
     "TooManyRedirects": "leads in a circle",
     "ProtocolError": "cuts the connection",
 }
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published file; ``catalogue.toml`` says what the fields mean."""
+
+    url: str
+    bytes: int | None = None
+    sum: str = ""
+    inside: str = ""
+    moves: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """The machine that serves it."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def name(self) -> str:
+        """The name of the published file."""
+        return Path(urlsplit(self.url).path).name
+
+    @property
+    def checked(self) -> str:
+        """What a copy is checked against, in words."""
+        if not self.sum:
+            return "checked by size only" if self.bytes else "no published sum to check it against"
+        kind = self.sum.partition(":")[0]
+        return f"checked by {'size and by ' if ' ' in kind else ''}{kind}"
 
 
 class SourceError(Exception):
@@ -72,7 +97,7 @@ def download(source: Source, folder: Path, label: str) -> Path:
                 _check(source, part)
                 os.replace(part, archive)
                 return archive
-            except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 reason = FAULTS.get(type(error).__name__, "cannot be reached") + _way(source)
             except _PassingError as error:
                 reason = str(error)
@@ -124,13 +149,12 @@ def _receive(source: Source, part: Path, label: str) -> None:
             f"{label} needs about {size(needed)} of disk and {size(free)} are free. Free some "
             "space, or set COURSEKIT_HOME to a folder elsewhere."
         )
-    blocks = reply.raw.stream(BLOCK, decode_content=False)  # an archive stays packed
     with (
         open(part, "ab" if start else "wb") as file,
         progress(total=total or None, label=label, unit="B", unit_scale=True) as bar,
     ):
         bar.update(start)
-        while block := _in_time(lambda: next(blocks, b"")):
+        for block in reply.raw.stream(BLOCK, decode_content=False):  # an archive stays packed
             bar.update(file.write(block))
             if file.tell() > most:
                 break
@@ -153,7 +177,7 @@ def _ask(source: Source, have: int) -> tuple[requests.Response, int]:
     headers = {"User-Agent": "coursekit", "Accept-Encoding": "identity"}
     headers |= {"Range": f"bytes={have}-"} if have else {}
     options: dict = {"headers": headers, "stream": True, "timeout": TIMEOUT}
-    reply = _in_time(lambda: requests.get(source.url, **options))
+    reply = requests.get(source.url, **options)
     code, span = reply.status_code, reply.headers.get("Content-Range")
     plain = any(step.url.startswith("http:") for step in (*reply.history, reply))
     if plain and source.url.startswith("https:") and not source.sum:
@@ -168,20 +192,3 @@ def _ask(source: Source, have: int) -> tuple[requests.Response, int]:
         return _ask(source, 0)
     kind = _PassingError if passing else SourceError
     raise kind(f"answers {code} {reply.reason or ''}".rstrip())
-
-
-def _in_time(call: Callable[[], Value]) -> Value:
-    """Call in a thread and wait for ``TIMEOUT`` seconds at most.
-
-    The timeout of a socket starts again with each byte, so that a slow server holds it for days.
-    """
-    future: Future[Value] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future.result(TIMEOUT)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,43 @@ from filelock import FileLock, Timeout
 from coursekit import runtime
 from coursekit.console import CourseError, choose, note, reason, size
 from coursekit.data.cache import remove, write_whole
-from coursekit.data.catalogue import DataSet, Source, catalogue
-from coursekit.data.download import SourceError, download
+from coursekit.data.download import Source, SourceError, download
 from coursekit.data.unpack import ArchiveError, unpacked
 
 SAMPLES = Path(__file__).parent / "samples"  # one archive a data set, made by worlds/
 MARKER = ".coursekit.json"  # in a finished folder: origin, files, bytes, version of the sample
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: terms, layout, and the sources in the order in which they are tried."""
+
+    name: str
+    license: str
+    layout: dict[str, int]
+    sources: tuple[Source, ...]
+    sample: str
+    sample_license: str = "MIT, as the course"
+
+    def lacking(self, folder: Path, enough: int | None = None) -> str:
+        """What ``folder`` lacks of the layout, or nothing; ``enough`` replaces the counts."""
+        for pattern, least in self.layout.items():
+            least = enough or least
+            found = sum(1 for _ in islice(folder.glob(pattern), least))
+            if found < least:
+                return f"{pattern} ({found} found, at least {least} expected)"
+        return ""
+
+
+@functools.cache
+def catalogue() -> dict[str, DataSet]:
+    """The data sets of ``catalogue.toml`` by name; each address of a file is a source."""
+    rows = tomllib.loads(Path(__file__).with_name("catalogue.toml").read_text("utf-8"))
+    for row in rows.values():
+        row["sources"] = tuple(
+            Source(url=url, **file) for file in row["sources"] for url in file.pop("urls")
+        )
+    return {name: DataSet(name=name, **row) for name, row in rows.items()}
 
 
 def fetch(name: str, *, edition: str | None = None) -> Path:

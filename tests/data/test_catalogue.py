@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
-from coursekit.data.catalogue import Source, catalogue
-from coursekit.data.fetch import SAMPLES, fetch
+from coursekit.data.download import Source
+from coursekit.data.fetch import SAMPLES, catalogue, fetch
 from tests.servers import Page, make_tgz, make_zip, serve
 
 

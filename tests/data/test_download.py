@@ -2,15 +2,13 @@
 
 import hashlib
 import random
-import time
 import types
 
 import pytest
 
 from coursekit.console import CourseError
 from coursekit.data import download as module
-from coursekit.data.catalogue import Source
-from coursekit.data.download import SourceError, download
+from coursekit.data.download import Source, SourceError, download
 from tests.servers import Page, serve
 
 BODY = random.Random(0).randbytes(500_000)
@@ -131,18 +129,6 @@ def test_a_silent_server_is_given_up_and_gone_on_from(tmp_path, monkeypatch):
     assert bring(page, tmp_path).read_bytes() == BODY
     assert page.requests == [None, "bytes=131072-"]
     page.go.set()
-
-
-@pytest.mark.parametrize("where", ["headers", "body"])
-def test_a_server_that_drips_is_given_up(tmp_path, monkeypatch, where):
-    """Each byte starts the timeout of a socket anew: one a second holds a notebook for days."""
-    monkeypatch.setattr(module, "TIMEOUT", 0.3)
-    monkeypatch.setattr(module, "PAUSES", ())
-    with serve({"x.zip": Page(BODY, drips=where)}) as url:
-        began = time.monotonic()
-        with pytest.raises(SourceError, match="does not answer in time"):
-            download(Source(url("x.zip")), tmp_path, "x")
-    assert time.monotonic() - began < 5
 
 
 def test_a_step_down_from_encryption_needs_a_sum(tmp_path, monkeypatch):

@@ -22,10 +22,9 @@ import coursekit.data.download
 import coursekit.data.unpack
 from coursekit import runtime
 from coursekit.console import CourseError
-from coursekit.data import catalogue
 from coursekit.data import fetch as module
-from coursekit.data.catalogue import DataSet, Source
-from coursekit.data.fetch import fetch
+from coursekit.data.download import Source
+from coursekit.data.fetch import DataSet, catalogue, fetch
 from tests.servers import Page, make_tgz, make_zip, serve
 
 rng = random.Random(0)
@@ -77,7 +76,7 @@ def register(monkeypatch):
 
     def put(*sources):
         row = DataSet("toy", "free to use", LAYOUT, sources, "toy")
-        monkeypatch.setitem(catalogue.catalogue(), "toy", row)
+        monkeypatch.setitem(catalogue(), "toy", row)
 
     return put
 
@@ -315,11 +314,11 @@ import json, os, signal, sys, types, unittest.mock
 sys.modules["torch"] = unittest.mock.MagicMock()
 sys.modules["coursekit"] = types.ModuleType("coursekit")
 sys.modules["coursekit"].__path__ = json.loads(sys.argv[2])
-from coursekit.data import catalogue, fetch, unpack
+from coursekit.data import download, fetch, unpack
 facts = json.loads(sys.argv[1])
-source = catalogue.Source(**facts["source"])
-row = catalogue.DataSet("toy", "free", facts["layout"], (source,), "toy")
-catalogue.catalogue()["toy"] = row
+source = download.Source(**facts["source"])
+row = fetch.DataSet("toy", "free", facts["layout"], (source,), "toy")
+fetch.catalogue()["toy"] = row
 if facts["kill_at_file"]:
     count, inside = [], unpack._inside
     def dying(folder, name):
