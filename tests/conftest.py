@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -101,10 +100,7 @@ def real_data():
 
 def _stand_for(there, wanted):
     wanted.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        wanted.symlink_to(there)
-    except OSError:  # Windows allows links to administrators only
-        (shutil.copytree if there.is_dir() else shutil.copy2)(there, wanted)
+    wanted.symlink_to(there)
 
 
 @pytest.fixture(scope="session")

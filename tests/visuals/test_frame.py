@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from coursekit.console import CourseError
-from coursekit.visuals.frame import Control, Explorer, uploaded
+from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import Drawn
 
 PANEL = {"size": (2.0, 1.0)}
@@ -92,13 +92,6 @@ def test_what_fails_is_told_and_the_picture_stays():
     assert explorer.view.picture.value == picture
     explorer.widgets["n"].value = 2
     assert "drawn 2" in explorer.view.caption.value
-
-
-def test_an_uploaded_file_is_found_in_both_ipywidgets():
-    """FileUpload.value is a dict in ipywidgets 7 and a tuple in 8."""
-    assert uploaded({"cat.jpg": {"metadata": {}, "content": b"x"}}) == b"x"
-    assert uploaded(({"name": "cat.jpg", "content": memoryview(b"y")},)) == b"y"
-    assert uploaded(()) is None
 
 
 def test_words_of_a_drawing_stand_in_alternative_text_hover_and_page(capsys, monkeypatch):

@@ -148,13 +148,13 @@ def test_an_upload_is_classified_like_the_file():
     known = small.classifier()
     explorer = explore.classify(known, small.picture())
     explorer.widget()
-    explorer._moved("file", ({"name": "a.png", "content": memoryview(small.png(1))},))
+    explorer._moved("file", {"a.png": {"metadata": {}, "content": small.png(1)}})
     chances = known(Image.fromarray(small.picture(1)))
     best, chance = next(iter(chances.items()))
     assert f"The network says {best} ({chance:.1%})" in explorer.caption
     before = explorer.view.picture.value
     for content in (b"", b"no picture", small.png()[:60]):
-        explorer._moved("file", {"a.pdf": {"metadata": {}, "content": content}})
+        explorer._moved("file", ({"name": "a.pdf", "content": content},))
         assert "cannot be read as a picture" in explorer.view.caption.value
         assert explorer.view.picture.value == before
 
