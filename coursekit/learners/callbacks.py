@@ -148,9 +148,6 @@ def hook_outputs(model: nn.Module, names: str | Sequence[str]) -> Iterator[dict[
     Yields:
         dict from name to the last output of that layer, detached, on its device; of a layer that
         gives several tensors, as an ``nn.LSTM`` does, the same tuple.
-
-    Raises:
-        CourseError: the model has no layer of such a name.
     """
     if not isinstance(model, nn.Module):
         raise CourseError(f"{model!r} is no network; give a torch.nn.Module, such as learn.model.")

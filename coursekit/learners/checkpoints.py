@@ -38,11 +38,7 @@ FACTS = {*PLAIN, "history", "seconds", "scaler", "random", "epoch_random", "fit"
 
 
 def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> Path:
-    """Write tensors by name, and JSON ``facts``, to a safetensors file that is whole or not there.
-
-    Raises:
-        CourseError: the disk is full or the folder cannot be written; the old file is still there.
-    """
+    """Write tensors by name, and JSON ``facts``, to a safetensors file that is whole or not there."""
     try:
         write_whole(file, _to_bytes(tensors, facts))
     except (OSError, ValueError, TypeError) as error:
@@ -54,11 +50,7 @@ def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> Path
 
 
 def read_tensors(file: str | Path) -> tuple[Tensors, Any]:
-    """Read (tensors by name, facts) of a safetensors file.
-
-    Raises:
-        CourseError: the file is not there, or is cut short or damaged.
-    """
+    """Read (tensors by name, facts) of a safetensors file."""
     try:
         return _from_bytes(Path(file).read_bytes())
     except FileNotFoundError as error:
@@ -206,8 +198,7 @@ class Checkpoints(Callback):
 
     def _say_what_changed(self, family: Path) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError):
-            before = [file for folder in _files(family, "*") for file in _checkpoints(folder)]
-            if before:
+            if before := _checkpoints(family, "*/*.safetensors"):
                 newest = max(before, key=lambda file: file.stat().st_mtime)
                 kept = _from_bytes(newest.read_bytes())[1]["fit"]
                 changed = [part for part, value in self._fit.items() if kept.get(part) != value]
@@ -220,7 +211,9 @@ class Checkpoints(Callback):
     def _write(self, state: State, what: str, copies: int = 1) -> None:
         if self._folder is None:
             return
-        tensors = {f"model.{name}": value for name, value in _changing(state.model).items()}
+        frozen = {name for name, p in state.model.named_parameters() if not p.requires_grad}
+        weights = state.model.state_dict().items()
+        tensors = {f"model.{name}": value for name, value in weights if name not in frozen}
         tensors["loss_sum"] = state.loss_sum
         if state.batch:
             tensors |= {f"hidden.{name}": part for name, part in _hidden(state.model).items()}
@@ -277,17 +270,12 @@ def _skip(batches: Iterable, trained: int, random: Any) -> Iterator[Any]:
             runtime.set_random_state(random)
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
-    """Paths that fit, in order; none where the folder is on a Drive that has died."""
+def _checkpoints(folder: Path, pattern: str = "*.safetensors") -> list[Path]:
+    """Checkpoints that the course has written, in order; none on a Drive that has died."""
     try:
-        return sorted(folder.glob(pattern))
+        return sorted(file for file in folder.glob(pattern) if OWN.fullmatch(file.name))
     except OSError:
         return []
-
-
-def _checkpoints(folder: Path, pattern: str = "*.safetensors") -> list[Path]:
-    """Checkpoints that the course has written, the newest of a folder last."""
-    return [file for file in _files(folder, pattern) if OWN.fullmatch(file.name)]
 
 
 def _whole(file: Path) -> tuple[Tensors, dict[str, Any]] | None:
@@ -336,12 +324,6 @@ def _hidden(model: nn.Module) -> Tensors:
     if isinstance(state, tuple):
         named = {f"part{number:03}": part for number, part in enumerate(state)}
     return named if all(isinstance(part, torch.Tensor) for part in named.values()) else {}
-
-
-def _changing(model: nn.Module) -> Tensors:
-    """What training may change: trained parameters and all buffers."""
-    frozen = {name for name, value in model.named_parameters() if not value.requires_grad}
-    return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
 def _below(prefix: str, tensors: Tensors) -> Tensors:

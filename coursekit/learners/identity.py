@@ -25,9 +25,6 @@ def describe(state: State) -> dict[str, str]:
 
     Numbers and arrays count by value, functions and classes of the learner by their code and by
     the values that it uses; see ``digest``.
-
-    Raises:
-        TypeError: a part holds what cannot be compared between two kernels; the text says which.
     """
     learner, model = state.learner, state.model
     names = {id(parameter): name for name, parameter in model.named_parameters()}

@@ -55,9 +55,6 @@ class Learner:
         groups: lists of modules, first to last layer, for freezing and for a rate per group; by
             default what ``model.layer_groups()`` returns, or one group.
         name: folder of the checkpoints of named fits; by default the class of the model.
-
-    Raises:
-        CourseError: an argument is not what it should be.
     """
 
     _one_item = "For one input x call learn.model(x[None])."
@@ -125,9 +122,6 @@ class Learner:
             callbacks: listeners to this fit, beside the learner's own.
             name: of the fit, for its checkpoints; None writes and reads none.
             resume: False trains anew, whatever was kept under this name.
-
-        Raises:
-            CourseError: a number is out of range, or nothing can be trained.
         """
         own = [*listed(self.callbacks), *listed(callbacks)]
         state = self._start(epochs, lr, schedule, weight_decay, own)
@@ -309,32 +303,27 @@ class Learner:
             tta: test-time augmentation: besides the picture as it is, so many versions of it, made
                 by the augmentation of the training part, are scored and the scores averaged.
                 ``ck.top_down`` knows 7 versions, which turn and mirror and draw nothing at random.
-
-        Raises:
-            CourseError: ``batches`` are none, or tta is asked for and the training data has no
-                augmentation, or fewer versions.
         """
-        augment = getattr(self.data.train, "augment", None)
-        if tta and (augment is None or not isinstance(tta, int) or tta < 0):
-            raise CourseError(
-                f"tta={tta!r} needs a whole number of views, and data with an augmentation; make "
-                "it with augment=ck.side_on, say."
-            )
+        views: list[Any] = [None]
         if tta:
-            batches = self.data.valid if batches is None else batches
-            if not hasattr(batches, "sequential"):
-                raise CourseError(f"tta= needs ck.Batches, not a {type(batches).__name__}.")
-            views = getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
+            augment = getattr(self.data.train, "augment", None)
             model = self.model.to(self.device)
-            rounds = [
-                self._scores(model, batches.sequential(augment=view)) for view in (None, *views)
-            ]
-            # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
-            scores, targets = sum(scores for scores, _ in rounds) / (1 + tta), rounds[0][1]
+            batches = self.data.valid if batches is None else batches
+            views_known = hasattr(batches, "sequential") and augment is not None
+            if not views_known or not isinstance(tta, int) or tta < 0:
+                raise CourseError(
+                    f"tta={tta!r} needs a whole number of views, and ck.Batches with an "
+                    "augmentation; make the data with augment=ck.side_on, say."
+                )
+            views += getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
         else:
             model, batches = self._model_and_batches(batches)
-            whole = batches.sequential() if hasattr(batches, "sequential") else batches
-            scores, targets = self._scores(model, whole)
+        if hasattr(batches, "sequential"):
+            rounds = [self._scores(model, batches.sequential(augment=view)) for view in views]
+        else:
+            rounds = [self._scores(model, batches)]
+        # Averaged are log-probabilities (softmax, but for a constant), or log-odds (sigmoid).
+        scores, targets = sum(scores for scores, _ in rounds) / len(rounds), rounds[0][1]
         return Predictions(scores, targets, self.loss)
 
     @torch.no_grad()
@@ -373,11 +362,7 @@ class Learner:
                 parameter.requires_grad_(place >= first)
 
     def set_data(self, data: Any) -> None:
-        """Train on other data of the same classes from now on: larger pictures, say.
-
-        Raises:
-            CourseError: the data has no parts, or other classes, categories or words.
-        """
+        """Train on other data of the same classes from now on: larger pictures, say."""
         checks.check_parts(data)
         if changed := changed_meaning(self.data, data):
             raise CourseError(
@@ -408,12 +393,7 @@ class Learner:
         return write_tensors(file, self.model.state_dict(), {"meaning": meaning(self.data)})
 
     def load(self, file: str | Path) -> None:
-        """Read weights that ``save`` wrote; the model must be the same.
-
-        Raises:
-            CourseError: the file is missing, damaged, or belongs to another model, or to data of
-                other classes, categories or words.
-        """
+        """Read weights that ``save`` wrote; the model must be the same."""
         tensors, facts = read_tensors(file)
         kept = facts.get("meaning", {}) if isinstance(facts, dict) else {}
         if changed := changed_meaning(kept, self.data):

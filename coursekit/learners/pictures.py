@@ -186,11 +186,7 @@ class ImageClassifier:
 
 
 def load_model(file: str | Path) -> ImageClassifier:
-    """Load what ``learn.export`` wrote, on any machine, without the data it was trained on.
-
-    Raises:
-        CourseError: the file is missing, damaged, or no exported model.
-    """
+    """Load what ``learn.export`` wrote, on any machine, without the data it was trained on."""
     tensors, facts = read_tensors(file)
     if not isinstance(facts, dict) or facts.get("kind") != "pictures":
         raise CourseError(f"{file} is no exported model; write one by learn.export(...).")

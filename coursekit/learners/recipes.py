@@ -106,9 +106,6 @@ def image_learner(
         precompute: True runs the frozen body once over the pictures and trains the head on the
             features, in seconds and without augmentation, until ``learn.precompute = False``.
         options: as for ``Learner``; metrics are by default accuracy, or F2 for several labels.
-
-    Raises:
-        CourseError: as ``image_model``.
     """
     if precompute and not pretrained:
         note("precompute=True needs pretrained=True: a body of random weights has to train.")
@@ -158,9 +155,6 @@ def ratings_learner(
         n_factors: size of the vector of a user or an item.
         y_range: (low, high) of the predictions, a little wider than that of the ratings.
         options: as for ``Learner``.
-
-    Raises:
-        CourseError: ratings lie outside of ``y_range``.
     """
     targets = data.train.targets
     low, high = targets.min().item(), targets.max().item()
@@ -195,9 +189,6 @@ def table_learner(
             default a fifth wider on each side than the targets of the training part.
         metrics: measured on the real scale, also where the target is learned as a logarithm.
         options: as for ``Learner``.
-
-    Raises:
-        CourseError: a size is missing, or ``y_range`` is empty.
     """
     if y_range is None:
         low, high = (value.item() for value in torch.aminmax(data.train.targets))
@@ -295,9 +286,6 @@ def text_learner(
         dropout: factor of the five dropouts of an LSTM.
         sizes: of a new encoder, such as ``{"embedding_dim": 64, "n_layers": 2}``.
         options: as for ``Learner``.
-
-    Raises:
-        CourseError: the encoder is unknown, or has another vocabulary or direction.
     """
     vocab_size = len(data.vocabulary)
     if encoder == "lstm":

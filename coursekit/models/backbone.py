@@ -57,11 +57,7 @@ class SmallResNet(nn.Sequential):
 
 
 def body(pretrained: bool = True) -> SmallResNet:
-    """Build the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``.
-
-    Raises:
-        CourseError: the bundled weights are missing or damaged.
-    """
+    """Build the backbone, for pictures of 64 to 224 pixels normalized with ``MEAN`` and ``STD``."""
     net = SmallResNet()
     if pretrained:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from coursekit.console import CourseError, choose, reason
+from coursekit.console import CourseError, checked, choose, reason
 from coursekit.data.batches import check_count
 from coursekit.models import backbone
 
@@ -91,6 +91,7 @@ def architectures() -> list[str]:
     return [BUNDLED, *models.list_models(module=models)]
 
 
+@checked
 def image_model(
     architecture: str, n_classes: int, *, pretrained: bool = True, size: int = 224
 ) -> ImageModel:
@@ -102,15 +103,7 @@ def image_model(
         n_classes: scores per picture.
         pretrained: False leaves the weights of the body random.
         size: side in pixels of the pictures that the model must be able to take.
-
-    Raises:
-        CourseError: the name is unknown, the weights cannot be had, or the size does not fit.
     """
-    if not isinstance(architecture, str):
-        raise CourseError(
-            f"architecture={type(architecture).__name__} is no name, such as 'resnet34'; for a "
-            "network of your own use ck.Learner(data, net, ck.cross_entropy)."
-        )
     check_count("n_classes", n_classes)
     check_count("size", size)
     if architecture == BUNDLED:

@@ -20,9 +20,6 @@ class RatingNet(nn.Module):
         y_range: (low, high) of the predictions; a little wider than that of the ratings, since a
             sigmoid never reaches its ends.
         mean: the mean rating, where training starts from; by default the middle of ``y_range``.
-
-    Raises:
-        CourseError: the mean is outside of ``y_range``, or there is no factor.
     """
 
     def __init__(

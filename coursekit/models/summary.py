@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from coursekit.console import CourseError, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas
 
 
@@ -30,9 +28,6 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
         pandas.DataFrame: layer, kind, output (shape, or one shape for each of several outputs),
         parameters (a weight that layers share counts in the first of them), multiply_adds (of
         convolutions and matrix products, for one example; torch's recurrent layers hide theirs).
-
-    Raises:
-        CourseError: ``model`` is no network, or cannot be called with ``x``.
     """
     import pandas
     from torch.utils.flop_counter import FlopCounterMode  # imports triton: not with coursekit
@@ -42,18 +37,15 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
     inputs = x if isinstance(x, tuple) else (x,)
     shapes: dict[str, str] = {}
     counter = FlopCounterMode(display=False)
-
-    def note_shape(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            shapes.setdefault(name, shape(output))
-
-        return hook
-
     modules = dict(model.named_modules())
     modes = {module: module.training for module in modules.values()}
     with contextlib.ExitStack() as hooks:
         for name, module in modules.items():
-            hooks.callback(module.register_forward_hook(note_shape(name)).remove)
+
+            def keep(_module: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
+                shapes[name] = shape(output)
+
+            hooks.callback(module.register_forward_hook(keep).remove)
         model.eval()
         try:
             with torch.no_grad(), counter:
@@ -69,9 +61,8 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
     counts, top = counter.get_flop_counts(), type(model).__name__
 
     def multiply_adds(name: str) -> int:  # two operations each, and a batch of several examples
-        return (
-            sum(counts.get(f"{top}.{name}".rstrip("."), {}).values()) // 2 // (len(inputs[0]) or 1)
-        )
+        operations = sum(counts.get(f"{top}.{name}".rstrip("."), {}).values())
+        return operations // 2 // (len(inputs[0]) or 1)
 
     rows: list[tuple[str, str, str, int, int]] = []
     counted: set[int] = set()

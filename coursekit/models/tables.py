@@ -73,9 +73,6 @@ class TableNet(nn.Module):
         dropout, embedding_dropout: probability of dropping a unit, or a number of an embedding.
         y_range: (low, high) of the predictions, by a scaled sigmoid; None leaves them unlimited.
         embedding_dims: size of each embedding; by default ``embedding_dim`` of its cardinality.
-
-    Raises:
-        CourseError: the sizes do not fit the columns, or ``y_range`` is empty.
     """
 
     def __init__(
