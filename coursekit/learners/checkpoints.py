@@ -38,7 +38,7 @@ FACTS = {*PLAIN, "history", "seconds", "scaler", "random", "epoch_random", "fit"
 
 
 def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> Path:
-    """Write tensors by name, and JSON ``facts``, to a safetensors file that is whole or not there."""
+    """Write tensors, and JSON ``facts``, to a safetensors file that is whole or not there."""
     try:
         write_whole(file, _to_bytes(tensors, facts))
     except (OSError, ValueError, TypeError) as error:
@@ -104,11 +104,7 @@ class Checkpoints(Callback):
     newest two are kept, so that one may be damaged: the name of a file ends in the hash of its
     content. A finished fit leaves two equal files without the optimizer's state. What a recurrent
     model carries from batch to batch, a tensor or a tuple of them in its attribute ``state``, is
-    part of a checkpoint within an epoch.
-
-    Args:
-        name: of the fit.
-        resume: False reads nothing back and removes what was kept.
+    part of a checkpoint within an epoch. Without ``resume`` nothing is read back.
     """
 
     def __init__(self, name: str, resume: bool) -> None:

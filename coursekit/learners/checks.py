@@ -80,7 +80,7 @@ def check_batches(batches: Any, data: Any, one: str) -> None:
 
 
 def pairs(batches: Iterable, model: nn.Module, device: torch.device) -> Iterator[tuple[Any, Any]]:
-    """Yield x and y of each mini-batch on the device; float64 becomes float32, as the weights are."""
+    """Yield x and y of each mini-batch on the device; float64 becomes float32, as weights are."""
     single = all(weight.dtype != torch.float64 for weight in model.parameters())
     for batch in batches:
         several = isinstance(batch, (tuple, list))

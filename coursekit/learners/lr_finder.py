@@ -31,12 +31,7 @@ class Sweep:
 
 
 class RateSweep(Callback):
-    """Raise the rate from step to step, and stop the training once the loss has exploded.
-
-    Args:
-        lowest, highest: first and last rate; they grow by equal factors.
-        steps: steps at most; the training data is gone through again when it ends.
-    """
+    """Raise the rate in equal factors, and stop the training once the loss has exploded."""
 
     def __init__(self, lowest: float, highest: float, steps: int) -> None:
         check_count("steps", steps)

@@ -14,14 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coursekit.console import CourseError
-from coursekit.learners.checks import (
-    ERRORS,
-    as_tensor,
-    listed,
-    matched,
-    number,
-    refuse,
-)
+from coursekit.learners.checks import ERRORS, as_tensor, listed, matched, number, refuse
 
 # Losses ---------------------------------------------------------------------------------------
 
@@ -63,11 +56,7 @@ def _cross_entropy(scores: Tensor, targets: Tensor, reduction: str) -> Tensor:
     return F.cross_entropy(scores, targets, reduction=reduction)
 
 
-def _log_softmax(scores: Tensor) -> Tensor:
-    return scores.log_softmax(-1)
-
-
-cross_entropy = Loss("cross_entropy", _cross_entropy, "classes", _log_softmax)
+cross_entropy = Loss("cross_entropy", _cross_entropy, "classes", partial(F.log_softmax, dim=-1))
 binary_cross_entropy = Loss(
     "binary_cross_entropy", F.binary_cross_entropy_with_logits, "flags", F.logsigmoid
 )

@@ -36,8 +36,7 @@ from coursekit.learners.metrics import (
 )
 from coursekit.learners.pictures import ImageLearner
 from coursekit.models.pictures import image_model
-from coursekit.models.ratings import RatingNet
-from coursekit.models.tables import TableNet
+from coursekit.models.tables import RatingNet, TableNet
 from coursekit.models.text import AWDLSTM, LanguageModel, TextClassifier, TextTransformer
 
 Recipe = TypeVar("Recipe", bound=Callable[..., Learner])

@@ -13,7 +13,7 @@ from torch import nn
 import coursekit as ck
 from coursekit import CourseError
 from coursekit.learners.metrics import cross_entropy
-from coursekit.models.ratings import RatingNet
+from coursekit.models.tables import RatingNet
 
 RECIPES = {
     "images": ck.image_learner,

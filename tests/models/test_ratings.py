@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coursekit import CourseError
-from coursekit.models.ratings import RatingNet
+from coursekit.models.tables import RatingNet
 
 
 def random_net(*sizes, **options):
