@@ -19,7 +19,7 @@ TESTS = 12_000
 # What a room has at most until it is within its budget. To be lowered as it shrinks, never raised.
 CEILING = {
     "top": 762,
-    "data": 3_222,
+    "data": 3_205,
     "models": 774,
     "learners": 2_596,
     "visuals": 3_627,

@@ -16,12 +16,11 @@ import numpy
 import torch
 
 from coursekit.console import CourseError, checked, choose, nearest, note, progress
-from coursekit.data.batches import Batches, Data, check_count
+from coursekit.data.batches import Batches, Data, check_count, fewer, split
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
 from coursekit.data.cleaning import Corrections, read_corrections
 from coursekit.data.folders import class_folders, composed, files_below, folder_at, part_folder
 from coursekit.data.picture import RESIZES, check_size, read_picture, why_unreadable
-from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
     import pandas

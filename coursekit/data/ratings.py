@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from coursekit.console import no_such
-from coursekit.data.batches import Batches, Data
-from coursekit.data.split import fewer, split
+from coursekit.data.batches import Batches, Data, fewer, split
 from coursekit.data.tables import check_frame, codes_of, column_of, numbers_of, values_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ import numpy
 import torch
 
 from coursekit.console import CourseError, nearest, note, reason
-from coursekit.data.batches import Batches, Data, check_count
-from coursekit.data.split import fewer, split
+from coursekit.data.batches import Batches, Data, check_count, fewer, split
 
 if TYPE_CHECKING:
     import pandas

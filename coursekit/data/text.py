@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from coursekit import runtime
 from coursekit.console import CourseError, choose, note, reason
-from coursekit.data.batches import Batches, Data, check_count
+from coursekit.data.batches import Batches, Data, check_count, fewer, split
 from coursekit.data.cache import digest
 from coursekit.data.folders import (
     PARTS,
@@ -30,7 +30,6 @@ from coursekit.data.folders import (
     folder_at,
     part_folder,
 )
-from coursekit.data.split import fewer, split
 
 if TYPE_CHECKING:
     import tokenizers
@@ -174,12 +173,7 @@ class Vocabulary:
 
     def decode(self, numbers: Iterable[int] | Tensor) -> str:
         """Text of the tokens with these numbers."""
-        try:
-            numbers = [int(number) for number in numbers]
-        except (TypeError, ValueError) as error:
-            raise CourseError(
-                f"{numbers!r:.60} is no row of tokens' numbers, as ids[0]."
-            ) from error
+        numbers = [int(number) for number in numbers]
         if wrong := [number for number in numbers if not 0 <= number < len(self)]:
             raise CourseError(f"Token {wrong[0]} is none of 0 to {len(self) - 1}; see .itos.")
         if self.tokens == "subwords":

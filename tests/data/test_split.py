@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from coursekit.console import CourseError
-from coursekit.data.split import fewer, split
+from coursekit.data.batches import fewer, split
 
 
 @pytest.mark.parametrize(("n", "fraction"), [(20, 0.5), (20, 0.1), (20, 0.01), (2, 0.99), (7, 0.2)])

@@ -364,7 +364,6 @@ HOLED = FRAME.mask(FRAME.index.to_series() == 3)
         (lambda root: ck.text(PRAISE, labels=["a", "b"] * 12, max_length=-1), "max_length=-1"),
         (lambda root: KNOWN.split(["a"]), r"row 0: \['a'\]"),
         (lambda root: KNOWN.decode([-1]), "Token -1"),
-        (lambda root: KNOWN.decode("film"), "'film'"),
         (lambda root: Vocabulary(["words"], []), r"kind of tokens \['words'\]"),
     ],
 )
