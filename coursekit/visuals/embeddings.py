@@ -15,13 +15,11 @@ from coursekit.visuals.style import COLORS, Drawn, array_of, counted, digits, fi
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    Vectors = Any  # (N, D) array or tensor
-
 RINGED = 5  # nearest vectors that the map marks
 
 
 @checked
-def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarray, numpy.ndarray]:
+def principal_components(vectors: Any, count: int = 2) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Project vectors on their widest directions.
 
     The sign of a direction is arbitrary; here the largest weight of each is positive.
@@ -46,7 +44,7 @@ def principal_components(vectors: Vectors, count: int = 2) -> tuple[numpy.ndarra
 
 @checked
 def most_similar(
-    vectors: Vectors, names: Sequence[Any], name: Any, *, count: int = 10
+    vectors: Any, names: Sequence[Any], name: Any, *, count: int = 10
 ) -> list[tuple[Any, float]]:
     """Find the nearest neighbors of a name by cosine similarity: [(name, cosine)], best first.
 
@@ -62,7 +60,7 @@ def most_similar(
     return [(names[row], cosine) for row, cosine in _nearest(vectors, names.index(name), count)]
 
 
-def _named(vectors: Vectors, names: Sequence[Any]) -> tuple[numpy.ndarray, list[Any]]:
+def _named(vectors: Any, names: Sequence[Any]) -> tuple[numpy.ndarray, list[Any]]:
     """Read vectors and their names."""
     vectors = array_of("The array of vectors", vectors, None, None)
     names = [] if names is None else list(names)
@@ -99,7 +97,7 @@ SPOTS = ((5, 3), (-5, 3), (5, -3), (-5, -3))  # where a name may stand beside it
 class _Map:
     """Named vectors on the plane of their widest directions."""
 
-    def __init__(self, vectors: Vectors, names: Sequence[Any], counts: Any = None) -> None:
+    def __init__(self, vectors: Any, names: Sequence[Any], counts: Any = None) -> None:
         self.vectors, names = _named(vectors, names)
         counts = [0] * len(names) if counts is None else array_of("counts=", counts, len(names))
         # Rows, those that are named first in front.
@@ -183,7 +181,7 @@ class _Map:
 
 @checked
 def embedding_map(
-    vectors: Vectors | Mapping[str, Sequence[Any]],
+    vectors: Any,
     names: Sequence[Any] | None = None,
     *,
     counts: Any = None,
@@ -207,11 +205,9 @@ def embedding_map(
         find: a name, or how it begins.
     """
     given = vectors if isinstance(vectors, Mapping) else {"map": (vectors, names, counts)}
-    if not given:
-        raise CourseError("There is no map; give vectors and names.")
-    for label, one in given.items():
-        if not isinstance(one, tuple | list) or len(one) not in (2, 3):
-            raise CourseError(f"The map {label!r} has to be a pair (vectors, names).")
+    pairs = [isinstance(one, tuple | list) and len(one) in (2, 3) for one in given.values()]
+    if not given or not all(pairs):
+        raise CourseError("There is no map; give vectors and names, or {label: (vectors, names)}.")
     maps = {label: _Map(*one) for label, one in given.items()}
     first = which or next(iter(maps))
     every = tuple(dict.fromkeys(name for one in maps.values() for name in one.names))

@@ -268,9 +268,7 @@ def kernel(
         return show_kernel.draw(axes, grey, square, result)
 
     controls = {"file": Control(None, label="a picture of yours")}
-    controls |= {
-        name: Control(value, float, width="112px") for name, value in cells(values).items()
-    }
+    controls |= {one: Control(x, float, width="112px") for one, x in cells(values).items()}
     buttons = {
         label: lambda shown, square=square: shown.set(**cells(square))
         for label, square in KERNELS.items()
@@ -312,10 +310,8 @@ def show_relus(
         target = style.array_of("target", target, len(x))
         axes.plot(x, target, color=COLORS["orange"], linewidth=4, label="curve to follow")
         shown, off = numpy.append(total, target), numpy.abs(total - target)
-        told = (
-            f"the sum of {counted(len(pieces), 'ReLU')} is off the curve by {digits(off.mean())} "
-            f"on average, {digits(off.max())} at most"
-        )
+        how_far = f"{digits(off.mean())} on average, {digits(off.max())} at most"
+        told = f"the sum of {counted(len(pieces), 'ReLU')} is off the curve by {how_far}"
     axes.plot(x, total, color=COLORS["blue"], label="their sum")
     room = 0.5 * (numpy.ptp(shown) or 1)
     axes.set(xlabel="x", ylabel="y", ylim=(shown.min() - room, shown.max() + room))

@@ -100,9 +100,7 @@ def _choose(model: nn.Module, x: torch.Tensor) -> list[str]:
             if name.count(".") <= last.get(key, name).count("."):
                 last[key] = name
     if not last:
-        raise CourseError(
-            "This model gives no feature maps (B, C, h, w); give a convolutional network."
-        )
+        raise CourseError("This model gives no feature maps; give a convolutional network.")
     places = numpy.linspace(0, len(last) - 1, min(4, len(last)))
     return [[*last.values()][place] for place in places.round().astype(int)]
 
@@ -414,9 +412,8 @@ def batch_norm(
                 edges = numpy.quantile(outputs, [0.05, 0.25, 0.75, 0.95], axis=(1, 2))
                 for low, high in (edges[[0, 3]], edges[[1, 2]]):
                     axes[0].fill_between(places, low, high, color=color, alpha=0.4, lw=0)
-                axes[0].set(
-                    title=f"before the ReLU, {name}", ylim=(-4, 4), yticks=[-4, -2, 0, 2, 4]
-                )
+                axes[0].set(title=f"before the ReLU, {name}", ylim=(-4, 4))
+                axes[0].set_yticks([-4, -2, 0, 2, 4])
         ticks = range(1, depth + 1, 1 + depth // 8)
         for axis in axes[:2]:
             axis.set(xlabel="layer", xlim=(0.8, depth + 0.2), xticks=ticks)

@@ -47,11 +47,7 @@ def show_pictures(
 
 @figure()
 def show_planes(picture: Any) -> Drawn:
-    """Draw a picture and its red, green and blue planes, bright where there is much of a color.
-
-    Args:
-        picture: anything that ``show_pictures`` takes.
-    """
+    """Draw a picture and its red, green and blue planes, bright where there is much of a color."""
     array = numpy.asarray(read_picture(picture))
     means = dict(zip(("red", "green", "blue"), array.reshape(-1, 3).mean(0), strict=True))
     planes = [array, *numpy.moveaxis(array, 2, 0)]
@@ -62,11 +58,7 @@ def show_planes(picture: Any) -> Drawn:
 
 @figure(columns=2, size=(9.0, 4.3))
 def show_corner(axes: Any, picture: Any) -> str:
-    """Draw a picture, and its upper left 4 x 4 pixels with the numbers 0..255 on the cells.
-
-    Args:
-        picture: anything that ``show_pictures`` takes.
-    """
+    """Draw a picture, and its upper left 4 x 4 pixels with the numbers 0..255 on the cells."""
     array = numpy.asarray(read_picture(picture))
     corner = array[:4, :4]
     rows, columns = corner.shape[:2]

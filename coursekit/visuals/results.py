@@ -57,10 +57,8 @@ class Results:
         shown = sorted(numpy.argsort(-mistakes, kind="stable")[:MOST_CLASSES])
         second, first = numpy.sort(self.probabilities, 1)[:, -2:].T
         right, wrong = numpy.flatnonzero(self.right), numpy.flatnonzero(~self.right)
-        groups = {
-            "random right": self._rng.permutation(right),
-            "random wrong": self._rng.permutation(wrong),
-        }
+        groups = {"random right": self._rng.permutation(right)}
+        groups["random wrong"] = self._rng.permutation(wrong)
         for kind, rows, sign in (("most right", right, -1), ("most wrong", wrong, 1)):
             for number in shown:
                 of_class = rows[self.targets[rows] == number]

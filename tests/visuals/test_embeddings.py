@@ -57,7 +57,7 @@ test_what_makes_no_map_is_told = refused(
     (lambda: explore.embedding_map(V[:, :1], N), r"\(60, 1\)"),
     (lambda: explore.embedding_map(V[0], N), r"\(6,\); .*\(any, any\)"),
     (lambda: explore.embedding_map(V, N, counts=[1]), r"counts= .*\(60\)"),
-    (lambda: explore.embedding_map({"a": V}), "'a' has to be a pair"),
+    (lambda: explore.embedding_map({"a": V}), "There is no map"),
     (lambda: explore.embedding_map(V), "0 names"),
     (lambda: explore.embedding_map(V, N, which="b"), "no map 'b'"),
     (lambda: explore.embedding_map(V, N, labels=2.5), "labels= takes int, not 2.5"),
