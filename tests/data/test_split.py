@@ -36,6 +36,8 @@ def test_what_cannot_be_held_out(valid):
         split(4, valid)
     with pytest.raises(CourseError):
         split(1, 0.5)
+    with pytest.raises(CourseError, match="seed="):
+        split(9, 0.5, -1)
 
 
 def test_fewer_rows_under_the_quick_profile_only(monkeypatch):
@@ -49,10 +51,3 @@ def test_fewer_rows_under_the_quick_profile_only(monkeypatch):
     assert len(fewer(names, 5)) == 5
     assert fewer(names, 40) is names
     assert len(fewer(rows, 0)) == 1
-
-
-@pytest.mark.parametrize("seed", [-1, "x", 0.5])
-def test_what_is_no_seed(seed):
-    """A traceback of numpy."""
-    with pytest.raises(CourseError, match="seed="):
-        split(9, 0.5, seed)

@@ -507,13 +507,10 @@ def test_a_disk_that_fills_up_later_keeps_what_was_written(folder, monkeypatch, 
     assert "No space left" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("place", ["/dev/null/here", "file/here"])
-def test_a_folder_that_cannot_be_made_does_not_end_the_training(
-    monkeypatch, capsys, tmp_path, place
-):
+def test_a_folder_that_cannot_be_made_does_not_end_the_training(monkeypatch, capsys, tmp_path):
     """Guards against a read-only home, as in a classroom or a container."""
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / place))
+    monkeypatch.setenv("COURSEKIT_CHECKPOINTS", str(tmp_path / "file" / "here"))
     learn = kernel()
     assert len(fit(learn, name="mine")) == EPOCHS * BATCHES
     assert capsys.readouterr().out.count("training goes on, but can be resumed only from") == 1

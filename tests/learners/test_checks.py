@@ -1,7 +1,5 @@
 """What fits together in one way is trained; everything else is one sentence with a remedy."""
 
-from pathlib import Path
-
 import numpy
 import pandas
 import pytest
@@ -159,14 +157,12 @@ SAID = {
     "whole inputs": (lambda: of(Y, x=(9 * X).long()), r"Linear cannot .* int64 \(8, 6\)"),
     "other lengths": (lambda: given((X, Y[:5])), r"\(16, 2\).*\(5,\)"),
     "a tuple": (lambda: learner(model=Gives(lambda x: (x, x))), r"scores of \(8 x 2\), \(8 x 2\)"),
-    "a dict": (lambda: learner(model=Gives(lambda x: {"x": x})), "scores of dict"),
     "a loss that is a class": (lambda: learner(loss=nn.CrossEntropyLoss), r"CrossEntropyLoss\(\)"),
     "a loss by name": (lambda: learner(loss="cross_entropy"), "loss='cross_entropy'"),
     "a loss of each": (lambda: learner(loss=nn.CrossEntropyLoss(reduction="none")), r"\(8,\)"),
     "a loss of float": (lambda: learner(loss=lambda p, y: 0.5), "is 0.5"),
     "a loss cut off": (lambda: learner(loss=lambda p, y: p.detach().mean()), "without .item"),
     "classes from one": (lambda: of(Y + 1), "from 1 to 2.*2 scores"),
-    "classes below zero": (lambda: of(Y - 1), "from -1 to 0.*2 scores"),
     "torch's, from one": (lambda: of(Y + 1, nn.CrossEntropyLoss()), "from 1 to 2.*2 scores"),
     "a late class": (
         lambda: of(torch.cat([Y[:15], torch.tensor([7])])),
@@ -209,7 +205,6 @@ SAID = {
         "no optimizer .*Adam",
     ),
     "an optimizer of closures": (lambda: learner(optimizer=torch.optim.LBFGS), "steps once"),
-    "no optimizer": (lambda: learner(optimizer=lambda groups: None), "steps once"),
     "a model's class": (lambda: learner(model=nn.Linear), "is no model"),
     "groups of layers": (lambda: learner(groups=[nn.ReLU()]), "lists of modules"),
     "a callback's class": (lambda: learner(callbacks=ck.Mixup), "is no callback"),
@@ -221,13 +216,9 @@ SAID = {
 }
 ARGUMENTS = [
     ({"epochs": 0}, "epochs=0"),
-    ({"epochs": 1.5}, "epochs=1.5"),
     ({"lr": -1}, "lr=-1"),
-    ({"lr": 0}, "lr=0"),
     ({"lr": "0.1"}, "lr='0.1'"),
     ({"lr": float("nan")}, "lr=nan"),
-    ({"lr": float("inf")}, "lr=inf"),
-    ({"lr": None}, "lr=None"),
     ({"lr": [0.1, 0.2]}, "2 rates and the model 1 layer groups"),
     ({"weight_decay": -1}, "weight_decay=-1"),
     ({"schedule": "cosine"}, "schedule='cosine'"),
@@ -235,7 +226,6 @@ ARGUMENTS = [
     ({"schedule": lambda progress: -1}, r"schedule\(0.0\)=-1"),
     ({"callbacks": [ck.Mixup]}, "is no callback"),
 ]
-SWEEPS = [({"lowest": 0}, "lowest=0"), ({"lowest": 11}, "lowest=11"), ({"steps": 0}, "steps=0")]
 
 
 def refuses(use, sentence):
@@ -258,12 +248,6 @@ def test_arguments_of_fit(options, sentence):
     refuses(lambda: fit(learner(), **options), sentence)
 
 
-@pytest.mark.parametrize(("options", "sentence"), SWEEPS, ids=str)
-def test_arguments_of_the_sweep(options, sentence):
-    """Guards against a division by zero, and a sweep that goes down."""
-    refuses(lambda: learner().find_lr(**options), sentence)
-
-
 def test_what_is_in_no_group_is_named(capsys):
     """Guards against a body that is never trained, since groups= holds the head only."""
     model = nn.Sequential(nn.Linear(6, 3), nn.Linear(3, 2))
@@ -275,13 +259,10 @@ def test_what_is_in_no_group_is_named(capsys):
 
 ITEMS = [
     "my_cat.jpg",
-    Path("my_cat.jpg"),
     X,
-    X[0].numpy(),
     3,
     {"x": X},
     pandas.DataFrame({"a": [1]}),
-    ["a fine film"],
     [X[0]],
     [],
 ]
@@ -297,6 +278,9 @@ def test_one_item_is_no_batch(call, item):
 @pytest.mark.parametrize(
     ("use", "sentence"),
     [
+        (lambda: learner().find_lr(lowest=0), "lowest=0"),
+        (lambda: learner().find_lr(lowest=11), "lowest=11"),
+        (lambda: learner().find_lr(steps=0), "steps=0"),
         (lambda: learner().predict(parts()), "not one Data"),
         (lambda: learner().evaluate(ck.Batches(X, None)), "no targets"),
         (lambda: learner().predict(ck.Batches(X, None)).losses, "no targets"),
@@ -305,14 +289,11 @@ def test_one_item_is_no_batch(call, item):
         (lambda: learner().predict([(X[None], Y[None]), (X[None, :3], Y[None, :3])]), "joined"),
         (lambda: learner().predict(tta=1), "tta=1"),
         (lambda: learner().freeze_to("head"), "'head'"),
-        (lambda: learner().freeze_to(-2), "-2"),
         (lambda: learner().set_data(None), "NoneType"),
         (lambda: learner(parts(classes="ab")).set_data(parts(classes="ba")), "other classes"),
         (lambda: ck.cross_entropy("a", Y), "str cannot become"),
-        (lambda: ck.rmse(NUMBERS, None), "NoneType cannot become"),
         (lambda: ck.f_beta(2, threshold=50), "threshold=50"),
         (lambda: ck.CosineRestarts(0), "cycles=0"),
-        (lambda: ck.CosineRestarts(2, t_mult="2"), "t_mult='2'"),
     ],
 )
 def test_other_calls_say_it_too(use, sentence):

@@ -4,10 +4,8 @@ import json
 import subprocess
 import sys
 
-import numpy
 import pytest
 import torch
-from PIL import Image
 
 import coursekit as ck
 from coursekit import CourseError
@@ -64,29 +62,15 @@ def test_several_labels_get_a_probability_each(picture_folder, tmp_path):
     assert min(answer.values()) > 0.5
 
 
-def test_paths_pictures_and_arrays_are_classified_alike(exported, picture_folder):
-    """A PIL.Image would be resized in another way than the file that it came from."""
-    ask = ck.load_model(exported[1])
-    file = picture_folder / "valid" / "red" / "1.png"
-    with Image.open(file) as picture:
-        assert ask(picture) == ask(numpy.asarray(picture)) == ask(file) == ask(str(file))
-    assert sum(ask(file).values()) == pytest.approx(1, abs=1e-6)
-    assert ask(Image.new("LA", (5, 300))).keys() == {"blue", "red"}
-    assert "blue, red" in repr(ask)
-
-
-@pytest.mark.parametrize("fault", ["cut", "empty", "text", "zeros", "deep", "missing", "weights"])
+@pytest.mark.parametrize("fault", ["cut", "missing", "weights"])
 def test_a_file_that_is_no_export(exported, tmp_path, fault):
     """A stack of errors from a parser, or a model with half of its weights."""
     learn, file = exported
-    bad, content = tmp_path / "bad.safetensors", file.read_bytes()
-    deep = b'{"a":' + 50_000 * b"[" + 50_000 * b"]" + b"}"
-    wrong = {"cut": content[:-1000], "empty": b"", "text": b"<html>404</html>", "zeros": bytes(64)}
-    wrong["deep"] = len(deep).to_bytes(8, "little") + deep
+    bad = tmp_path / "bad.safetensors"
     if fault == "weights":
         learn.save(bad)
-    elif fault in wrong:
-        bad.write_bytes(wrong[fault])
+    elif fault == "cut":
+        bad.write_bytes(file.read_bytes()[:-1000])
     with pytest.raises(CourseError, match=r"bad\.safetensors"):
         ck.load_model(bad)
 
@@ -95,11 +79,8 @@ def test_a_file_that_is_no_export(exported, tmp_path, fault):
     "change",
     [
         {"classes": ["a", "b", "c"]},
-        {"classes": 5},
         {"architecture": "resnet18"},
-        {"architecture": "resnet43"},
         {"resize": "stretch"},
-        {"size": "224"},
         {"size": 10**6},
         {"kind": "sounds"},
         {"weights": torch.nan},

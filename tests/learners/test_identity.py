@@ -178,15 +178,10 @@ PARTS = {
         "train=DataLoader(TensorDataset(X, Y), 16)",
         "train=DataLoader(TensorDataset(X + 1, Y), 16)",
     ),
-    "content of Batches": ("train=ck.Batches(X, Y)", "train=ck.Batches(X + 1, Y)"),
     "a list of batches": ("train=[(X, Y)]", "train=[(X + 1, Y)]"),
     "an augmentation object": (
         "train=ck.Batches(X, Y, augment=Brighter(1))",
         "train=ck.Batches(X, Y, augment=Brighter(2))",
-    ),
-    "a transform": (
-        "train=ck.Batches(X, Y, transform=lambda x: x)",
-        "train=ck.Batches(X, Y, transform=lambda x: -x)",
     ),
     "Batches of one's own": ("train=Doubled(X, Y)", ("yield x * 1.0", "yield x * 2.0")),
 }

@@ -69,13 +69,6 @@ def test_precompute_ends_in_the_weights_of_running_the_body(pictures):
     assert same(weights(fast.model.body), weights(slow.model.body))
 
 
-def test_a_frozen_body_keeps_its_batch_statistics(pictures):
-    """Batch norms in training mode would drift away from what the frozen weights expect."""
-    data = pictures(augment=ck.side_on)
-    before = weights(a_learner(data).model.body)
-    assert same(before, weights(trained(data, epochs=1).model.body))
-
-
 def test_features_are_computed_once_and_kept(pictures, body_runs):
     """Every fit, or every new kernel, would wait for the body again."""
     learn = trained(pictures(), precompute=True)
@@ -175,14 +168,6 @@ def test_predictions_stand_in_order(pictures, picture_folder, precompute):
         answer = classifier(picture_folder / name)
         assert row.tolist() == pytest.approx([answer[label] for label in data.classes], abs=1e-4)
     assert learn.predict(data.train).targets.tolist() == data.train.targets.tolist()
-
-
-def test_pictures_without_labels_are_predicted(pictures):
-    """Test pictures have no targets to be moved to the device."""
-    data = pictures(test="valid/red")
-    found = trained(data, epochs=1, precompute=True).predict(data.test)
-    assert found.targets is None
-    assert found.probabilities.shape == (5, 2)
 
 
 def test_augmented_views_are_averaged(pictures):

@@ -56,24 +56,12 @@ def data(picture_folder):
 
 
 @pytest.mark.parametrize("kind", RECIPES)
-def test_a_misspelt_option_fails_with_the_right_name(data, kind):
-    """**options would swallow it, and the training differ from what was asked for."""
+def test_options_are_shown_and_reach_the_learner(data, kind):
+    """A signature of **options, which swallows misspelt ones; a default that wins over them."""
+    shown, options = (set(inspect.signature(f).parameters) for f in (RECIPES[kind], ck.Learner))
+    assert options - {"model", "loss"} <= shown - {"options"} == shown
     with pytest.raises(CourseError, match=r"'metric'.*'metrics'"):
         RECIPES[kind](data[kind], metric=[ck.rmse])
-
-
-@pytest.mark.parametrize("kind", RECIPES)
-def test_shift_tab_shows_all_options(kind):
-    """A signature that ends in **options."""
-    shown = inspect.signature(RECIPES[kind]).parameters
-    options = inspect.signature(ck.Learner).parameters
-    assert set(shown) >= set(options) - {"model", "loss"}
-    assert "options" not in shown
-
-
-@pytest.mark.parametrize("kind", RECIPES)
-def test_options_reach_the_learner(data, kind):
-    """An option that is taken and forgotten, or a default that wins over it."""
     stop = ck.KeepBestWeights()
     given = ["drawings"] if kind == "images" else []
     options = {"metrics": ck.rmse, "optimizer": "sgd", "callbacks": stop, "name": "mine"}

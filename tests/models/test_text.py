@@ -194,22 +194,3 @@ def test_texts_too_long_for_a_transformer():
     model = TextTransformer(WORDS, embedding_dim=8, max_length=10)
     with pytest.raises(CourseError, match="max_length="):
         model(torch.zeros(1, 11, dtype=torch.long))
-
-
-def test_gradient_times_input_equals_captum():
-    """The attribution of the lesson by another hand."""
-    from captum.attr import InputXGradient
-
-    torch.manual_seed(0)
-    model = TextClassifier(AWDLSTM(WORDS, embedding_dim=8, hidden_size=8, n_layers=2), 2).eval()
-    ids, lengths = torch.randint(2, WORDS, (1, 9)), torch.tensor([9])
-    vectors = model.encoder.embed(ids).detach().requires_grad_()
-    scores = model(ids, lengths, vectors=vectors)
-    (gradient,) = torch.autograd.grad(scores[0, 1] - scores[0, 0], vectors)
-
-    def difference(given):
-        found = model(ids, lengths, vectors=given)
-        return found[:, 1] - found[:, 0]
-
-    expected = InputXGradient(difference).attribute(vectors.detach().requires_grad_())
-    torch.testing.assert_close(gradient * vectors, expected, atol=1e-5, rtol=0)
