@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy
@@ -125,6 +126,7 @@ def main(folder, seconds, moments):
     """Print, as JSON, what the uncut run and every cut one came to."""
     torch.set_num_threads(1)
     tqdm.monitor_interval = 0  # its thread may hold a lock at the moment of a fork, for good
+    tqdm.set_lock(threading.RLock())  # its own is shared: a process that is killed keeps it
     checkpoints.SECONDS_BETWEEN = float(seconds)
     folder, draw = Path(folder), random.Random(11)
     fit(folder / "log")  # what torch imports and builds on first use is in all children then
