@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from coursekit.console import CourseError, nearest, no_such, note, reason
+from coursekit.console import CourseError, choose, no_such, note, reason
 from coursekit.data.batches import Data
 from coursekit.data.images import ImageData
 from coursekit.data.ratings import RatingsData
@@ -60,9 +60,7 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
         @functools.wraps(function)
         def checked(data: Data, *args: Any, **options: Any) -> Learner:
             for option in options:
-                if option not in shown:
-                    hint = nearest(option, shown) or " Shift+Tab lists all of them."
-                    raise CourseError(f"ck.{name} has no option {option!r}.{hint}")
+                choose(f"option of ck.{name}", option, shown)
             if not isinstance(data, kind):
                 raise CourseError(
                     f"ck.{name} needs {kind.__name__}, as ck.{maker} makes it, not "
