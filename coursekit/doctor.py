@@ -126,9 +126,7 @@ def _folder() -> tuple[str, str]:
 
 
 def _short(folder: Path) -> str:
-    """A path with ~ for the home folder."""
-    home = os.path.expanduser("~")
-    return str(Path("~") / folder.relative_to(home)) if folder.is_relative_to(home) else str(folder)
+    return str(folder).replace(os.path.expanduser("~"), "~", 1)
 
 
 def _trainings() -> tuple[str, str]:
@@ -139,10 +137,10 @@ def _trainings() -> tuple[str, str]:
         drive = f"; Drive is {'open' if there else 'not open, ck.keep_on_drive() opens it'}"
     named = bool(os.environ.get("COURSEKIT_CHECKPOINTS"))  # else below the folder looked at above
     if named and (why := runtime.unwritable(folder)):
-        again = "run the cell with ck.keep_on_drive() again"
-        elsewhere = "set COURSEKIT_CHECKPOINTS to a folder that can be"
-        found = f"not kept, {_short(folder)} cannot be written ({why}){drive}"
-        return found, again if host == "colab" else elsewhere
+        remedy = (
+            "run ck.keep_on_drive() again, or set COURSEKIT_CHECKPOINTS to a folder that can be"
+        )
+        return f"not kept, {_short(folder)} cannot be written ({why}){drive}", remedy
     ends = "" if named or host not in MENUS else ", lost when this runtime ends"
     return f"kept in {_short(folder)}{ends}{drive}", ""
 

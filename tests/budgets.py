@@ -18,8 +18,8 @@ BUDGET = {
 TESTS = 12_000
 # What a room has at most until it is within its budget. To be lowered as it shrinks, never raised.
 CEILING = {
-    "top": 762,
-    "data": 3_205,
+    "top": 760,
+    "data": 3_203,
     "models": 774,
     "learners": 2_594,
     "visuals": 3_627,

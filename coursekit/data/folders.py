@@ -85,9 +85,7 @@ def class_folders(
         kinds = Counter(file.suffix.lower() or "without ending" for file in others)
         counts = [f"{count} {kind}" for kind, count in kinds.most_common(5)]
         counts += [f"folder {name} without any" for name in empty]
-        note(
-            f"left out of {root.name} what is not of a class or a known kind: {', '.join(counts)}."
-        )
+        note(f"left out of {root.name} what is of no class or known kind: {', '.join(counts)}.")
     return found
 
 
