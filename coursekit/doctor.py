@@ -137,9 +137,8 @@ def _trainings() -> tuple[str, str]:
         drive = f"; Drive is {'open' if there else 'not open, ck.keep_on_drive() opens it'}"
     named = bool(os.environ.get("COURSEKIT_CHECKPOINTS"))  # else below the folder looked at above
     if named and (why := runtime.unwritable(folder)):
-        remedy = (
-            "run ck.keep_on_drive() again, or set COURSEKIT_CHECKPOINTS to a folder that can be"
-        )
+        remedy = "set COURSEKIT_CHECKPOINTS to a folder that can be"
+        remedy = "run the cell with ck.keep_on_drive() again" if host == "colab" else remedy
         return f"not kept, {_short(folder)} cannot be written ({why}){drive}", remedy
     ends = "" if named or host not in MENUS else ", lost when this runtime ends"
     return f"kept in {_short(folder)}{ends}{drive}", ""

@@ -18,7 +18,7 @@ BUDGET = {
 TESTS = 12_000
 # What a room has at most until it is within its budget. To be lowered as it shrinks, never raised.
 CEILING = {
-    "top": 760,
+    "top": 759,
     "data": 3_203,
     "models": 774,
     "learners": 2_594,
