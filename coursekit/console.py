@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-import numbers
 import os
-import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -27,28 +23,6 @@ class CourseError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython prints instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
-
-
-KINDS: dict[str, Any] = {"None": type(None), "str": str, "int": numbers.Integral}
-KINDS |= {"float": numbers.Real, "Mapping": Mapping, "Callable": Callable, "Sequence": Sized}
-KINDS |= {"Path": os.PathLike}
-
-
-def checked(function: Function) -> Function:
-    """Let a function refuse, by a CourseError, what is no such thing as its annotation says."""
-    signature = inspect.signature(function)
-
-    @functools.wraps(function)
-    def call(*args: Any, **settings: Any) -> Any:
-        for name, value in signature.bind(*args, **settings).arguments.items():
-            wanted = str(signature.parameters[name].annotation)
-            kinds = [KINDS.get(word.split("[")[0], object) for word in wanted.split(" | ")]
-            odd = isinstance(value, str | set | Mapping) and kinds[0] is Sized
-            if odd or not isinstance(value, (*kinds,)):
-                raise CourseError(f"{name}= takes {wanted}, not {reprlib.repr(value)}.")
-        return function(*args, **settings)
-
-    return cast(Function, call)
 
 
 def nearest(word: object, choices: Iterable[object]) -> str:

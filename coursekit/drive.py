@@ -8,11 +8,13 @@ import shutil
 from pathlib import Path
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, note, reason
 
 MOUNT = Path("/content/drive")
 
 
+@checked
 def keep_on_drive(folder: str = "coursekit") -> Kept:
     """Keep checkpoints and progress in your Google Drive, so that the next runtime goes on.
 

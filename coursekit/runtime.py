@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy
 import torch
 
-from coursekit.console import CourseError, checked, choose, reason, setting, switch
+from coursekit.arguments import checked
+from coursekit.console import CourseError, choose, reason, setting, switch
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.data.batches import check_count
 
 
+@checked
 @dataclass(frozen=True)
 class Augment:
     """Random changes of every picture of a batch, other ones in every epoch.
@@ -61,6 +63,7 @@ class Augment:
             x = torch.addcmul(0.5 - 0.5 * contrast + brightness, x, contrast).clamp_(0, 1)
         return x
 
+    @checked
     def tta_views(self, count: int) -> list[Callable[[Tensor], Tensor]]:
         """List ``count`` functions of a batch, for test-time augmentation.
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from coursekit import runtime
-from coursekit.console import CourseError, checked, reason
+from coursekit.arguments import checked
+from coursekit.console import CourseError, reason
 from coursekit.data.cache import digest
 
 Arrays = Any  # an array or tensor with one row an example, or a tuple of them
@@ -78,6 +79,7 @@ class Rows:
         return numpy.asarray(self[:], dtype=dtype)
 
 
+@checked
 class Batches:
     """One part of a data set, as whole mini-batches ``(x, y)`` on the device.
 
@@ -164,6 +166,7 @@ class Batches:
         sizes = f"{self.num_examples:,} {self._unit}, {len(self)} batches of {self.batch_size}"
         return f"{type(self).__name__}({sizes}, {kind})"
 
+    @checked
     def subset(self, rows: Any) -> Self:
         """Select ``rows`` (numbers, a mask or a slice), in that order, over the same arrays."""
         other = copy.copy(self)
@@ -171,6 +174,7 @@ class Batches:
         other._whole = False
         return other
 
+    @checked
     def sequential(self, *, augment: Callable | None = None) -> Self:
         """View the same examples unshuffled, augmented by ``augment`` only."""
         other = copy.copy(self)
@@ -249,6 +253,7 @@ class MissingFieldError(CourseError, AttributeError):
     """Data that was put together by hand lacks a field; ``hasattr`` says False."""
 
 
+@checked
 @dataclass(repr=False)
 class Data:
     """A data set, ready to train on.
@@ -273,6 +278,7 @@ class Data:
             "ck.table, ck.text, ck.language or ck.ratings; keep it by data.replace(train=...)."
         )
 
+    @checked
     def replace(self, **changes: Any) -> Self:
         """Copy with other parts, all else the same: ``data.replace(train=fewer)``."""
         return dataclasses.replace(self, **changes)

@@ -11,12 +11,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from coursekit.console import CourseError, checked, choose, reason
+from coursekit.arguments import checked
+from coursekit.console import CourseError, choose, reason
 from coursekit.data.cache import write_whole
 
 AS_IT_WAS = object()  # the label of a picture that is not corrected
 
 
+@checked
 class Corrections:
     """Labels changed and pictures dropped, written down in a CSV file; no picture is ever deleted.
 
@@ -37,14 +39,17 @@ class Corrections:
         self.changes = read_corrections(file) if self.file.exists() else {}
         self._history: list[tuple[str, Any]] = []  # (picture, what was written of it before)
 
+    @checked
     def relabel(self, name: str, label: str) -> None:
         """Give the picture ``name`` (as in ``batches.filenames``) another label."""
         self._change(name, choose("class", label, self.classes))
 
+    @checked
     def drop(self, name: str) -> None:
         """Leave the picture ``name`` out of training and validation."""
         self._change(name, None)
 
+    @checked
     def keep(self, name: str) -> None:
         """Take a correction of the picture ``name`` back, if there is one: it stays as it was."""
         self._change(name, AS_IT_WAS)
@@ -98,6 +103,7 @@ def read_corrections(file: str | Path) -> dict[str, str | None]:
     return {name: label or None for name, label in rows[1:]}
 
 
+@checked
 def near_duplicates(
     pictures: Any, *, threshold: float = 0.95, limit: int = 20
 ) -> list[tuple[int, int, float]]:

@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, choose, note, reason, size
 from coursekit.data.cache import remove, write_whole
 from coursekit.data.download import Source, SourceError, download
@@ -60,6 +61,7 @@ def catalogue() -> dict[str, DataSet]:
     return {name: DataSet(name=name, **row) for name, row in rows.items()}
 
 
+@checked
 def fetch(name: str, *, edition: str | None = None) -> Path:
     """Download a data set, or unpack the sample of it, where it is not there; return its folder.
 

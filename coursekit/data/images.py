@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import torch
 
-from coursekit.console import CourseError, checked, choose, nearest, note, progress
+from coursekit.arguments import checked
+from coursekit.console import CourseError, choose, nearest, note, progress
 from coursekit.data.batches import Batches, Data, check_count, fewer, split
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
 from coursekit.data.cleaning import Corrections, read_corrections
@@ -50,7 +51,7 @@ class ImageData(Data):
 def images(
     path: str | Path,
     *,
-    labels: str | pandas.DataFrame | dict[str, Any] = "folders",
+    labels: str | pandas.DataFrame | pandas.Series | dict[str, Any] = "folders",
     multi_label: bool = False,
     size: int = 224,
     resize: str = "crop",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy
 from PIL import Image, ImageOps
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, choose, reason
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # told by content, whatever the file's name
@@ -20,6 +21,7 @@ LARGE = 12_000_000  # pixels; larger ones are decoded one at a time, since each 
 _one_large = threading.Lock()
 
 
+@checked
 def read_picture(picture: Any, *, size: int | None = None, resize: str = "crop") -> Image.Image:
     """Read a picture as upright 8-bit RGB, made a square where ``size`` is given.
 

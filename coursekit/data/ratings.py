@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from coursekit.arguments import checked
 from coursekit.console import no_such
 from coursekit.data.batches import Batches, Data, fewer, split
 from coursekit.data.tables import check_frame, codes_of, column_of, numbers_of, values_of
@@ -45,6 +46,7 @@ class RatingsData(Data):
         return f"{users:,} users, {items:,} items, {known:.1%} of all pairs rated"
 
 
+@checked
 def ratings(
     frame: pandas.DataFrame,
     *,

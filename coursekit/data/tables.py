@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import torch
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, nearest, note, reason
 from coursekit.data.batches import Batches, Data, check_count, fewer, split
 
@@ -29,6 +30,7 @@ TIMES = {"datetime64", "datetime", "date", "timedelta64", "timedelta", "period"}
 NO_EVENT = (0, "0", "", "False")  # 0 == 0.0 == False
 
 
+@checked
 @dataclass(kw_only=True, repr=False)
 class TableData(Data):
     """A table, ready to train on: x = (categories (B, C) int64, numbers (B, N) float32), y (B,).
@@ -57,10 +59,12 @@ class TableData(Data):
         """Names of the columns of numbers, in order, those that mark gaps included."""
         return tuple(self.means)
 
+    @checked
     def encode(self, frame: pandas.DataFrame) -> Batches:
         """Make ``Batches`` without targets of another frame; raises like ``ck.table``."""
         return self._batches(frame, None, self.train.batch_size)
 
+    @checked
     def real(self, scores: Any) -> numpy.ndarray:
         """Bring predictions to the scale of the target: exp where y is a logarithm."""
         scores = torch.as_tensor(getattr(scores, "scores", scores)).detach().cpu().double()
@@ -108,9 +112,10 @@ class TableData(Data):
         return f"{len(self.categories)} categories, {len(self.means)} numbers{log}"
 
 
+@checked
 def table(
     frame: pandas.DataFrame,
-    target: str,
+    target: Any,
     *,
     valid: Any,
     categories: Sequence[str] | str | None = None,
@@ -320,6 +325,7 @@ def _note_unknown(data: TableData, frame: pandas.DataFrame) -> None:
 # Dates ----------------------------------------------------------------------------------------
 
 
+@checked
 def date_parts(dates: Any) -> pandas.DataFrame:
     """Take dates apart into a DataFrame of numbers, one row a date, on the same index.
 
@@ -363,6 +369,7 @@ def date_parts(dates: Any) -> pandas.DataFrame:
     return pandas.DataFrame(columns, index=when.index)
 
 
+@checked
 def elapsed(
     frame: pandas.DataFrame,
     events: str | Sequence[str],

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, choose, note, reason
 from coursekit.data.batches import Batches, Data, check_count, fewer, split
 from coursekit.data.cache import digest
@@ -70,6 +71,7 @@ def _pieces(text: str) -> list[str]:
 # Vocabulary -----------------------------------------------------------------------------------
 
 
+@checked
 class Vocabulary:
     """Tokens and their numbers, learned from the training part of some texts.
 
@@ -88,6 +90,7 @@ class Vocabulary:
         self.stoi = {token: number for number, token in enumerate(self.itos)}
 
     @classmethod
+    @checked
     def learn(
         cls,
         texts: Sequence[str],
@@ -131,6 +134,7 @@ class Vocabulary:
     def __repr__(self) -> str:
         return f"Vocabulary({len(self):,} {self.tokens})"
 
+    @checked
     def split(self, text: str) -> list[str]:
         """Cut ``text`` into tokens, unknown ones as they are written."""
         (text,) = texts_of([text])
@@ -140,11 +144,13 @@ class Vocabulary:
             return [self._pairs.decode([number]) for number in self.encode(text)]
         return [token for piece in _pieces(text) for token in word_rules(piece)]
 
+    @checked
     def encode(self, text: str) -> list[int]:
         """Numbers of the tokens of ``text``."""
         return self.encode_batch([text])[0].tolist()
 
-    def encode_batch(self, texts: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
+    @checked
+    def encode_batch(self, texts: str | Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Encode texts as (numbers of all tokens in one array, tokens in each text)."""
         texts, number = texts_of(texts), self.stoi.get
         if self.tokens == "subwords":
@@ -159,8 +165,9 @@ class Vocabulary:
         flat = itertools.chain.from_iterable(found)
         return numpy.fromiter(flat, kind, int(lengths.sum())), lengths
 
+    @checked
     def padded_batch(
-        self, texts: Sequence[str], *, backward: bool = False
+        self, texts: str | Sequence[str], *, backward: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Encode new texts as a batch of ``ck.text``: (ids (B, T), lengths (B,)) on the device."""
         start = [self.stoi[START]] if START in self.stoi else []
@@ -171,6 +178,7 @@ class Vocabulary:
         ids = pad_sequence(found, batch_first=True, padding_value=self.stoi.get(PAD, 0))
         return ids.to(runtime.device()), lengths.to(runtime.device())
 
+    @checked
     def decode(self, numbers: Iterable[int] | Tensor) -> str:
         """Text of the tokens with these numbers."""
         numbers = [int(number) for number in numbers]
@@ -341,6 +349,7 @@ class LanguageData(TextData):
     """A text for a language model: x and y (B, T) int64; all numbers are ``data.train.ids``."""
 
 
+@checked
 def language(
     source: str | Path | Sequence[str],
     *,
@@ -403,6 +412,7 @@ def _cut(text: str, valid: float, tokens: str) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
+@checked
 def text(
     source: Any,
     *,

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy
 
+from coursekit.arguments import checked
 from coursekit.console import no_such, reason
 from coursekit.exercises import record
 
@@ -250,7 +251,8 @@ def _find(number: Any) -> Exercise:
 # For the learner ------------------------------------------------------------------------------
 
 
-def check(number: str, answer: Any) -> None:
+@checked
+def check(number: str | float, answer: Any) -> None:
     """Say whether an answer to an exercise is right, or what is off.
 
     Args:
@@ -275,7 +277,8 @@ def check(number: str, answer: Any) -> None:
     print(f"{number}: right. {done} of {len(mine)} exercises of this lesson are done.")
 
 
-def hint(number: str) -> None:
+@checked
+def hint(number: str | float) -> None:
     """Give the next hint to an exercise, such as "1.2"; there are up to three."""
     one = _find(number)
     line, hints = f"hint {one.number}", one.hints
@@ -286,6 +289,7 @@ def hint(number: str) -> None:
         print(f'That was the last one; ck.solution("{one.number}") shows a solution.')
 
 
-def solution(number: str) -> None:
+@checked
+def solution(number: str | float) -> None:
     """Show a solution of an exercise, such as "1.2"; others may be as good."""
     print(_find(number).code)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, no_such
 from coursekit.exercises import record
 from coursekit.exercises.checking import LESSONS, exercises
@@ -117,7 +118,8 @@ class Quiz:
         display(self.widget()) if runtime.widgets() else print(self)
 
 
-def quiz(lesson: int) -> Quiz:
+@checked
+def quiz(lesson: int | str) -> Quiz:
     """Open the quiz of a lesson, 1 to 7, to be answered by mouse, keyboard or code."""
     if (asked := str(lesson).strip()) not in map(str, LESSONS):
         raise CourseError(f"There is no lesson {lesson!r}; the lessons are 1 to {LESSONS[-1]}.")

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, choose, note, progress
 from coursekit.learners.checks import listed, number
 from coursekit.learners.events import Callback, State, table_head, table_row
@@ -18,6 +19,7 @@ from coursekit.learners.events import Callback, State, table_head, table_row
 # Batches, losses and gradients ----------------------------------------------------------------
 
 
+@checked
 class Mixup(Callback):
     """Train on blends of two examples and of their labels (arXiv:1710.09412).
 
@@ -56,6 +58,7 @@ def _blend(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> t
     return second + weight.view(-1, *[1] * (first.dim() - 1)) * (first - second)
 
 
+@checked
 class LabelSmoothing(Callback):
     """Mix the targets of cross-entropy with the uniform distribution (arXiv:1512.00567).
 
@@ -81,6 +84,7 @@ class LabelSmoothing(Callback):
         state.loss = (1 - self.epsilon) * state.loss + self.epsilon * uniform
 
 
+@checked
 class ClipGradients(Callback):
     """Shorten the gradient where its norm is above ``max_norm`` (arXiv:1211.5063)."""
 
@@ -95,6 +99,7 @@ class ClipGradients(Callback):
 # The best epoch -------------------------------------------------------------------------------
 
 
+@checked
 class KeepBestWeights(Callback):
     """End with the weights of the epoch in which ``monitor`` was best.
 
@@ -137,6 +142,7 @@ class KeepBestWeights(Callback):
 # Looking inside -------------------------------------------------------------------------------
 
 
+@checked
 @contextlib.contextmanager
 def hook_outputs(model: nn.Module, names: str | Sequence[str]) -> Iterator[dict[str, Any]]:
     """Record the outputs of the named layers of a model while the block runs.
@@ -169,6 +175,7 @@ def _detached(output: Any) -> Any:
     return tuple(map(_detached, output)) if isinstance(output, (tuple, list)) else output
 
 
+@checked
 class ActivationStatistics(Callback):
     """Record mean, standard deviation and fraction of dead units of some layers at every step.
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, choose, note, reason
 from coursekit.data.batches import check_count
 from coursekit.learners import checks, schedules
@@ -42,6 +43,7 @@ OPTIMIZERS: dict[str, MakeOptimizer] = {
 }
 
 
+@checked
 class Learner:
     """Data, a model and a loss, and the loop that brings them together.
 
@@ -96,6 +98,7 @@ class Learner:
 
     # Training ---------------------------------------------------------------------------------
 
+    @checked
     def fit(
         self,
         epochs: int,
@@ -190,6 +193,7 @@ class Learner:
         state.history.append(state.row)
         state.epoch, state.batch = state.epoch + 1, 0
 
+    @checked
     def find_lr(
         self,
         *,
@@ -263,6 +267,7 @@ class Learner:
 
     # Evaluation -------------------------------------------------------------------------------
 
+    @checked
     def evaluate(self, batches: Iterable | None = None) -> dict[str, float]:
         """Compute {"loss": ..., metric: ...} over ``batches`` (default: the validation part)."""
         return self._evaluate(*self._model_and_batches(batches))
@@ -295,6 +300,7 @@ class Learner:
             raise CourseError(SINGLE_EXAMPLE)
         return torch.cat([self._forward(model, half) for half in split(x, 2)])
 
+    @checked
     def predict(self, batches: Any = None, *, tta: int = 0) -> Predictions:
         """Score every example of ``batches`` (default: the validation part), in order.
 
@@ -346,6 +352,7 @@ class Learner:
         """Train all layer groups."""
         self.freeze_to(0)
 
+    @checked
     def freeze_to(self, group: int) -> None:
         """Train the layer groups from number ``group`` on (-1: the last); freeze those before.
 
@@ -361,6 +368,7 @@ class Learner:
             for parameter in parameters:
                 parameter.requires_grad_(place >= first)
 
+    @checked
     def set_data(self, data: Any) -> None:
         """Train on other data of the same classes from now on: larger pictures, say."""
         checks.check_parts(data)
@@ -388,10 +396,12 @@ class Learner:
 
     # Weights ----------------------------------------------------------------------------------
 
+    @checked
     def save(self, file: str | Path) -> Path:
         """Write the weights to ``file`` (safetensors) and return its path."""
         return write_tensors(file, self.model.state_dict(), {"meaning": meaning(self.data)})
 
+    @checked
     def load(self, file: str | Path) -> None:
         """Read weights that ``save`` wrote; the model must be the same."""
         tensors, facts = read_tensors(file)
@@ -485,6 +495,7 @@ class Learner:
             )
 
 
+@checked
 @dataclass
 class Predictions:
     """Scores of every example, on the CPU, in order.

@@ -14,6 +14,7 @@ from coursekit.data.batches import check_count
 from coursekit.learners.checks import NO_BATCH, number
 from coursekit.learners.events import Callback, State
 
+BLOCK = 10  # losses that are read from the device at once, so that no step waits for it
 SMOOTH = 0.9  # weight of the past in the running mean of the loss
 GIVE_UP = 4  # the sweep ends where the smoothed loss passes so many times its best
 
@@ -40,6 +41,7 @@ class RateSweep(Callback):
             raise CourseError(f"lowest={lowest:g} is not below highest={highest:g}; exchange them.")
         self._rates = [lowest * factor ** (step / max(1, steps - 1)) for step in range(steps)]
         self._losses: list[float] = []
+        self._unread: list[torch.Tensor] = []
         self._smoothed: list[float] = []
         self._running, self._stopped = 0.0, ""
         self._bar = progress(total=steps, label="learning-rate sweep", unit=" batches")
@@ -56,8 +58,17 @@ class RateSweep(Callback):
     def step_done(self, state: State) -> None:
         """Note the loss, and end where it has exploded or the rates are at their end."""
         self._bar.update()
-        loss, step = (state.loss_sum / state.examples).item(), state.step
+        self._unread.append(state.loss_sum / state.examples)
         state.loss_sum, state.examples = torch.zeros_like(state.loss_sum), 0
+        if len(self._unread) < BLOCK and state.step < len(self._rates):
+            return
+        for step, loss in enumerate(torch.stack(self._unread).tolist(), len(self._losses) + 1):
+            self._note(state, step, loss)
+            if state.stop:
+                break
+        self._unread, self._stopped = [], state.stop or ""
+
+    def _note(self, state: State, step: int, loss: float) -> None:
         if not math.isfinite(loss):
             state.stop = f"at mini-batch {step}, the loss was no number any more"
         else:
@@ -71,7 +82,6 @@ class RateSweep(Callback):
                 )
             elif step == len(self._rates):
                 state.stop = f"it went through all {step} mini-batches"
-        self._stopped = state.stop or ""
 
     def fit_done(self, state: State) -> None:
         """Take the bar away."""

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.learners.checks import ERRORS, as_tensor, listed, matched, number, refuse
 
@@ -68,6 +69,7 @@ mean_squared_error = Loss("mean_squared_error", F.mse_loss)
 RESERVED = ("epoch", "loss", "train_loss", "valid_loss", "seconds")
 
 
+@checked
 @dataclass(frozen=True, repr=False)
 class Metric:
     """A number over a whole data set, computed from sums over its batches.
@@ -117,6 +119,7 @@ def average_of(
     return Metric(name, partial(_sum_up, name, kind, function), _mean, higher_is_better)
 
 
+@checked
 def f_beta(beta: float, *, threshold: float = 0.5) -> Metric:
     """F-beta for several labels per example, averaged over the examples.
 

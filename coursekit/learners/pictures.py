@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, note, progress
 from coursekit.data.batches import Batches, Data
 from coursekit.data.cache import cache_file, digest, keep_array, keep_facts, load_array
@@ -52,6 +53,7 @@ class ImageLearner(Learner):
         self._hashed: tuple[list, str] = [], ""
         self._features: WeakKeyDictionary[Batches, tuple[str, Batches]] = WeakKeyDictionary()
 
+    @checked
     def freeze_to(self, group: int) -> None:
         """Train the layer groups from number ``group`` on; a body that trains ends precompute."""
         super().freeze_to(group)
@@ -126,6 +128,7 @@ class ImageLearner(Learner):
         preprocessing = data.size, data.resize, data.multi_label
         return ImageClassifier(self.model, tuple(data.classes), *preprocessing, self.architecture)
 
+    @checked
     def export(self, file: str | Path) -> Path:
         """Write model, classes and preprocessing to one file, such as "cats.safetensors".
 
@@ -166,6 +169,7 @@ class ImageClassifier:
         where = next(self.model.parameters()).device
         return to_floats(torch.from_numpy(square)[None].to(where))
 
+    @checked
     @torch.no_grad()
     def __call__(self, picture: Any) -> dict[str, float]:
         """Classify one picture: {class: probability}, most probable first."""
@@ -185,6 +189,7 @@ class ImageClassifier:
         return f"ImageClassifier({', '.join(self.classes)}; {self.size} px)"
 
 
+@checked
 def load_model(file: str | Path) -> ImageClassifier:
     """Load what ``learn.export`` wrote, on any machine, without the data it was trained on."""
     tensors, facts = read_tensors(file)

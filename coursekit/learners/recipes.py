@@ -10,14 +10,15 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from coursekit.console import CourseError, choose, no_such, note, reason
+from coursekit.arguments import checked
+from coursekit.console import CourseError, no_such, note
 from coursekit.data.batches import Data
 from coursekit.data.images import ImageData
 from coursekit.data.ratings import RatingsData
 from coursekit.data.tables import TableData
 from coursekit.data.text import LanguageData, TextData
 from coursekit.learners.callbacks import ClipGradients
-from coursekit.learners.checks import ERRORS, listed
+from coursekit.learners.checks import listed
 from coursekit.learners.events import Callback, State
 from coursekit.learners.identity import changed_meaning
 from coursekit.learners.learner import OPTIMIZERS, Learner
@@ -58,26 +59,16 @@ def recipe(kind: type[Data], **defaults: Any) -> Callable[[Recipe], Recipe]:
                 shown.setdefault(option.name, option.replace(default=default))
 
         @functools.wraps(function)
-        def checked(data: Data, *args: Any, **options: Any) -> Learner:
-            for option in options:
-                choose(f"option of ck.{name}", option, shown)
+        def make(data: Data, *args: Any, **options: Any) -> Learner:
             if not isinstance(data, kind):
                 raise CourseError(
                     f"ck.{name} needs {kind.__name__}, as ck.{maker} makes it, not "
                     f"{type(data).__name__}."
                 )
-            try:
-                return function(data, *args, **{**defaults, **options})
-            except ERRORS as error:
-                if isinstance(error, CourseError):
-                    raise
-                raise CourseError(
-                    f"ck.{name} cannot be made with {(*args, options)} ({reason(error)}); "
-                    "Shift+Tab says what each argument has to be."
-                ) from error
+            return function(data, *args, **{**defaults, **options})
 
-        checked.__signature__ = inspect.Signature(list(shown.values()))  # type: ignore[attr-defined]
-        return cast(Recipe, checked)
+        make.__signature__ = inspect.Signature(list(shown.values()))  # type: ignore[attr-defined]
+        return cast(Recipe, checked(make))
 
     return decorate
 

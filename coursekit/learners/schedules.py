@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from coursekit.arguments import checked
 from coursekit.data.batches import check_count
 from coursekit.learners.checks import number
 
@@ -14,16 +15,19 @@ def _blend(start: float, end: float, fraction: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
+@checked
 def constant(progress: float) -> float:
     """Keep the rate as it is: the factor is 1 throughout."""
     return 1.0
 
 
+@checked
 def cosine(progress: float) -> float:
     """Lower the factor from 1 to 0 along half a cosine (arXiv:1608.03983)."""
     return _blend(1.0, 0.0, progress)
 
 
+@checked
 def one_cycle(progress: float) -> float:
     """Warm up from 1/25 to 1 within 30 percent, then fall to 1/250,000 (arXiv:1708.07120)."""
     if progress < 0.3:
@@ -31,6 +35,7 @@ def one_cycle(progress: float) -> float:
     return _blend(1.0, 1 / 250_000, (progress - 0.3) / (1 - 0.3))
 
 
+@checked
 @dataclass(frozen=True)
 class CosineRestarts:
     """Cosine with warm restarts: fall, jump back up, fall again (arXiv:1608.03983).

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from coursekit.console import CourseError, checked, choose, reason
+from coursekit.arguments import checked
+from coursekit.console import CourseError, choose, reason
 from coursekit.data.batches import check_count
 from coursekit.models import backbone
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, reason
 
 if TYPE_CHECKING:
     import pandas
 
 
+@checked
 def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFrame:
     """Tabulate the layers of a network, in the order in which they finish their work.
 

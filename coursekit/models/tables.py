@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.data.batches import check_count
 
 
+@checked
 def embedding_dim(cardinality: int) -> int:
     """Size of the embedding of a column with ``cardinality`` values: half as many, at most 50."""
     check_count("cardinality", cardinality)

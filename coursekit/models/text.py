@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.data.batches import check_count
 from coursekit.models.tables import check_dropout
@@ -150,6 +151,7 @@ class LanguageModel(nn.Module):
         return [*self.encoder.layer_groups(), [self.decoder]]
 
 
+@checked
 def concat_pool(vectors: Tensor, lengths: Tensor) -> Tensor:
     """Pool texts (B, T, C) of lengths (B,) to last vector, maximum and mean, (B, 3 C).
 

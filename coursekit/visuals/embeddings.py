@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from coursekit.console import CourseError, checked, nearest, no_such
+from coursekit.arguments import checked
+from coursekit.console import CourseError, nearest, no_such
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, Drawn, array_of, counted, digits, fit_text
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy
 
 from coursekit import runtime
+from coursekit.arguments import checked
 from coursekit.console import CourseError, no_such, reason
 from coursekit.visuals.style import Drawn, plain, use_style
 from coursekit.visuals.style import panels as make_panels
@@ -169,6 +170,7 @@ class Explorer:
     def __repr__(self) -> str:
         return f"explore.{self.name}: {self.caption or 'not drawn yet'}"
 
+    @checked
     def set(self, **settings: Any) -> Explorer:
         """Change settings by code, as controls would, and draw; where that fails, none changes."""
         for name in settings:
@@ -187,6 +189,7 @@ class Explorer:
         self._move_widgets()
         return self
 
+    @checked
     def redraw(self) -> None:
         """Draw with the present settings."""
         import matplotlib.pyplot as plt

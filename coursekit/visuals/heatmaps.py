@@ -12,6 +12,7 @@ import numpy
 import torch
 from torch import nn
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, no_such
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
@@ -101,6 +102,7 @@ class Gradients:
         return heat
 
 
+@checked
 def heat_map(
     model: nn.Module, x: torch.Tensor, target: Any = None, *, layer: str, pooled: bool = True
 ) -> torch.Tensor:
@@ -120,6 +122,7 @@ def heat_map(
     return Gradients(model, x, [layer]).heat(target, pooled=pooled)[layer]
 
 
+@checked
 def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
     """Enlarge maps (B, h, w) smoothly to (B, height, width); ``size``: one side, or both."""
     if getattr(maps, "ndim", 0) != 3:
@@ -147,7 +150,7 @@ def overlay(picture: Any, heat: Any) -> numpy.ndarray:
 def show_heat(
     pictures: Any,
     maps: Sequence[Any],
-    titles: Sequence[str] | None = None,
+    titles: str | Sequence[str] | None = None,
     *,
     columns: int = 6,
     height: float = 1.65,
@@ -250,6 +253,7 @@ def _draw_looking(
     return sentence(*told)
 
 
+@checked
 def grad_cam(
     model: nn.Module,
     classes: Sequence[str],
@@ -300,6 +304,7 @@ def grad_cam(
 BEST = "what it says"
 
 
+@checked
 def classify(learn: Any, picture: Any, *, layer: str = "body") -> Explorer:
     """Show a trained classifier a picture of your own: what does it say, and where does it look?
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
@@ -101,6 +102,7 @@ def show_descent(function: Function, paths: Any) -> Drawn:
     return Drawn(sentence(*told), axes=drawn)
 
 
+@checked
 def descent(
     descend: Callable[..., Sequence],
     *,
@@ -237,6 +239,7 @@ def show_kernel_step(axes: Any, picture: Any, kernel: ArrayLike, row: int, colum
     return f"At row {row}, column {column} the {products.size} products add up to {total}."
 
 
+@checked
 def kernel(
     picture: Any,
     convolve: Callable[[numpy.ndarray, numpy.ndarray], numpy.ndarray],
@@ -319,6 +322,7 @@ def show_relus(
     return sentence(told)
 
 
+@checked
 def relus(
     follow: Callable[[Function, numpy.ndarray, int], tuple], *, curve: str = "sine", bends: int = 4
 ) -> Explorer:

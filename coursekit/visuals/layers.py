@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 from torch.nn import functional as F
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError, progress
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
@@ -173,6 +174,7 @@ def show_layers(model: nn.Module, batches: Any, *, channels: int = 3) -> Drawn:
     )
 
 
+@checked
 def layers(model: nn.Module, batches: Any, *, stage: str | None = None, rank: int = 1) -> Explorer:
     """Ask a network what excites it: choose a stage and a channel, see the pictures that do.
 
@@ -214,6 +216,7 @@ def layers(model: nn.Module, batches: Any, *, stage: str | None = None, rank: in
 LINES = 450  # of a layer: enough for 64 pixels and the largest kernel
 
 
+@checked
 def receptive_field(
     function: Callable[[list[tuple[int, int]]], int],
     picture: Any,
@@ -353,6 +356,7 @@ def train(
     return first, numpy.array(losses)
 
 
+@checked
 def batch_norm(
     norm: Norm,
     x: Any,

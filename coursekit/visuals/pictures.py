@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 import torch
 
+from coursekit.arguments import checked
 from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
@@ -22,7 +23,7 @@ from coursekit.visuals.style import COLORS, Drawn, counted, figure
 @figure()
 def show_pictures(
     pictures: Any,
-    titles: Sequence[Any] | None = None,
+    titles: str | Sequence[Any] | None = None,
     *,
     columns: int | None = None,
     height: float = 2.0,
@@ -162,6 +163,7 @@ def show_augmentations(augment: Callable, picture: Any) -> Drawn:
     return Drawn(f"{told} {moved.mean():.0f} of 255 on average.", axes=drawn)
 
 
+@checked
 def augmentation(picture: Any, augment: Any, *, draw: int = 1) -> Explorer:
     """Mix an augmentation and look at six draws of it: which pictures could not occur?
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 import torch
 
-from coursekit.console import CourseError, checked
+from coursekit.arguments import checked
+from coursekit.console import CourseError
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, Drawn, array_of, counted, digits, figure, sentence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MOST_CLASSES = 4  # with more of them, show_groups draws only those most often mistaken
 
 
+@checked
 class Results:
     """Predictions of a learner beside their targets; methods find rows of them, or draw them.
 
@@ -51,6 +53,7 @@ class Results:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @checked
     def groups(self, count: int = 4) -> dict[str, numpy.ndarray]:
         """Find {group: at most ``count`` rows}, as ``show_groups`` draws them."""
         mistakes = numpy.bincount(self.targets[~self.right], minlength=len(self.classes))
@@ -67,6 +70,7 @@ class Results:
         groups["most uncertain"] = numpy.argsort(first - second, kind="stable")
         return {name: rows[:count] for name, rows in groups.items()}
 
+    @checked
     def top_losses(self, n: int = 9) -> numpy.ndarray:
         """Find the n rows with the highest loss, NaN first."""
         losses = numpy.nan_to_num(self.losses.astype(float), nan=numpy.inf)
@@ -88,6 +92,7 @@ class Results:
         ]
         return sorted(pairs, key=lambda pair: -pair[2])
 
+    @checked
     @figure()
     def show_groups(self, count: int = 4) -> Drawn:
         """Draw random right, random wrong, most right, most wrong and most uncertain pictures.
@@ -107,6 +112,7 @@ class Results:
         told = f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right:,} wrong."
         return Drawn(told, axes=drawn)
 
+    @checked
     @figure()
     def show_top_losses(self, n: int = 9) -> Drawn:
         """Draw the n pictures with the highest loss."""
@@ -152,12 +158,14 @@ class Results:
         truth = style.fit_text(self.classes[self.targets[row]], 0.9, size=9, lines=1)
         return f"{self.prediction(row, 0.9)}\ntruly {truth}"
 
+    @checked
     def prediction(self, row: int, inches: float = style.WIDTH) -> str:
         """Write the predicted class of a row and its probability: ``"dogs 0.97"``."""
         number = self.predicted[row]
         name = style.fit_text(self.classes[number], inches, size=9, lines=1)
         return f"{name} {self.probabilities[row, number]:.2f}"
 
+    @checked
     def picture(self, row: int) -> Any:
         """Return the picture of a row, an array; raises CourseError where there are none."""
         if len(getattr(self.pictures, "shape", ())) != 4:
@@ -249,6 +257,7 @@ class Cleaner(Explorer):
         )
 
 
+@checked
 def cleaner(results: Results, corrections: Any) -> Cleaner:
     """Walk through the 12 pictures of the highest loss: keep, relabel or drop each; undo goes back.
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from PIL import Image
 
-from coursekit.console import CourseError, checked
+from coursekit.arguments import checked
+from coursekit.console import CourseError
 from coursekit.data.picture import read_picture
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
         def show(*args: Any, **settings: Any) -> Any:
             with use_style(formulas=False):
                 axes = [panels(**shape)] if shape else []
-                drawn = (checked(draw) if shape else draw)(*axes, *args, **settings)
+                drawn = checked(draw)(*axes, *args, **settings)
             drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
             print(plain(drawn.caption), flush=True)
             return axes[0] if shape else drawn.axes

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from coursekit.console import CourseError, checked
+from coursekit.arguments import checked
+from coursekit.console import CourseError
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
 from coursekit.visuals.style import COLORS, WIDTH, Drawn, array_of, counted, digits, figure
