@@ -37,8 +37,9 @@ KINDS: dict[str, tuple[str, Test | str]] = {
 }
 LARGEST = 2**63  # torch and NumPy hold whole numbers below it
 ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-PLACES = (Path(__file__).parent, Path(os.__file__).parent)
-LIBRARY = re.compile("|".join([*map(re.escape, map(str, PLACES)), "(site|dist)-packages", "^<"]))
+# Where code is not the learner's; what Cython compiled tells a relative path.
+PLACES = map(re.escape, (str(Path(__file__).parent), str(Path(os.__file__).parent)))
+LIBRARY = re.compile("|".join([*PLACES, r"(site|dist)-packages", r"^<(?!ipython)", r"^[a-z_]+/"]))
 
 
 def checked(thing: Function) -> Function:
@@ -106,7 +107,7 @@ def _of_kind(parameter: inspect.Parameter, value: Any, text: str) -> Any:
     wanted = " or ".join(dict.fromkeys(KINDS[kind][0] for kind in kinds))
     line = rf"^ +(?:\w+, )*{name}(?:, \w+)*: (.+?)(?=\n *\n|\n +\w+(?:, \w+)*: |\Z)"
     about = re.search(line, text, re.MULTILINE | re.DOTALL)
-    says = re.split(r"(?<=[.;]) ", " ".join(about[1].split()))[0] if about else ""
+    says = re.split(r"(?<=\.) |(?<=;) (?![^(]*\))", " ".join(about[1].split()))[0] if about else ""
     says = f" {name}: {says.replace('``', '').rstrip('.;')}." if says else ""
     raise CourseError(f"{name}={shown} cannot be used; give {wanted}.{says}")
 

@@ -5,6 +5,7 @@ import io
 import re
 import tarfile
 import threading
+import time
 import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ class Page:
         codes: the status of each successive reply, until the list is used up.
         says: the Content-Length of the first reply, where it is to lie; "" leaves it out.
         wrong: how many replies carry inverted bytes.
+        drips: "headers" or "body", of which a byte comes every tenth of a second.
         hold: after how many bytes the first reply waits until ``go`` is set; None: not.
     """
 
@@ -30,6 +32,7 @@ class Page:
     codes: list = field(default_factory=list)
     says: object = None
     wrong: int = 0
+    drips: str = ""
     hold: int | None = None
     go: threading.Event = field(default_factory=threading.Event)
     requests: list = field(default_factory=list)  # the Range of each request, or None
@@ -50,6 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
         page.requests.append(self.headers.get("Range"))
         if page.codes and (code := page.codes.pop(0)) != 200:
             return self._bare(code)
+        if page.drips == "headers":
+            return self._drip(b"HTTP/1.1 200 OK\r\nX: " + bytes(300))
         start, code = self._start(page)
         if code == 416:
             return self._bare(416, {"Content-Range": f"bytes */{len(page.body)}"})
@@ -84,7 +89,15 @@ class _Handler(BaseHTTPRequestHandler):
                 page.go.wait(60)
                 self._write(page, body[hold:])
 
+    def _drip(self, body):
+        with contextlib.suppress(OSError):
+            for byte in body:
+                self.connection.sendall(bytes([byte]))
+                time.sleep(0.1)
+
     def _write(self, page, body):
+        if page.drips:
+            return self._drip(body)
         for begin in range(0, len(body), 1 << 16):
             page.sent += self.wfile.write(body[begin : begin + (1 << 16)])
 

@@ -20,10 +20,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 # A module, or a room (every module in it) -> the modules and rooms that it may import: the top is
 # below the data, these below models, these below learners; a figure reads what it shows.
-TOP = ("console", "runtime")
+TOP = ("console", "arguments", "runtime")
 ARROWS = {
     "console": (),
-    "runtime": ("console",),
+    "arguments": ("console",),
+    "runtime": ("console", "arguments"),
     "__main__": ("doctor",),
     "doctor": (*TOP, "data.cache"),
     "drive": TOP,

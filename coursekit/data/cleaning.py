@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from coursekit.data.cache import write_whole
 
 AS_IT_WAS = object()  # the label of a picture that is not corrected
 
+_FORMULA = re.compile(r"^(?=[=+@'\t\r-])")  # where an apostrophe is put before a cell ...
+_WRITTEN = re.compile(r"^'(?=[=+@'\t\r-])")  # ... and taken away
+
 
 @checked
 class Corrections:
     """Labels changed and pictures dropped, written down in a CSV file; no picture is ever deleted.
 
-    The file is read anew before each change, so that two notebooks may keep one.
+    The file is read anew before each change, so that two notebooks may keep one. A cell that a
+    spreadsheet would compute, such as ``=a.jpg``, is written with an apostrophe before it.
 
     Args:
         file: the CSV file (columns file, label; an empty label drops the picture); read where it
@@ -70,7 +75,7 @@ class Corrections:
         changes |= {} if label is AS_IT_WAS else {str(name): label}
         rows = [("file", "label"), *((name, label or "") for name, label in changes.items())]
         lines = io.StringIO()
-        csv.writer(lines).writerows(rows)
+        csv.writer(lines).writerows([_FORMULA.sub("'", str(cell)) for cell in row] for row in rows)
         try:
             write_whole(self.file, lines.getvalue())
         except (OSError, UnicodeEncodeError) as error:
@@ -93,7 +98,7 @@ def read_corrections(file: str | Path) -> dict[str, str | None]:
     """
     try:
         with open(file, newline="", encoding="utf-8-sig") as lines:  # Excel puts a mark first
-            rows = [row for row in csv.reader(lines) if row]
+            rows = [[_WRITTEN.sub("", cell) for cell in row] for row in csv.reader(lines) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CourseError(f"{file} is no text in UTF-8; save it as CSV in UTF-8.") from error
     except (OSError, TypeError, ValueError) as error:

@@ -6,10 +6,13 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from coursekit.console import CourseError, progress, size
@@ -18,11 +21,13 @@ from coursekit.data.cache import remove
 if TYPE_CHECKING:
     import requests
 
-TIMEOUT = 30.0  # seconds in which a connection must stand and bytes arrive
+Value = TypeVar("Value")
+
+TIMEOUT = 30.0  # seconds in which a connection must stand, a reply begin and each block arrive
 PAUSES = (1, 3)  # seconds before each new try that follows one without progress
 BLOCK = 1 << 16  # bytes
 MOST_BYTES = 5 << 30  # of a file whose size is not published
-LATE = ("ConnectTimeout", "ReadTimeout", "ReadTimeoutError")
+LATE = ("ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "TimeoutError")
 FAULTS = dict.fromkeys(LATE, "does not answer in time") | {  # what libraries raise, by name
     "SSLError": "has a certificate that is not valid",
     "TooManyRedirects": "leads in a circle",
@@ -76,7 +81,7 @@ def download(source: Source, folder: Path, label: str) -> Path:
 
     Raises:
         SourceError: the source cannot serve it.
-        CourseError: the disk has no room for it.
+        CourseError: the disk has no room for it, or a certificate file that is set is missing.
         OSError: the disk is full or cannot be written.
     """
     import requests
@@ -97,7 +102,7 @@ def download(source: Source, folder: Path, label: str) -> Path:
                 _check(source, part)
                 os.replace(part, archive)
                 return archive
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, TimeoutError) as error:
                 reason = FAULTS.get(type(error).__name__, "cannot be reached") + _way(source)
             except _PassingError as error:
                 reason = str(error)
@@ -149,12 +154,13 @@ def _receive(source: Source, part: Path, label: str) -> None:
             f"{label} needs about {size(needed)} of disk and {size(free)} are free. Free some "
             "space, or set COURSEKIT_HOME to a folder elsewhere."
         )
+    blocks = reply.raw.stream(BLOCK, decode_content=False)  # an archive stays packed
     with (
         open(part, "ab" if start else "wb") as file,
         progress(total=total or None, label=label, unit="B", unit_scale=True) as bar,
     ):
         bar.update(start)
-        for block in reply.raw.stream(BLOCK, decode_content=False):  # an archive stays packed
+        while block := _in_time(lambda: next(blocks, b"")):
             bar.update(file.write(block))
             if file.tell() > most:
                 break
@@ -174,10 +180,16 @@ def _ask(source: Source, have: int) -> tuple[requests.Response, int]:
     """
     import requests
 
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if (bundle := os.environ.get(name)) and not os.path.exists(bundle):
+            raise CourseError(
+                f"{name} names {bundle}, and there is no such file of certificates. Unset it, or "
+                "set it to the file that your network's administrator gave you."
+            )
     headers = {"User-Agent": "coursekit", "Accept-Encoding": "identity"}
     headers |= {"Range": f"bytes={have}-"} if have else {}
     options: dict = {"headers": headers, "stream": True, "timeout": TIMEOUT}
-    reply = requests.get(source.url, **options)
+    reply = _in_time(lambda: requests.get(source.url, **options))
     code, span = reply.status_code, reply.headers.get("Content-Range")
     plain = any(step.url.startswith("http:") for step in (*reply.history, reply))
     if plain and source.url.startswith("https:") and not source.sum:
@@ -192,3 +204,20 @@ def _ask(source: Source, have: int) -> tuple[requests.Response, int]:
         return _ask(source, 0)
     kind = _PassingError if passing else SourceError
     raise kind(f"answers {code} {reply.reason or ''}".rstrip())
+
+
+def _in_time(call: Callable[[], Value]) -> Value:
+    """Call in a thread and wait for ``TIMEOUT`` seconds at most.
+
+    The timeout of a socket starts again with each byte, so that a slow server holds it for days.
+    """
+    future: Future[Value] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future.result(TIMEOUT)

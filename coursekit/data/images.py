@@ -72,8 +72,8 @@ def images(
         path: folder with ``train/<class>/`` and ``valid/<class>/``, or with ``<class>/`` alone.
         labels: "folders" (the folder is the class), or a DataFrame whose first column names the
             file (with or without its ending) and whose second holds the label, or such a dict.
-        multi_label: True where a label is a list of words, or text with spaces, or one of the
-            signs , ; | between them.
+        multi_label: True where a label is a list of words, or text with spaces or one other sign
+            between words, or where the table has a column of zeros and ones for each word.
         size: side of the squares, in pixels.
         resize: "crop" cuts the middle square out, "squish" keeps everything and changes the shape.
         valid: name of the validation folder, or the fraction of pictures drawn at random by
@@ -244,12 +244,7 @@ def _from_table(path: Path, labels: Any, multi_label: bool, valid: Any) -> Items
             f"by pandas.read_csv(file, dtype=str), not {str(labels)[:60]!r}."
         )
     labels = labels.astype(object).mask(labels.isna(), None)
-    if labels.shape[1] > 2:
-        used = " and ".join(map(str, labels.columns[:2]))
-        note(f"of the table the columns {used} are used, {labels.shape[1] - 2} are left out.")
-    cells = labels.iloc[:, 1].tolist()
-    sign = next((sign for sign in ",;|" if any(sign in str(cell) for cell in cells)), None)
-    words = [_apart(cell, sign, multi_label=multi_label) for cell in cells]
+    words = _labels_of(labels, multi_label)
     rows = list(zip(labels.iloc[:, 0], words, strict=True))
     if gaps := [row for row, pair in enumerate(rows) if None in pair]:
         raise CourseError(
@@ -282,6 +277,25 @@ def _from_table(path: Path, labels: Any, multi_label: bool, valid: Any) -> Items
     if unnamed := len(files) - len(chosen):
         note(f"{unnamed} of {len(files)} pictures in {path.name} have no label: left out.")
     return list(zip(chosen, words, strict=True))
+
+
+def _labels_of(table: pandas.DataFrame, multi_label: bool) -> list[tuple | None]:
+    """Words of the label in each row, None for a gap: of the second column, or of flags."""
+    cells, flags = table.iloc[:, 1].tolist(), table.iloc[:, 1:]
+    if multi_label and flags.shape[1] > 1 and flags.isin([0, 1, "0", "1"]).all(axis=None):
+        cells = [list(flags.columns[row]) for row in flags.astype(int).to_numpy() == 1]
+    elif flags.shape[1] > 1:
+        used = " and ".join(map(str, table.columns[:2]))
+        note(f"of the table the columns {used} are used, {flags.shape[1] - 1} are left out.")
+    signs = [s for s in ",;|[{" if multi_label and any(s in c for c in cells if isinstance(c, str))]
+    if len(signs) > 1 or signs in (["["], ["{"]):
+        raise CourseError(
+            f"Labels have {' and '.join(signs)} in them; leave words with spaces between them, by "
+            r"""column.str.replace(r"\W+", " ", regex=True)."""
+        )
+    if signs:
+        note(f"labels are taken apart at {signs[0]!r}.")
+    return [_apart(cell, *signs, multi_label=multi_label) for cell in cells]
 
 
 def _apart(cell: Any, sign: str | None = None, *, multi_label: bool) -> tuple[str, ...] | None:

@@ -50,7 +50,7 @@ class TableData(Data):
     medians: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
-    target: str = ""
+    target: Any = ""
     log_target: bool = False
     rows: dict[str, numpy.ndarray] = field(default_factory=dict)
 

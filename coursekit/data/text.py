@@ -93,7 +93,7 @@ class Vocabulary:
     @checked
     def learn(
         cls,
-        texts: Sequence[str],
+        texts: str | Sequence[str],
         tokens: str = "words",
         *,
         max_size: int | None = None,
@@ -201,7 +201,7 @@ class Vocabulary:
         return text
 
 
-def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
+def _learn_pairs(texts: str | Sequence[str], max_size: int) -> tokenizers.Tokenizer:
     """Learn byte pair encoding from ``texts``; any text can be written in it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -568,9 +568,14 @@ def _texts(source: Any, seed: int) -> tuple[list[str], Path | None]:
                 "lines, or more than 1,000 characters)."
             )
         folder = path / "train" if (path / "train").is_dir() else path
-        files, _ = files_below(folder, {".txt"})
+        files, others = files_below(folder, {".txt"})
         inside = [file for file in files if file.parent != folder]  # beside a part lie lists
-        texts = [("", str(file), file) for file in (folder != path and inside) or files]
+        used = (folder != path and inside) or files
+        if left := [*others, *(file for file in files if file not in set(used))]:
+            note(
+                f"left out {len(left)} files of {folder} that are no texts, such as {left[0].name}."
+            )
+        texts = [("", str(file), file) for file in used]
         if not texts:
             raise CourseError(f"There is no text in {path}; give .txt files with words in them.")
     random.Random(seed).shuffle(texts)

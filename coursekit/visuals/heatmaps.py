@@ -185,7 +185,7 @@ def show_heat(
 def show_heat_grid(
     model: nn.Module,
     picture: torch.Tensor,
-    layers: Sequence[str],
+    layers: str | Sequence[str],
     classes: Sequence[str],
     *,
     pooled: bool = True,

@@ -172,3 +172,21 @@ def test_what_is_finished_is_not_asked_for_again(tmp_path):
         for _ in range(2):
             assert download(source, tmp_path, "x").read_bytes() == BODY
     assert not page.requests
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_server_that_drips_is_given_up(tmp_path, monkeypatch, where):
+    """Each byte starts the timeout of a socket anew: one a second holds a notebook for days."""
+    monkeypatch.setattr(module, "TIMEOUT", 0.3)
+    monkeypatch.setattr(module, "PAUSES", ())
+    late = pytest.raises(SourceError, match="does not answer in time")
+    with serve({"x.zip": Page(BODY, drips=where)}) as url, late:
+        download(Source(url("x.zip")), tmp_path, "x")
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_missing_certificate_file_is_named(tmp_path, monkeypatch, name):
+    """requests raises a plain OSError, and the disk would be blamed."""
+    monkeypatch.setenv(name, "/no/such/file.pem")
+    with pytest.raises(CourseError, match=f"{name} names /no/such/file.pem"):
+        download(Source("https://127.0.0.1:9/x.zip"), tmp_path, "x")

@@ -236,7 +236,7 @@ def test_quick_profile_takes_fewer_pictures(folder, monkeypatch):
         ("train/dogs/1.png valid/dog/1.png", {}, r"dog\. Did you mean 'dogs'"),
         ("train/a/1.png val/a/1.png validation/a/1.png", {}, "val and validation .* rename one"),
         ("a/1.png b/1.png test1/x.txt", {"test": "test1"}, "test1 holds no pictures"),
-        ("a/1.png b/1.png", {"test": 5}, "test= takes"),
+        ("a/1.png b/1.png", {"test": 5}, "test=5"),
         ("a/1.png b/1.png test/a/1.png test/b/1.png", {}, "test in .* look like parts"),
         ("train/1.png test/1.png", {}, "test and train in .* look like parts"),
     ],
@@ -259,7 +259,7 @@ def test_folders_without_what_is_needed(folder, files, options, says):
         ("dogcats/train", "Did you mean 'dogscats'"),
         ("x" * 300, "no folder"),
         ("a\0b", "no folder"),
-        (None, "path= takes"),
+        (None, "path=None"),
     ],
 )
 def test_a_path_that_is_no_folder(folder, monkeypatch, path, says):
@@ -476,13 +476,16 @@ def test_one_label_from_a_table(folder, tiles, kind, name, capsys):
     assert labels_of(data) == {f"jpg/{stem}.png": tag for stem, tag in one.items()}
 
 
-@pytest.mark.parametrize("way", [" ", ", ", "|", ";", "list"])
-def test_several_labels_equal_scikit_learn(folder, tiles, way):
-    """The comma would stay in the name of a class."""
+@pytest.mark.parametrize("way", [" ", ", ", "|", ";", "list", "columns"])
+def test_several_labels_equal_scikit_learn(folder, tiles, way, capsys):
+    """The comma would stay in the name of a class, and columns of flags be the classes 0 and 1."""
     words = {stem: tag.split() for stem, tag in tiles.items()}
     binarizer = MultiLabelBinarizer().fit(words.values())
     table = pandas.DataFrame({"file": list(words)})
-    table["tags"] = [row if way == "list" else way.join(row) for row in words.values()]
+    if way == "columns":
+        table[list(binarizer.classes_)] = binarizer.transform(words.values())
+    else:
+        table["tags"] = [row if way == "list" else way.join(row) for row in words.values()]
     data = small(folder, labels=table, multi_label=True, valid=0.25)
     assert data.classes == tuple(binarizer.classes_)
     assert data.multi_label
@@ -490,6 +493,21 @@ def test_several_labels_equal_scikit_learn(folder, tiles, way):
         wanted = binarizer.transform([words[stem] for stem in stems(part)])
         assert part.targets.dtype == torch.float32
         assert (part.targets.numpy() == wanted).all()
+    assert ("taken apart at" in capsys.readouterr().out) == (way in (", ", "|", ";"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ({"train_1": "a|b", "train_2": "a, b"}, r"Labels have , and \| in them"),
+        ({"train_1": "['a', 'b']", "train_2": "['b']"}, r"Labels have , and \[ in them"),
+        ({"train_1": "[a]", "train_2": "[b]"}, r"Labels have \[ in them"),
+    ],
+)
+def test_several_labels_written_in_a_way_that_is_not_known(folder, tiles, labels, says):
+    """Signs between the words would become parts of the names of classes."""
+    with pytest.raises(CourseError, match=says):
+        small(folder, labels=labels, multi_label=True)
 
 
 def test_numbers_as_file_names_and_columns_too_many(folder, capsys):

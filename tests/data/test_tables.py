@@ -187,7 +187,7 @@ def test_quick_keeps_few_rows_of_both_parts(monkeypatch):
         (None, {"continuous": ["wait"]}, r"'wait'.*\.dt\.days"),
         (None, {"categories": ["alike"]}, "'a' and 'a '.*look the same"),
         (None, {"continuous": ["price", "price is missing"]}, "'price is missing'.*rename"),
-        (None, {"test": "test.csv"}, "str.*read_csv"),
+        (None, {"test": "test.csv"}, "test='test.csv'"),
         (None, {"categories": ["shop"], "continuous": ["kind"]}, "'kind'.*categories="),
         (None, {"continuous": ["price", "price"]}, "'price' has two parts.*named twice"),
         (None, {"continuous": ["sales"]}, "'sales'"),

@@ -70,7 +70,6 @@ OPTIONS = [
     {"lr": torch.tensor([0.1])},
     {"weight_decay": 0},
     {"schedule": lambda progress: torch.tensor(1.0)},
-    {"name": 3},
     {"callbacks": None},
 ]
 
@@ -197,7 +196,7 @@ SAID = {
     "a metric not called": (lambda: learner(metrics=[ck.f_beta]), r"ck.f_beta\(2\)"),
     "a metric of a float": (lambda: metric(lambda p, y: 0.5), "update.*'mine'"),
     "a metric of no number": (lambda: metric(lambda p, y: p, lambda sums: "x"), "compute.*'mine'"),
-    "a metric named loss": (lambda: metric(None, name="loss"), "'loss'"),
+    "a metric named loss": (lambda: metric(lambda p, y: p, name="loss"), "'loss'"),
     "a metric twice": (lambda: learner(metrics=[ck.accuracy] * 2), "'accuracy'"),
     "another optimizer": (lambda: learner(optimizer="adam"), "Did you mean 'adamw'"),
     "an optimizer made": (
@@ -205,7 +204,7 @@ SAID = {
         "no optimizer .*Adam",
     ),
     "an optimizer of closures": (lambda: learner(optimizer=torch.optim.LBFGS), "steps once"),
-    "a model's class": (lambda: learner(model=nn.Linear), "is no model"),
+    "a model's class": (lambda: learner(model=nn.Linear), "model=.*torch.nn.Module"),
     "groups of layers": (lambda: learner(groups=[nn.ReLU()]), "lists of modules"),
     "a callback's class": (lambda: learner(callbacks=ck.Mixup), "is no callback"),
     "all frozen": (lambda: learner(model=nn.Linear(6, 2).requires_grad_(False)), "frozen"),

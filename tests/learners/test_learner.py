@@ -529,10 +529,10 @@ def test_weights_saved_and_loaded(tmp_path):
         (other, "wieghts.safetensors", "no file"),
         (other, "text.safetensors", "damaged"),
         (other, "", "damaged"),
-        (other, None, "NoneType"),
+        (other, None, "file=None"),
     ):
         with pytest.raises(CourseError, match=sentence):
             reader.load(tmp_path / file if file else file)
     for place in ("", None, tmp_path, tmp_path / "text.safetensors" / "here"):
-        with pytest.raises(CourseError, match="Nothing can be written"):
+        with pytest.raises(CourseError, match=r"Nothing can be written|file=None"):
             learn.save(place)

@@ -160,8 +160,8 @@ def test_averages_and_maxima_stand_side_by_side():
     ("arguments", "sentence"),
     [
         (("ResNet43", 2), r"'ResNet43'.*Did you mean 'resnet"),
-        ((nn.Linear(2, 2), 2), "architecture= takes str"),
-        ((BUNDLED, "2"), "n_classes= takes int"),
+        ((nn.Linear(2, 2), 2), "architecture=Linear"),
+        ((BUNDLED, "2"), "n_classes='2'"),
         ((BUNDLED, 0), "n_classes=0"),
     ],
 )

@@ -49,7 +49,7 @@ V, N = some_vectors(), some_names()
 test_what_makes_no_map_is_told = refused(
     (lambda: ck.most_similar(V, N, "The Orchard of Ravenstoke 5"), "mean 'The Orchards"),
     (lambda: ck.most_similar(V, N[1:], N[3]), "59 names and 60 vectors"),
-    (lambda: ck.most_similar(V, N[0], N[3]), r"names= takes Sequence\[Any\], not"),
+    (lambda: ck.most_similar(V, N[0], N[3]), "names=.*a list"),
     (lambda: ck.principal_components(V, 7), r"\(60, 6\) have no 7"),
     (lambda: ck.principal_components(V * numpy.nan), "infinite values or NaN"),
     (lambda: ck.principal_components("abc"), "'abc'"),
@@ -60,7 +60,7 @@ test_what_makes_no_map_is_told = refused(
     (lambda: explore.embedding_map({"a": V}), "There is no map"),
     (lambda: explore.embedding_map(V), "0 names"),
     (lambda: explore.embedding_map(V, N, which="b"), "no map 'b'"),
-    (lambda: explore.embedding_map(V, N, labels=2.5), "labels= takes int, not 2.5"),
+    (lambda: explore.embedding_map(V, N, labels=2.5), "labels=2.5"),
     (lambda: explore.embedding_map({}), "no map"),
 )
 

@@ -39,10 +39,10 @@ test_what_cannot_be_drawn_is_named_in_a_sentence = refused(
     (lambda: ideas.show_kernel(noise(), [1, 2], SOBEL), r"kernel has shape \(2,\)"),
     (lambda: ideas.show_kernel(noise(), SOBEL, None), "result is None"),
     (lambda: ideas.show_kernel(noise(), SOBEL * numpy.nan, SOBEL), "infinite values or NaN"),
-    (lambda: ideas.show_kernel_step(noise(), SOBEL, "a", 0), "not 'a'"),
+    (lambda: ideas.show_kernel_step(noise(), SOBEL, "a", 0), "row='a'"),
     (lambda: ideas.show_relus(X, [X[1:]], X), r"pieces has shape \(1, 49\)"),
     (lambda: explore.kernel(noise(), convolve, values=numpy.ones((4, 4))), r"shape \(3, 3\)"),
-    (lambda: explore.kernel(noise(), 5).redraw(), "convolve is 5"),
+    (lambda: explore.kernel(noise(), 5).redraw(), "convolve=5"),
     (lambda: explore.relus(lambda *_: None).redraw(), "follow returned None"),
     (lambda: explore.descent(lambda *_: ["a"]).redraw(), "What descend returned is"),
 )

@@ -102,7 +102,7 @@ def test_the_view_of_a_unit_grows_with_the_stage():
 
 test_what_has_no_maps_is_refused = refused(
     (lambda: ck.show_layers(Net(), []), r"such as data\.train"),
-    (lambda: ck.show_layers("net", batches()), "'net' is no network"),
+    (lambda: ck.show_layers("net", batches()), "model='net'"),
     (lambda: ck.show_layers(Net(), batches(), channels=0), "channels is 0"),
     (lambda: explore.layers(Net(), batches(), stage="body.7"), r"'body\.7'"),
     (lambda: explore.receptive_field(lambda s: 2.5, noise()).redraw(), "returned is 2.5"),

@@ -18,6 +18,8 @@ def batch(count=8):
     return x.permute(0, 3, 1, 2) / 255, torch.arange(count) % 2
 
 
+AB = ["a", "b"]
+
 test_figures_are_readable = readable(
     lambda: pictures.show_pictures(
         [noise(), torch.rand(3, 40, 30), torch.rand(3, 30, 40)] * 3,
@@ -41,14 +43,14 @@ test_what_cannot_be_shown_is_named_in_a_sentence = refused(
     (lambda: pictures.show_pictures(noise(), ["a", "b"]), "1 picture and 2 titles"),
     (lambda: pictures.show_pictures([noise()] * 4, "cats"), "4 pictures and 1 title"),
     (lambda: pictures.show_pictures(noise(), columns=0), "columns is 0"),
-    (lambda: pictures.show_pictures(noise(), height="2"), "height is '2'"),
-    (lambda: pictures.show_batch([], "ab"), r"such as data\.train"),
-    (lambda: pictures.show_batch([(torch.rand(4, 9), None)], "ab"), "gives no"),
+    (lambda: pictures.show_pictures(noise(), height="2"), "height='2'"),
+    (lambda: pictures.show_batch([], AB), r"such as data\.train"),
+    (lambda: pictures.show_batch([(torch.rand(4, 9), None)], AB), "gives no"),
     (lambda: pictures.show_batch([batch()], ["cats"]), "do not fit 1 class name"),
-    (lambda: pictures.show_batch([batch()], None), "do not fit 0 class names"),
-    (lambda: pictures.show_batch([(batch(2)[0], ["a", "b"])], "ab"), "Targets such as 'a'"),
-    (lambda: pictures.show_batch([(batch(2)[0], numpy.array([0.5, 1]))], "ab"), "such as 0.5"),
-    (lambda: pictures.show_augmentations("flip", noise()), "augment is 'flip'"),
+    (lambda: pictures.show_batch([batch()], None), "classes=None"),
+    (lambda: pictures.show_batch([(batch(2)[0], ["a", "b"])], AB), "Targets such as 'a'"),
+    (lambda: pictures.show_batch([(batch(2)[0], numpy.array([0.5, 1]))], AB), "such as 0.5"),
+    (lambda: pictures.show_augmentations("flip", noise()), "augment='flip'"),
     (lambda: pictures.show_augmentations(lambda x: x[..., :5], noise()), "the same shape"),
     (lambda: explore.augmentation(noise(), lambda x: x), r"give a ck\.Augment"),
 )

@@ -115,9 +115,9 @@ def test_a_lesson_may_draw_formulas():
 
 @pytest.mark.parametrize(
     ("given", "named"),
-    [({"count": 2.5}, "count= takes int, not 2.5"), ({"count": "3"}, "not '3'"),
-     ({"names": "abc"}, r"names= takes Sequence\[str\] \| None, not 'abc'"), ({"names": 3}, "3"),
-     ({"share": None}, "share= takes float, not None"), ({"made": 3}, "made= takes Callable")],
+    [({"count": 2.5}, "count=2.5"), ({"count": "3"}, "count='3'"),
+     ({"names": "abc"}, "names='abc'"), ({"names": 3}, "3"),
+     ({"share": None}, "share=None"), ({"made": 3}, "made=3")],
 )  # fmt: skip
 def test_what_is_of_another_kind_than_its_annotation_is_named(given, named):
     """A TypeError out of the middle of the course for a text in place of a list."""

@@ -131,7 +131,7 @@ test_what_the_model_does_not_know_is_named = refused(
     (lambda: explore.what_if(model()[0], model()[1].head(0)), "DataFrame, 0 rows"),
     (lambda: explore.partial_dependence(*model(), columns=["Promos"]), "'Promos'.*'Promo'"),
     (lambda: explore.partial_dependence(*model(), column="Rains"), "'Rains'"),
-    (lambda: explore.partial_dependence(model()[0], "table"), "a str"),
+    (lambda: explore.partial_dependence(model()[0], "table"), "frame='table'"),
     (lambda: ck.predict_with(*model(), "promo", [0, 1]), "'promo'.*'Promo'"),
     (lambda: ck.predict_with(*model(), "Sales", [0, 1]), "'Sales'"),
     (lambda: ck.predict_with(*model(), "Store", ["1"]), "Store '1'"),
