@@ -52,8 +52,8 @@ worlds: .venv/.ready ## build the archives of the built-in data sets anew
 backbone: .venv/.ready ## train the bundled backbone anew
 	@$(PYTHON) -m worlds.backbone
 
-fuzz: .venv/.ready ## give readers damaged files (EXAMPLES=2000: of each kind)
-	@COURSEKIT_EXAMPLES=$${EXAMPLES:-2000} $(PYTEST) tests/test_damaged_files.py
+fuzz: .venv/.ready ## give odd arguments and damaged files (EXAMPLES=200: of each kind)
+	@COURSEKIT_EXAMPLES=$${EXAMPLES:-200} $(PYTEST) tests/test_public.py tests/test_damaged_files.py
 
 lines: .venv/.ready ## count the lines of each room beside its budget
 	@$(PYTHON) -m tests.budgets

@@ -1,7 +1,7 @@
 """Odd values for one argument of everything public: a right result, or one sentence.
 
-``CALLS`` holds a small valid call of each name. ``make odd EXAMPLES=500`` tries that many values
-for each of them.
+``CALLS`` holds a small valid call of each name. ``make fuzz EXAMPLES=500`` tries so many values for
+each of them.
 """
 
 import contextlib

@@ -1,7 +1,9 @@
 """The frame: settings are checked, errors told below the picture, widgets of both versions fit."""
 
 import asyncio
+import itertools
 
+import matplotlib.pyplot as plt
 import pytest
 
 from coursekit.console import CourseError
@@ -173,3 +175,41 @@ def test_typed_text_is_drawn_when_the_typing_pauses():
 
     asyncio.run(type_fast())
     assert drawn == ["a", "abcd"]
+
+
+def test_one_figure_is_drawn_on_again_and_never_shown_twice():
+    """Each move of a slider leaves a figure behind: a warning after twenty, then no memory."""
+    before = plt.get_fignums()
+    explorer = made(lambda axes, n: str(axes.plot([1] * n)), {"n": Control(2, (1, 5))})
+    explorer.redraw()
+    axes = explorer.axes
+    for n in (3, 4):
+        explorer.set(n=n)
+    assert explorer.axes is axes
+    assert len(axes.lines) == 1
+    assert plt.get_fignums() == before
+
+
+def test_steps_are_played_until_they_end_fail_or_are_stopped():
+    """A text that goes on after Stop, or an error that nobody sees."""
+    seen = []
+    explorer = made(lambda axes: "fine", {})
+    explorer.play(iter(seen.append(n) for n in range(3)))  # outside a notebook at once
+    assert seen == [0, 1, 2]
+
+    def failing():
+        yield
+        raise ValueError("out of letters")
+
+    async def play():
+        explorer.widget()
+        explorer.play(seen.append(n) for n in itertools.count())
+        await asyncio.sleep(0.05)
+        explorer.stop()
+        stopped = len(seen)
+        explorer.play(failing())
+        await asyncio.sleep(0.05)
+        assert 3 < len(seen) == stopped
+
+    asyncio.run(play())
+    assert "It stopped (ValueError: out of letters)" in explorer.view.caption.value

@@ -182,3 +182,14 @@ def test_a_network_without_maps_still_says_its_probabilities():
     assert "The network says" in explorer.caption
     assert "no maps" in explorer.axes[1].get_title()
     assert len(explorer.axes[2].patches) == 2
+
+
+def test_enlarged_maps_keep_their_place():
+    """A peak that moves by half a cell when the map is enlarged."""
+    maps = torch.zeros(1, 5, 5)
+    maps[0, 1, 3] = 1
+    large = ck.enlarge(maps, 80)
+    assert large.shape == (1, 80, 80)
+    row, column = divmod(int(large.flatten().argmax()), 80)
+    assert 16 <= row < 32
+    assert 48 <= column < 64

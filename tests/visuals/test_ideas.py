@@ -7,7 +7,7 @@ import torch
 from coursekit.console import CourseError
 from coursekit.visuals import explore, ideas
 from coursekit.visuals.style import digits
-from tests.visuals.explorers.lesson_1 import convolve, descend, picture, png
+from tests.visuals.explorers.lesson_1 import convolve, descend, follow, picture, png
 from tests.visuals.figures import noise, readable, refused
 
 SOBEL = numpy.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
@@ -145,3 +145,17 @@ def test_an_uploaded_picture_takes_the_place_of_the_given_one():
     explorer.presses["leave as it is"].click()
     assert explorer.widgets["b2"].value == 1
     assert f"from {digits(grey[1:-1, 1:-1].min())} to" in explorer.caption
+
+
+def test_the_explorer_of_relus_draws_the_learners_pieces():
+    """A slider that draws the package's own sum."""
+    explorer = explore.relus(follow, bends=6)
+    explorer.redraw()
+    x = numpy.linspace(-3, 3, 300)
+    pieces, total = follow(numpy.sin, x, 6)
+    lines = [line.get_ydata() for line in explorer.axes.lines]
+    numpy.testing.assert_allclose(lines[:6], pieces)
+    numpy.testing.assert_allclose(lines[-1], total)
+    off = numpy.abs(total - numpy.sin(x))
+    told = f"6 ReLUs is off the curve by {digits(off.mean())} on average, {digits(off.max())} at"
+    assert told in explorer.caption

@@ -190,3 +190,23 @@ def test_a_net_is_trained_by_gradient_descent():
         loss.backward()
         optimizer.step()
     numpy.testing.assert_allclose(losses[:3], wanted, rtol=1e-5)
+
+
+def test_the_field_grows_with_the_layers_and_is_told():
+    """The lesson's own numbers: 3, 7, 15, 31 with stride 2."""
+    picture = numpy.zeros((64, 64, 3), numpy.uint8)
+    explorer = explore.receptive_field(field, picture, depth=4)
+    explorer.redraw()
+    assert "3, 7, 15, 31 pixels" in explorer.caption
+    assert "spans it all" in explorer.set(depth=6).caption
+    assert "with gaps" in explorer.set(depth=1, dilation=3).caption
+
+
+def test_the_switch_uses_the_layer_that_it_was_given():
+    """A batch norm of the package's own, whatever the learner has written."""
+    made = []
+    explorer = explore.batch_norm(lambda n: made.append(n) or nn.BatchNorm2d(n), *some(), depth=3)
+    explorer.redraw()
+    assert made == [32, 32, 32]
+    assert "with batch norm the standard deviation is 1 in the first layer" in explorer.caption
+    assert explorer.set(on=True).caption.startswith("With batch norm")

@@ -1,5 +1,6 @@
 """Results: groups, confusion and losses found again by plain means; the cleaner used to the end."""
 
+import math
 import os
 from types import SimpleNamespace
 
@@ -173,3 +174,29 @@ def test_what_cannot_be_written_is_not_decided(tmp_path):
     explorer.presses["Drop it"].click()
     assert "fixes.csv" in explorer.view.caption.value
     assert explorer.decided == []
+
+
+def test_no_mistake_and_single_class_predictions_are_told(capsys):
+    """An error, or silence, where there is nothing wrong to show."""
+    perfect = some_results(sharp=50.0)
+    perfect.show_groups()
+    assert "30 of 30 pictures right, 0 wrong" in capsys.readouterr().out
+    perfect.show_confusion()
+    assert "no class was taken for another" in capsys.readouterr().out
+    assert perfect.most_confused() == []
+    one = predictions(20, 2)
+    one.probabilities[:, 0], one.probabilities[:, 1] = 1.0, 0.0
+    one.losses[3] = math.nan
+    found = results_of(one, ["cats", "dogs"], [noise()] * 20)
+    assert len(found.groups()["most right\ndogs"]) == 0
+    assert found.top_losses(1)[0] == 3
+    found.show_groups()
+    assert found.confusion()[:, 1].sum() == 0
+
+
+def test_results_leave_the_random_numbers_alone():
+    """A training that goes on otherwise because something was drawn."""
+    state = numpy.random.get_state()[1].copy(), torch.get_rng_state()
+    small.results().show_groups(2)
+    assert (state[0] == numpy.random.get_state()[1]).all()
+    assert torch.equal(state[1], torch.get_rng_state())
