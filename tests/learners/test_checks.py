@@ -80,7 +80,7 @@ def test_what_has_one_meaning_is_trained(name):
     assert fit(FITS[name]())["train_loss"] > 0
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", OPTIONS)
 def test_numbers_of_other_kinds_are_numbers(options):
     """Guards against "lr=np.float32(0.1) is no learning rate"."""
     assert fit(learner(), **options)
@@ -241,7 +241,7 @@ def test_what_does_not_fit_is_said(name):
     refuses(lambda: fit(make()), sentence)
 
 
-@pytest.mark.parametrize(("options", "sentence"), ARGUMENTS, ids=str)
+@pytest.mark.parametrize(("options", "sentence"), ARGUMENTS)
 def test_arguments_of_fit(options, sentence):
     """Guards against a training at a rate that nobody asked for."""
     refuses(lambda: fit(learner(), **options), sentence)
