@@ -90,6 +90,12 @@ def w(tmp_path_factory):
     return w
 
 
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Let what is written under an odd name lie where it is swept."""
+    monkeypatch.chdir(tmp_path)
+
+
 def one_batch(make):
     """Call a reader and read a mini-batch."""
     return lambda **how: make(**how).train.one_batch()
