@@ -19,7 +19,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Test = Callable[[Any], bool]
 
 # What an annotation may name: in words, and what is taken for it; some classes by their name only,
-# so that their libraries need not be imported.
+# so that their libraries need not be imported. An annotation that names more is not looked at.
 KINDS: dict[str, tuple[str, Test | str]] = {
     "None": ("None", lambda value: value is None),
     "bool": ("True or False", lambda value: isinstance(value, bool)),
@@ -57,16 +57,18 @@ def checked(thing: Function) -> Function:
 
 def _checked(function: Function, title: str, text: str | None) -> Function:
     signature = inspect.signature(function)
+    closed = all(one.kind is not one.VAR_KEYWORD for one in signature.parameters.values())
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> Any:
         try:
             given = signature.bind(*args, **options)
         except TypeError as error:
-            unknown = sorted(options.keys() - signature.parameters.keys())
+            unknown = sorted(options.keys() - signature.parameters.keys()) if closed else []
+            why = f"got an unexpected keyword argument {unknown[0]!r}" if unknown else error
             hint = nearest(unknown[0], signature.parameters) if unknown else ""
             hint = hint or " Shift+Tab shows what it takes."
-            raise CourseError(f"{title}: {error}.{hint}") from None
+            raise CourseError(f"{title}: {why}.{hint}") from None
         for name, value in given.arguments.items():
             given.arguments[name] = _of_kind(signature.parameters[name], value, text or "")
         try:
@@ -88,9 +90,8 @@ def _of_kind(parameter: inspect.Parameter, value: Any, text: str) -> Any:
     """Return an argument as its annotation has it; ``text`` is the docstring that explains it."""
     parts = re.split(r" \| (?![^\[]*\])", str(parameter.annotation))
     kinds = [part.split("[")[0].rpartition(".")[2] for part in parts]
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or not {*kinds} <= {
-        *KINDS
-    }:
+    many = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    if many or not KINDS.keys() >= {*kinds}:
         return value
     if {"int", "float", "bool"} & {*kinds} and getattr(value, "ndim", None) == 0:
         value = value.item()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable
+from typing import Any
 
 from tqdm import tqdm
 
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class CourseError(Exception):
