@@ -183,10 +183,10 @@ def _make_room(kept: Path) -> None:
 def digest(*parts: object) -> str:
     """Hash ``parts`` by content, equal in every process, other where content or code differs.
 
-    The hash has 32 hexadecimal digits.
-    Numbers, text, arrays, tensors and containers count by value; functions and classes of the
-    learner by their code and the global values it uses, those of installed packages by name; every
-    other object by its class and what ``copy`` would carry over.
+    The hash has 32 hexadecimal digits. Numbers, text, arrays, tensors and containers count by
+    value; functions and classes of the learner by their code and the global values it uses, those
+    of installed packages by name; every other object by its class and what ``copy`` would carry
+    over.
 
     Raises:
         TypeError: an object has no content to compare, such as a generator or an open file, or has

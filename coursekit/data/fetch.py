@@ -12,7 +12,6 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ class DataSet:
         """What ``folder`` lacks of the layout, or nothing; ``enough`` replaces the counts."""
         for pattern, least in self.layout.items():
             least = enough or least
-            found = sum(1 for _ in islice(folder.glob(pattern), least))
+            found = sum(1 for _ in itertools.islice(folder.glob(pattern), least))
             if found < least:
                 return f"{pattern} ({found} found, at least {least} expected)"
         return ""

@@ -8,7 +8,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from coursekit.console import CourseError, nearest, note, reason
 
@@ -20,7 +19,7 @@ def composed(text: object) -> str:
     return unicodedata.normalize("NFC", str(text)).strip()
 
 
-def folder_at(path: Any) -> Path:
+def folder_at(path: str | Path) -> Path:
     """Return ``path`` as a folder; where there is none, a CourseError says which may be meant."""
     try:
         path = Path(path).expanduser()
@@ -30,8 +29,10 @@ def folder_at(path: Any) -> Path:
             raise CourseError(f"{path} is a file, not a folder; give the folder that it is in.")
         above = next(parent for parent in path.parents if parent.is_dir())
         names = [folder.name for folder in _inside(above)]
-    except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise CourseError(f"{path!r} is no folder ({reason(error)}); check the path.") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CourseError(
+            f"{str(path)!r:.60} is no folder ({reason(error)}); check the path."
+        ) from error
     hint = nearest(path.relative_to(above).parts[0], names)
     raise CourseError(f"There is no folder {path}; check the path.{hint}")
 
