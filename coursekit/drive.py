@@ -35,7 +35,7 @@ def keep_on_drive(folder: str = "coursekit") -> Kept:
             "Google Drive can be opened in Colab only. Elsewhere set COURSEKIT_HOME to a folder "
             "that stays, before the notebook starts."
         )
-    if not isinstance(folder, str) or not {"", ".", ".."}.isdisjoint(folder.split("/")):
+    if not {"", ".", ".."}.isdisjoint(folder.split("/")):
         raise CourseError(f"{folder!r} names no folder in My Drive. Take one such as 'coursekit'.")
     print(
         "Google asks now whether this notebook may see and change all files of your Drive. "

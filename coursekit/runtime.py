@@ -116,7 +116,7 @@ def widgets() -> bool:
 
 
 def quick() -> bool:
-    """Whether ``COURSEKIT_QUICK=1`` asks for fewer examples and one epoch. Read only here."""
+    """Whether ``COURSEKIT_QUICK=1`` asks for fewer examples and one epoch."""
     return switch("COURSEKIT_QUICK", "off")
 
 
@@ -201,7 +201,6 @@ def unwritable(folder: Path) -> str | None:
 @checked
 def seed(number: int = 42) -> None:
     """Seed Python's, NumPy's and torch's random numbers, so that a run can be repeated."""
-    number = int(number)
     random.seed(number)
     numpy.random.seed(number % 2**32)
     torch.manual_seed(number % 2**64)

@@ -41,8 +41,8 @@ class Augment:
     def __post_init__(self) -> None:
         for name, low, high in (("rotate", 0, 180), ("zoom", 1, 10), ("brightness_contrast", 0, 1)):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise CourseError(f"{name}={value!r} is no number from {low} to {high}.")
+            if not low <= value <= high:
+                raise CourseError(f"{name}={value!r} is not between {low} and {high}.")
 
     def __call__(self, x: Tensor) -> Tensor:
         """Change a batch; a CourseError says where it is none, or not square for ``dihedral``."""
@@ -71,7 +71,7 @@ class Augment:
         and nothing else; without, each is this augmentation with its random draws.
 
         Raises:
-            CourseError: ``count`` is no number of views, or more than the seven of a square.
+            CourseError: ``count`` is 0 or less, or more than the seven of a square.
         """
         check_count("tta", count)
         if not self.dihedral:

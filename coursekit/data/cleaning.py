@@ -38,7 +38,6 @@ class Corrections:
         changes: {file name: new label, or None for a dropped picture}.
     """
 
-    @checked
     def __init__(self, file: str | Path, *, classes: Sequence[str]):
         self.file, self.classes = Path(file), tuple(classes)
         self.changes = read_corrections(file) if self.file.exists() else {}
@@ -71,18 +70,18 @@ class Corrections:
     def _change(self, name: str, label: Any) -> None:
         """Write one change to the file; it is kept in mind only when that is done."""
         changes = read_corrections(self.file) if self.file.exists() else {}
-        before = changes.pop(str(name), AS_IT_WAS)
-        changes |= {} if label is AS_IT_WAS else {str(name): label}
+        before = changes.pop(name, AS_IT_WAS)
+        changes |= {} if label is AS_IT_WAS else {name: label}
         rows = [("file", "label"), *((name, label or "") for name, label in changes.items())]
         lines = io.StringIO()
-        csv.writer(lines).writerows([_FORMULA.sub("'", str(cell)) for cell in row] for row in rows)
+        csv.writer(lines).writerows([_FORMULA.sub("'", cell) for cell in row] for row in rows)
         try:
             write_whole(self.file, lines.getvalue())
         except (OSError, UnicodeEncodeError) as error:
             why = f"{reason(error)}); make room there, and give pictures names in UTF-8."
             raise CourseError(f"{self.file} cannot be written ({why}") from error
         self.changes = changes
-        self._history.append((str(name), before))
+        self._history.append((name, before))
 
     def __repr__(self) -> str:
         dropped = sum(label is None for label in self.changes.values())

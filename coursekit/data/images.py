@@ -82,7 +82,7 @@ def images(
         batch_size: pictures in a mini-batch.
         augment: ``Augment`` for the training pictures, such as ``ck.side_on``.
         corrections: ``ck.Corrections`` or its CSV file: labels changed, pictures dropped.
-        seed: of the random validation part.
+        seed: decides the random validation part.
 
     Raises:
         CourseError: a path, label or picture is not what it should be.
@@ -91,7 +91,7 @@ def images(
     choose("resize", resize, RESIZES)
     check_count("batch_size", batch_size)
     path = folder_at(path)
-    tested = None if test is None else folder_at(path / str(test))
+    tested = None if test is None else folder_at(path / test)
     if not (isinstance(labels, str) and labels == "folders"):
         parts = [_from_table(path, labels, multi_label, valid), []]
     elif multi_label:

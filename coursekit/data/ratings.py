@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy
 from coursekit.arguments import checked
 from coursekit.console import no_such
 from coursekit.data.batches import Batches, Data, fewer, split
-from coursekit.data.tables import check_frame, codes_of, column_of, numbers_of, values_of
+from coursekit.data.tables import check_filled, codes_of, column_of, numbers_of, values_of
 
 if TYPE_CHECKING:
     import pandas
@@ -53,7 +54,7 @@ def ratings(
     user: str = "userId",
     item: str = "title",
     rating: str = "rating",
-    valid: Any = 0.2,
+    valid: float | Sequence = 0.2,
     seed: int = 0,
     batch_size: int = 512,
 ) -> RatingsData:
@@ -62,17 +63,17 @@ def ratings(
     A user or item that only the validation part has gets code 0.
 
     Args:
-        frame: a pandas DataFrame with one row a rating.
-        user, item, rating: its columns.
+        frame: the ratings, one row each.
+        user, item, rating: names of the columns.
         valid: what is held out: a fraction drawn at random, a mask of the rows, or their numbers,
             counted from 0.
-        seed: of the random fraction.
+        seed: decides the random fraction.
         batch_size: ratings in a mini-batch.
 
     Raises:
         CourseError: a column is missing or has gaps, ratings are no numbers, or a part is empty.
     """
-    check_frame(frame)
+    check_filled(frame)
     columns = [column_of(frame, name, gaps=False) for name in (user, item, rating)]
     y = numbers_of(frame, rating, "name the column of the ratings by rating=").astype("float32")
     n = len(frame)

@@ -16,7 +16,7 @@ import numpy
 import torch
 
 from coursekit.arguments import checked
-from coursekit.console import CourseError, nearest, note, reason
+from coursekit.console import CourseError, nearest, note
 from coursekit.data.batches import Batches, Data, check_count, fewer, split
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class TableData(Data):
     medians: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
-    target: Any = ""
+    target: str | int = ""
     log_target: bool = False
     rows: dict[str, numpy.ndarray] = field(default_factory=dict)
 
@@ -61,7 +61,11 @@ class TableData(Data):
 
     @checked
     def encode(self, frame: pandas.DataFrame) -> Batches:
-        """Make ``Batches`` without targets of another frame; raises like ``ck.table``."""
+        """Make ``Batches`` without targets of another frame; raises like ``ck.table``.
+
+        Args:
+            frame: rows with the same columns, a single one as ``frame.iloc[[0]]``.
+        """
         return self._batches(frame, None, self.train.batch_size)
 
     @checked
@@ -95,7 +99,7 @@ class TableData(Data):
         self, frame: pandas.DataFrame, y: numpy.ndarray | None, batch_size: int, **options: Any
     ) -> Batches:
         """Encode rows as codes (N, categories) int32 and scaled numbers (N, continuous) float32."""
-        check_frame(frame)
+        check_filled(frame)
         codes = numpy.zeros((len(frame), len(self.categories)), numpy.int32)
         for place, (name, known) in enumerate(self.categories.items()):
             codes[:, place] = codes_of(column_of(frame, name), known)
@@ -115,9 +119,9 @@ class TableData(Data):
 @checked
 def table(
     frame: pandas.DataFrame,
-    target: Any,
+    target: str | int,
     *,
-    valid: Any,
+    valid: float | Sequence,
     categories: Sequence[str] | str | None = None,
     continuous: Sequence[str] | str | None = None,
     log_target: bool = False,
@@ -131,8 +135,8 @@ def table(
     that the training rows do not have gets code 0.
 
     Args:
-        frame: a DataFrame with one row an example.
-        target: the column to predict, a number.
+        frame: one row an example.
+        target: name of the column to predict, which holds numbers.
         valid: which rows are held out: a mask (one True or False a row), the numbers of the rows
             counted from 0, or a fraction such as 0.2, drawn at random.
         categories, continuous: names of columns. By default the continuous ones are those of
@@ -140,13 +144,13 @@ def table(
         log_target: True learns the logarithm of the target: errors count in percent.
         test: another frame with the same columns, whose target nobody knows.
         batch_size: rows in a mini-batch.
-        seed: of a random fraction.
+        seed: decides a random fraction.
 
     Raises:
         CourseError: a column is missing or unfit, the target has gaps or cannot be logged, or a
             part is empty.
     """
-    check_frame(frame)
+    check_filled(frame)
     column_of(frame, target, gaps=False)
     y = numbers_of(frame, target, f"predict 0 and 1: frame[{target!r}] = frame[{target!r}] == ...")
     if log_target and (low := int((y <= 0).sum())):
@@ -174,7 +178,7 @@ def codes_to_int64(inputs: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Ten
 
 
 def _choose(
-    frame: pandas.DataFrame, target: str, categories: Any, continuous: Any
+    frame: pandas.DataFrame, target: str | int, categories: Any, continuous: Any
 ) -> tuple[list[str], list[str]]:
     """List the columns of both kinds; told apart by what they hold where none is given."""
     from pandas.api.types import infer_dtype
@@ -196,33 +200,24 @@ def _choose(
     return categories, continuous
 
 
-def _listed(names: Any) -> list:
-    if isinstance(names, str) or not hasattr(names, "__iter__"):
-        return [] if names is None else [names]
-    return list(names)
+def _listed(names: Sequence | str | None) -> list:
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
 
 
 # What stands in a column ----------------------------------------------------------------------
 
 
-def check_frame(frame: Any) -> None:
-    """Refuse what is no DataFrame, or has no rows."""
-    import pandas
-
-    if not isinstance(frame, pandas.DataFrame):
-        raise CourseError(
-            f"A table is a pandas DataFrame, not {type(frame).__name__}; pandas.read_csv reads one "
-            "from a file, frame.iloc[[0]] takes one row out of another."
-        )
+def check_filled(frame: pandas.DataFrame) -> None:
+    """Refuse a frame without rows or columns."""
     if frame.empty:
         raise CourseError("The table is empty; look at frame.shape where it is made.")
 
 
 def column_of(frame: pandas.DataFrame, name: Any, *, gaps: bool = True) -> pandas.Series:
     """Look up a column that is there once, and without gaps if told so."""
-    from pandas.api.types import is_hashable
-
-    count = list(frame.columns).count(name) if is_hashable(name) else 0
+    count = list(frame.columns).count(name)
     if not count:
         hint = nearest(name, [one for one in frame.columns if str(one) != str(name)])
         raise CourseError(f"The table has no column {name!r:.60}; see frame.columns.{hint}")
@@ -240,7 +235,7 @@ def column_of(frame: pandas.DataFrame, name: Any, *, gaps: bool = True) -> panda
 
 
 def numbers_of(
-    frame: pandas.DataFrame, name: str, words: str = "name it under categories="
+    frame: pandas.DataFrame, name: str | int, words: str = "name it under categories="
 ) -> numpy.ndarray:
     """Read a column (N,) as float64, gaps as NaN, "12.5" as 12.5.
 
@@ -314,7 +309,8 @@ def _note_unknown(data: TableData, frame: pandas.DataFrame) -> None:
     codes = numpy.asarray(data.valid.inputs[0])
     for name, unknown in zip(data.categories, (codes == 0).T, strict=True):
         if unknown.mean() > 0.5:
-            value = frame[name].iloc[data.rows["valid"][unknown.argmax()]]
+            row = data.rows["valid"][unknown.argmax()]
+            value = frame[name].iloc[[row]].tolist()[0]
             note(
                 f"{name}: {unknown.sum():,} of {len(unknown):,} held-out rows have a value such as "
                 f"{value!r}, which no training row has; make numbers of it (ck.date_parts does so "
@@ -326,7 +322,7 @@ def _note_unknown(data: TableData, frame: pandas.DataFrame) -> None:
 
 
 @checked
-def date_parts(dates: Any) -> pandas.DataFrame:
+def date_parts(dates: Sequence) -> pandas.DataFrame:
     """Take dates apart into a DataFrame of numbers, one row a date, on the same index.
 
     Its columns: Year, Month, Week (ISO), Day (of the month), Weekday (0 is Monday), DayOfYear,
@@ -341,16 +337,11 @@ def date_parts(dates: Any) -> pandas.DataFrame:
     """
     import pandas
 
-    try:
-        series = pandas.Series(dates)
-        series = series.astype(getattr(series.dtype, "categories", series).dtype)
-        known = series.dropna().unique()
-        wrong = [value for value in known if isinstance(value, Number)]
-        texts = series.astype(str) if wrong else series
-        when = pandas.to_datetime(texts, errors="coerce", format="ISO8601").dt.tz_localize(None)
-    except (AttributeError, TypeError, ValueError) as error:
-        what = f"A {type(dates).__name__} is no column of dates ({reason(error)})"
-        raise CourseError(f"{what}; give one such as frame['Date'].") from error
+    series = pandas.Series(dates)
+    series = series.astype(getattr(series.dtype, "categories", series).dtype)
+    wrong = [value for value in series.dropna().unique() if isinstance(value, Number)]
+    texts = series.astype(str) if wrong else series
+    when = pandas.to_datetime(texts, errors="coerce", format="ISO8601").dt.tz_localize(None)
     if wrong := wrong or series[when.isna() & series.notna()].tolist():
         raise CourseError(
             f"{str(wrong[0])!r} is no date like 2015-07-31; read such by pandas.to_datetime(..., "
@@ -385,7 +376,7 @@ def elapsed(
     is none. Looking ahead is fair for what is planned, never for what is to be predicted.
 
     Args:
-        frame: a DataFrame with one row a store and day, in any order.
+        frame: one row a store and day, in any order.
         events: names of columns that are 0, "0", False, "" or a gap on days without the event.
         by: the column that says whose days they are, such as "Store".
         time: the column of dates.
@@ -396,7 +387,7 @@ def elapsed(
     """
     import pandas
 
-    check_frame(frame)
+    check_filled(frame)
     if cap is not None:
         check_count("cap", cap)
     days = date_parts(column_of(frame, time))["Elapsed"].to_numpy("int64")

@@ -106,7 +106,7 @@ class Vocabulary:
         Raises:
             CourseError: there are no texts, or an argument is out of range.
         """
-        cls(tokens, ())  # which refuses unknown kinds
+        choose("kind of tokens", tokens, SIZES)
         texts = texts_of(texts)
         max_size = SIZES[tokens] if max_size is None else max_size
         check_count("min_freq", min_freq)
@@ -137,7 +137,6 @@ class Vocabulary:
     @checked
     def split(self, text: str) -> list[str]:
         """Cut ``text`` into tokens, unknown ones as they are written."""
-        (text,) = texts_of([text])
         if self.tokens == "characters":
             return list(text)
         if self.tokens == "subwords":
@@ -201,7 +200,7 @@ class Vocabulary:
         return text
 
 
-def _learn_pairs(texts: str | Sequence[str], max_size: int) -> tokenizers.Tokenizer:
+def _learn_pairs(texts: Sequence[str], max_size: int) -> tokenizers.Tokenizer:
     """Learn byte pair encoding from ``texts``; any text can be written in it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -376,12 +375,12 @@ def language(
         vocabulary: of another ``Data``, a ``Vocabulary``, or the largest size of a new one; by
             default 20,000 words, 8,000 subwords, all characters of the training part.
         backward: True turns the text round, last token first.
-        seed: of the order of the texts.
+        seed: decides the order of the texts.
 
     Raises:
         CourseError: there is no text, it is too short, or an argument is out of range.
     """
-    if not isinstance(valid, (int, float)) or not 0 < valid < 1:
+    if not 0 < valid < 1:
         raise CourseError(f"valid={valid!r} is not a fraction between 0 and 1, such as 0.1.")
     check_count("batch_size", batch_size)
     check_count("seq_len", seq_len)
@@ -414,7 +413,7 @@ def _cut(text: str, valid: float, tokens: str) -> tuple[str, str]:
 
 @checked
 def text(
-    source: Any,
+    source: str | Path | Sequence[str],
     *,
     labels: str | Sequence = "folders",
     tokens: str = "words",
@@ -432,10 +431,10 @@ def text(
             are any; or a list of texts.
         labels: "folders", or a list with the label of each text.
         valid: fraction of the training texts that is held out where there is no ``valid``.
-        vocabulary: to use an encoder, that of the data it was trained on.
+        vocabulary: as for ``ck.language``; to use an encoder, that of the data it was trained on.
         max_length: keep the last so many tokens of a text; by default all.
-        seed: of the texts that are held out.
-        tokens, batch_size, vocabulary, backward: as for ``ck.language``.
+        seed: decides which texts are held out.
+        tokens, batch_size, backward: as for ``ck.language``.
 
     Raises:
         CourseError: there are no texts of two classes, or an argument is out of range.
@@ -489,7 +488,7 @@ def text(
 
 # Reading --------------------------------------------------------------------------------------
 
-Rows = list[tuple[str, str, str]]  # class, name, text
+Labelled = list[tuple[str, str, str]]  # class, name, text
 
 
 def texts_of(texts: Any) -> list[str]:
@@ -501,10 +500,8 @@ def texts_of(texts: Any) -> list[str]:
 
 def _listed(things: Any, what: str, fits: Callable[[Any], bool]) -> list:
     """List the texts, or one label for each of them, of a list, column or array without gaps."""
-    lists = hasattr(things, "__iter__") and not hasattr(things, "columns")  # as a DataFrame has
-    if not lists or isinstance(things, (str, bytes, dict)):
-        kind = type(things).__name__
-        raise CourseError(f"A {kind} is no list of {what}; give one, such as list(frame['name']).")
+    if hasattr(things, "columns"):  # whose list is that of its names
+        raise CourseError(f"A DataFrame is no list of {what}; give a column, as frame['name'].")
     things = getattr(things, "tolist", lambda: list(things))()
     if not things:
         raise CourseError(f"There are no {what} in the list; look at what made it.")
@@ -516,7 +513,7 @@ def _listed(things: Any, what: str, fits: Callable[[Any], bool]) -> list:
     return things
 
 
-def _from_list(texts: Any, labels: Any) -> Rows:
+def _from_list(texts: Any, labels: Any) -> Labelled:
     """Read a list of texts and one of labels."""
     if isinstance(labels, str):
         raise CourseError("labels= is 'folders', or a list with one label for each text of a list.")
@@ -532,7 +529,7 @@ def _is_label(label: Any) -> bool:
     return isinstance(label, (str, Real)) and label == label and bool(composed(label))
 
 
-def _usable(rows: Sequence[tuple[str, str, Any]]) -> Rows:
+def _usable(rows: Sequence[tuple[str, str, Any]]) -> Labelled:
     """Read the files among the texts; a line counts those without a word, or not to be read."""
     used, left = [], []
     for label, name, source in rows:
@@ -610,7 +607,10 @@ def _encode(
         parts = [[text[-QUICK_CHARACTERS:] for text in part] for part in parts]
     if not isinstance(vocabulary, Vocabulary):
         if not isinstance(vocabulary, (int, type(None))):
-            raise CourseError(f"vocabulary={vocabulary!r:.60} is none; give a Data, or a size.")
+            raise CourseError(
+                f"vocabulary={vocabulary!r:.60} is none; give data of ck.text or ck.language, a "
+                "ck.Vocabulary, or the size of a new one."
+            )
         vocabulary = Vocabulary.learn(parts[0], tokens, max_size=vocabulary)
     elif tokens not in ("words", vocabulary.tokens):
         raise CourseError(f"tokens={tokens!r} does not fit {vocabulary!r}; leave tokens= out.")

@@ -258,7 +258,7 @@ WORDS = numpy.array(["cat", "dog", "cat"])
         (lambda: ck.Batches(torch.zeros(3), WORDS), "targets hold .*cat.*factorize"),
         (lambda: ck.Batches(pandas.DataFrame({"a": [1, 2], "b": ["x", "y"]})), "inputs hold"),
         (lambda: ck.Batches(pandas.date_range("2020", periods=3)), "inputs hold"),
-        (lambda: ck.Batches([[1, 2], [3]]), "inputs make no array"),
+        (lambda: ck.Batches([[1, 2], [3]]), "Batches cannot use"),
         (lambda: ck.Batches(torch.tensor(1.0)), "inputs hold"),
         (lambda: ck.Batches("pictures"), "inputs hold .*pictures"),
         (lambda: numbered(5, batch_size=0), "batch_size=0 "),
