@@ -30,7 +30,10 @@ KINDS: dict[str, tuple[str, Test | str]] = {
     "Callable": ("a function", callable),
     "Mapping": ("a dict", lambda value: isinstance(value, Mapping)),
     "dict": ("a dict", lambda value: isinstance(value, Mapping)),
-    "Sequence": ("a list", lambda value: _is_list(value)),
+    "Sequence": (
+        "a list",
+        lambda value: isinstance(value, Sized) and not isinstance(value, str | set | Mapping),
+    ),
     "DataFrame": ("a pandas.DataFrame", "DataFrame"),
     "Module": ("a torch.nn.Module", "Module"),
     "Tensor": ("a tensor", "Tensor"),
@@ -111,7 +114,3 @@ def _of_kind(parameter: inspect.Parameter, value: Any, text: str) -> Any:
     says = re.split(r"(?<=\.) |(?<=;) (?![^(]*\))", " ".join(about[1].split()))[0] if about else ""
     says = f" {name}: {says.replace('``', '').rstrip('.;')}." if says else ""
     raise CourseError(f"{name}={shown} cannot be used; give {wanted}.{says}")
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sized) and not isinstance(value, str | set | Mapping)

@@ -311,7 +311,7 @@ def split(n: int, valid: Any, seed: int = 0) -> tuple[numpy.ndarray, numpy.ndarr
     if numpy.ndim(valid) == 0:
         if not 0 < valid < 1:
             raise CourseError(f"valid={valid!r} is not a fraction between 0 and 1, such as 0.2.")
-        count = min(max(1, round(float(valid) * n)), n - 1)
+        count = min(max(1, round(valid * n)), n - 1)
         valid = _shuffled(n, seed)[: max(0, count)]
     held_out = numpy.zeros(n, bool)
     held_out[row_numbers("valid", valid, n)] = True
