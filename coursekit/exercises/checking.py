@@ -241,7 +241,7 @@ def exercises(lesson: int) -> dict[str, Exercise]:
     return {one.number: one for one in vars(module).values() if isinstance(one, Exercise)}
 
 
-def _find(number: Any) -> Exercise:
+def _find(number: str | float) -> Exercise:
     known = {name: one for lesson in LESSONS for name, one in exercises(lesson).items()}
     if (asked := str(number).strip()) not in known:
         raise no_such("exercise", number, known)

@@ -29,7 +29,9 @@ _STYLE = """<style>
 </style>"""
 
 
-class Answer(NamedTuple):  # noqa: D101
+class Answer(NamedTuple):
+    """An answer, whether it is the right one, and why."""
+
     text: str
     right: bool
     why: str
@@ -70,7 +72,7 @@ class Quiz:
         """Say whether an answer is right, and why; question from 1, letter "a", "b" and so on."""
         print(self._judge(question, letter)[1])
 
-    def _judge(self, question: Any, letter: Any) -> tuple[bool, str]:
+    def _judge(self, question: int, letter: str) -> tuple[bool, str]:
         """Whether an answer is right, and the sentence about it; writes down what is right."""
         known = {str(number): one for number, one in enumerate(self.questions, 1)}
         if (number := str(question).strip()) not in known:
