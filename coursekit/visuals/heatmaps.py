@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,8 +22,6 @@ from coursekit.visuals.style import COLORS, Drawn, counted, figure, sentence
 @contextlib.contextmanager
 def eval_mode(model: nn.Module) -> Iterator[None]:
     """Put every module into evaluation mode, and each back into its own mode afterwards."""
-    if not isinstance(model, nn.Module):
-        raise CourseError(f"{model!r} is no network; give one, as learn.model is.")
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -47,7 +44,7 @@ def outputs_of(
 
     with contextlib.ExitStack() as hooks:
         for name in names:
-            if name not in list(modules):
+            if name not in modules:
                 raise no_such("layer", name, [*modules][1:])
             hook = modules[name].register_forward_hook(functools.partial(keep, name=name))
             hooks.callback(hook.remove)
@@ -61,11 +58,11 @@ class Gradients:
     network once, and back once for each class.
     """
 
-    def __init__(self, model: nn.Module, x: torch.Tensor, layers: Sequence[str]) -> None:
-        if not (isinstance(x, torch.Tensor) and x.dim() == 4 and len(x) and x.is_floating_point()):
+    def __init__(self, model: nn.Module, x: torch.Tensor, layers: str | Sequence[str]) -> None:
+        if not (x.dim() == 4 and len(x) and x.is_floating_point()):
             raise CourseError(
-                f"Give pictures as floats (B, 3, H, W) in a tensor, not {reprlib.repr(x)} of shape "
-                f"{(*getattr(x, 'shape', ()),)}; x[None] makes a batch of one."
+                f"Give pictures as floats (B, 3, H, W), not {x.dtype} of shape {tuple(x.shape)}; "
+                "x[None] makes a batch of one."
             )
         self.layers = [layers] if isinstance(layers, str) else list(layers)
         if not self.layers:
@@ -123,14 +120,14 @@ def heat_map(
 
 
 @checked
-def enlarge(maps: torch.Tensor, size: int | tuple[int, int]) -> torch.Tensor:
+def enlarge(maps: torch.Tensor, size: int | Sequence[int]) -> torch.Tensor:
     """Enlarge maps (B, h, w) smoothly to (B, height, width); ``size``: one side, or both."""
-    if getattr(maps, "ndim", 0) != 3:
-        raise CourseError(f"Give maps (B, h, w) in a tensor, not {reprlib.repr(maps)}.")
-    given = size if isinstance(size, Sequence) else (size, size)
+    if maps.ndim != 3:
+        raise CourseError(f"Give maps (B, h, w), not a tensor of shape {tuple(maps.shape)}.")
+    given = (size, size) if isinstance(size, int) else size
     sides = [style.whole_number("size", side, 1, 10_000) for side in given]
     how: Any = {"mode": "bilinear", "align_corners": False}
-    return nn.functional.interpolate(torch.as_tensor(maps)[:, None].float(), sides, **how)[:, 0]
+    return nn.functional.interpolate(maps[:, None].float(), sides, **how)[:, 0]
 
 
 def overlay(picture: Any, heat: Any) -> numpy.ndarray:
@@ -161,7 +158,7 @@ def show_heat(
         maps: one heat map (h, w) for each picture.
     """
     shown = style.read_pictures(pictures)
-    maps = [maps] if maps is None or getattr(maps, "ndim", 0) == 2 else list(maps)
+    maps = [maps] if getattr(maps, "ndim", 0) == 2 else list(maps)
     if len(shown) != len(maps):
         raise CourseError(
             f"There are {counted(len(shown), 'picture')} and {counted(len(maps), 'heat map')}; "
@@ -198,7 +195,7 @@ def show_heat_grid(
         layers: names of layers.
         classes: names of the classes, in the order of the scores.
     """
-    gradients = Gradients(model, picture[None] if hasattr(picture, "dim") else picture, layers)
+    gradients = Gradients(model, picture[None], layers)
     chances = gradients.probabilities[0]
     names = style.class_names(classes, len(chances))
     labels = [f"{name}\n{chance:.1%}" for name, chance in zip(names, chances, strict=True)]

@@ -6,7 +6,7 @@ The algorithms are the learner's own: what lesson 1 writes by hand is drawn here
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -73,19 +73,21 @@ def course(losses: numpy.ndarray) -> str:
 
 
 @figure()
-def show_descent(function: Function, paths: Any) -> Drawn:
+def show_descent(
+    function: Callable[[Any], Any], paths: Sequence[float] | Mapping[str, Sequence[float]]
+) -> Drawn:
     """Draw a loss and the points of one gradient descent, or of several side by side.
 
     Args:
         function: the loss of a weight, for arrays too.
         paths: the weights from the start on, or {"rate 0.1": weights, ...}.
     """
-    paths = paths if isinstance(paths, dict) else {"descent": paths}
+    paths = paths if isinstance(paths, Mapping) else {"descent": paths}
     points = [style.array_of(repr(label), paths[label], None, finite=False) for label in paths]
     points = [path[numpy.isfinite(path).cumprod() > 0] for path in points]  # until it overflows
     if not points or not all(map(len, points)):
         raise CourseError("There is no path to draw; give the weights of at least one step.")
-    losses = [style.answer("function", function, path) for path in points]
+    losses = [function(path) for path in points]
     losses = [style.array_of("The loss", loss, None, finite=False) for loss in losses]
     lowest = numpy.nan_to_num(numpy.concatenate(losses), nan=numpy.inf).argmin()
     best = numpy.concatenate(points)[lowest]
@@ -124,9 +126,9 @@ def descent(
         height, gradient, dimensions, reach = LANDSCAPES[landscape]
         begin = numpy.array([start, 1.2][:dimensions])
         with numpy.errstate(all="ignore"):  # far too large a rate overflows
-            points = style.answer("descend", descend, gradient, begin, rate, STEPS, momentum)
+            given = descend(gradient, begin, rate, STEPS, momentum)
         shape = STEPS + 1, dimensions
-        points = style.array_of("What descend returned", points, *shape, finite=False)
+        points = style.array_of("What descend returned", given, *shape, finite=False)
         far = numpy.flatnonzero(~(numpy.abs(points).max(1) < FAR))
         points = points[: far[0] + 1] if len(far) else points  # it does not come back from there
         loss, (left, right) = height(points), axes
@@ -267,8 +269,7 @@ def kernel(
             read = read_picture(file)
             read.thumbnail((SIDE, SIDE))
             grey = as_grey(read) / (255 if given.max() <= 1 else 1)
-        result = style.answer("convolve", convolve, grey, square)
-        return show_kernel.draw(axes, grey, square, result)
+        return show_kernel.draw(axes, grey, square, convolve(grey, square))
 
     controls = {"file": Control(None, label="a picture of yours")}
     controls |= {one: Control(x, float, width="112px") for one, x in cells(values).items()}
@@ -337,7 +338,7 @@ def relus(
     x = numpy.linspace(-3, 3, 300)
 
     def draw(axes: Axes, curve: str, bends: int) -> str:
-        found = style.answer("follow", follow, CURVES[curve], x, bends)
+        found = follow(CURVES[curve], x, bends)
         if not isinstance(found, (tuple, list)) or len(found) != 2:
             raise CourseError(f"follow returned {reprlib.repr(found)}; return ReLUs and their sum.")
         return show_relus.draw(axes, x, *found, CURVES[curve](x))

@@ -109,9 +109,9 @@ def _choose(model: nn.Module, x: torch.Tensor) -> list[str]:
 def _sides(model: nn.Module, x: torch.Tensor, names: Sequence[str]) -> dict[str, Any]:
     """Measure the effective receptive field (arXiv:1701.04128) of each module's middle unit.
 
-    It is the side of a square, in pixels: the square root of 12 standard deviations of the unit's
-    gradient, which is the width of a flat field and nine tenths of a Gaussian one. With it comes
-    the size (h, w) of the module's maps.
+    It is the side of a square, in pixels: sqrt(12) = 3.5 standard deviations of the unit's
+    gradient, which is the width of a flat field and holds nine tenths of a Gaussian one. With it
+    comes the size (h, w) of the module's maps.
     """
     x, sides = x.detach().clone().requires_grad_(True), {}
 
@@ -152,7 +152,7 @@ def show_layers(model: nn.Module, batches: Any, *, channels: int = 3) -> Drawn:
 
     Args:
         model, batches: as for ``ck.explore.layers``.
-        channels: how many of each stage.
+        channels: how many of each stage, 1 to 8.
     """
     found = probe(model, batches)
     labels = [
@@ -250,7 +250,7 @@ def receptive_field(
         sizes = [((k - 1) * d + 1, s) for k, s, d in stack]
         spans = [1]
         for n in range(1, len(stack) + 1):
-            span = style.answer("function", function, sizes[:n])
+            span = function(sizes[:n])
             spans.append(style.whole_number("What function returned", span, 1, 10_000))
         steps = [1, *itertools.accumulate((s for _, s in sizes), int.__mul__)]
         start = side // 2 - spans[-1] // 2  # of the pixels seen, in the middle of the picture
@@ -316,11 +316,10 @@ LOOKS = {
     False: ("without batch norm", COLORS["orange"], style.DASHES[1]),
     True: ("with batch norm", COLORS["blue"], style.DASHES[0]),
 }
-Norm = Callable[[int], nn.Module]
 
 
 def train(
-    norm: Norm | None, x: torch.Tensor, y: torch.Tensor, depth: int, scale: float, lr: float
+    norm: Callable | None, x: torch.Tensor, y: torch.Tensor, depth: int, scale: float, lr: float
 ) -> tuple[list[numpy.ndarray], numpy.ndarray]:
     """Train a small net for 30 steps; return what its layers give at first, and the losses.
 
@@ -335,7 +334,7 @@ def train(
         (torch.randn(out, size, generator=rng) * factor / size**0.5).requires_grad_()
         for size, out, factor in (*factors, (UNITS, int(y.max()) + 1, 1.0))
     ]
-    norms = [style.answer("norm", norm, UNITS) if norm else nn.Identity() for _ in range(depth)]
+    norms = [norm(UNITS) if norm else nn.Identity() for _ in range(depth)]
     if not all(isinstance(layer, nn.Module) for layer in norms):
         raise CourseError(f"norm returned {norms[0]!r}; return a layer, as nn.BatchNorm2d does.")
     parameters = [*weights, *(p for layer in norms for p in layer.parameters())]
@@ -358,9 +357,9 @@ def train(
 
 @checked
 def batch_norm(
-    norm: Norm,
-    x: Any,
-    y: Any,
+    norm: Callable[[int], nn.Module],
+    x: Sequence[Any],
+    y: Sequence[int],
     *,
     on: bool = False,
     depth: int = 8,
@@ -380,20 +379,21 @@ def batch_norm(
         scale: of the first weights, 0.1 to 4; 1 keeps the standard deviation from layer to layer.
         lr: learning rate of the 30 steps, 0.001 to 10.
     """
-    some = x[:EXAMPLES] if hasattr(x, "__getitem__") else x
-    x = torch.tensor(style.array_of("x", some, *[None] * numpy.ndim(some))).float()
-    y = style.array_of("y", y, None)[:EXAMPLES]
-    if x.dim() not in (2, 4) or len(x) != len(y) or not set(y) <= set(range(1000)):
+    some = x[:EXAMPLES]
+    rows = torch.tensor(style.array_of("x", some, *[None] * numpy.ndim(some))).float()
+    found = style.array_of("y", y, None)[:EXAMPLES]
+    if rows.dim() not in (2, 4) or len(rows) != len(found) or not set(found) <= set(range(1000)):
         raise CourseError(
-            f"x of shape {tuple(x.shape)} and {len(y)} classes such as {digits(y[-1])} do not fit; "
-            "give images (N, 3, H, W) or numbers (N, D), and N class numbers from 0."
+            f"x of shape {tuple(rows.shape)} and {len(found)} classes such as {digits(found[-1])} "
+            "do not fit; give images (N, 3, H, W) or numbers (N, D), and N class numbers from 0."
         )
-    y = torch.tensor(y).long()
-    x = (F.adaptive_avg_pool2d(x, 8) if x.dim() == 4 else x).flatten(1)
-    x = (x - x.mean(0)) / x.std(0, correction=0).clamp(min=1e-6)
-    guessing = float(numpy.log(int(y.max()) + 1))
+    targets = torch.tensor(found).long()
+    rows = (F.adaptive_avg_pool2d(rows, 8) if rows.dim() == 4 else rows).flatten(1)
+    rows = (rows - rows.mean(0)) / rows.std(0, correction=0).clamp(min=1e-6)
+    guessing = float(numpy.log(int(targets.max()) + 1))
+    training = torch.enable_grad()(train)
     trained = functools.lru_cache(maxsize=64)(
-        lambda on, *settings: torch.enable_grad()(train)(norm if on else None, x, y, *settings)
+        lambda on, *settings: training(norm if on else None, rows, targets, *settings)
     )
 
     def draw(axes: numpy.ndarray, on: bool, scale: float, depth: int, lr: float) -> str:

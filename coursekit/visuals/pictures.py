@@ -90,7 +90,7 @@ def show_batch(batches: Iterable, classes: Sequence[str], count: int = 12) -> Dr
         count: how many pictures at most.
     """
     count, (x, y) = style.whole_number("count", count), style.first_batch(batches)
-    classes = [] if classes is None else list(classes)
+    classes = list(classes)
     y = numpy.asarray([] if y is None else y.cpu() if hasattr(y, "cpu") else y)[:count]
     several = y.ndim == 2 and y.shape[1] == len(classes)
     if not several and (y.ndim != 1 or not set(y.tolist()) <= set(range(len(classes)))):
@@ -136,7 +136,7 @@ def augmented(
     with contextlib.nullcontext() if draw is None else torch.random.fork_rng(devices=[]):
         if draw is not None:
             torch.default_generator.manual_seed(draw)  # torch.manual_seed would reseed a GPU too
-        changed = style.answer("augment", augment, x)
+        changed = augment(x)
     if getattr(changed, "shape", None) != x.shape:
         raise CourseError(
             f"The augmentation made {reprlib.repr(getattr(changed, 'shape', changed))} of a batch "

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import inspect
 import math
-import numbers
 import reprlib
 import textwrap
 import threading
@@ -88,16 +87,19 @@ class Drawn:
 def figure(**shape: Any) -> Callable[[Callable[..., str | Drawn]], Any]:
     """Turn a drawing into a figure: in the course's style, it prints the caption, returns the Axes.
 
-    With a ``shape``, as ``panels`` takes it, a drawing is a function (axes, ...) -> caption, and an
-    explorer calls it by ``show_x.draw`` on ``show_x.panels``; else it hands its Axes back.
+    Its arguments are ``checked``. With a ``shape``, as ``panels`` takes it, a drawing is a function
+    (axes, ...) -> caption, and an explorer calls it by ``show_x.draw`` on ``show_x.panels``; else
+    it hands its Axes back.
     """
 
     def decorate(draw: Callable[..., str | Drawn]) -> Any:
+        call = checked(draw)
+
         @functools.wraps(draw)
         def show(*args: Any, **settings: Any) -> Any:
             with use_style(formulas=False):
                 axes = [panels(**shape)] if shape else []
-                drawn = checked(draw)(*axes, *args, **settings)
+                drawn = call(*axes, *args, **settings)
             drawn = drawn if isinstance(drawn, Drawn) else Drawn(drawn)
             print(plain(drawn.caption), flush=True)
             return axes[0] if shape else drawn.axes
@@ -179,9 +181,9 @@ def array_of(name: str, values: Any, *shape: int | None, finite: bool = True) ->
     return array
 
 
-def class_names(classes: Any, count: int) -> list[str]:
-    """Return names of ``count`` classes; a CourseError where there are more or less."""
-    names = [] if classes is None or isinstance(classes, str) else [str(name) for name in classes]
+def class_names(classes: Sequence[str], count: int) -> list[str]:
+    """Return names of ``count`` classes; a CourseError where there are more or fewer."""
+    names = [str(name) for name in classes]
     if len(names) != count:
         raise CourseError(
             f"There are {counted(len(names), 'class name')} for {counted(count, 'score')}; give "
@@ -190,15 +192,8 @@ def class_names(classes: Any, count: int) -> list[str]:
     return names
 
 
-def answer(name: str, function: Any, *arguments: Any) -> Any:
-    """Call a learner's function, the argument ``name``; a CourseError where it is no function."""
-    if not callable(function):
-        raise CourseError(f"{name} is {function!r}; give a function.")
-    return function(*arguments)
-
-
 def whole_number(name: str, value: Any, low: int = 1, high: int = 1000) -> int:
-    """Return the argument ``name``; a CourseError where it is no number from low to high."""
+    """Return a value; a CourseError where it is no whole number from low to high."""
     if not isinstance(value, (int, numpy.integer)) or not low <= value <= high:
         raise CourseError(f"{name} is {value!r}; give a whole number from {low} to {high:,}.")
     return int(value)
@@ -259,7 +254,7 @@ def read_pictures(pictures: Any) -> list[Image.Image]:
     alone = len(shape) == 2 or (len(shape) == 3 and {shape[0], shape[2]} & {1, 3, 4})
     if alone or isinstance(pictures, (str, Path, bytes, Image.Image)):
         pictures = [pictures]
-    elif not isinstance(pictures, Iterable) or getattr(pictures, "ndim", 1) == 0:
+    elif not isinstance(pictures, Iterable):
         raise CourseError(f"{reprlib.repr(pictures)} is no list of pictures; give paths or arrays.")
     found = [read_picture(picture) for picture in pictures]
     if not found:
@@ -326,15 +321,14 @@ def draw_grid(
     """
     shown = read_pictures(pictures)
     count = len(shown)
-    one = isinstance(titles, (str, bytes)) or not isinstance(titles, Iterable)
-    titles = [titles] if one and titles is not None else titles
+    titles = [titles] if isinstance(titles, str) else titles
     titles = [""] * count if titles is None else list(map(plain, titles))
     if len(titles) != count:
         raise CourseError(
             f"There are {counted(count, 'picture')} and {counted(len(titles), 'title')}; give one "
             "title for each picture, or none."
         )
-    if not isinstance(height, numbers.Real) or not 0.2 <= height <= 20:
+    if not 0.2 <= height <= 20:
         raise CourseError(f"height is {height!r}; give the inches of a row, from 0.2 to 20.")
     width = height * float(numpy.clip(numpy.median([p.width / p.height for p in shown]), 0.6, 1.8))
     fitting = columns if columns is None else whole_number("columns", columns)

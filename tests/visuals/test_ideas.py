@@ -32,9 +32,9 @@ test_figures_are_readable = readable(
 
 
 test_what_cannot_be_drawn_is_named_in_a_sentence = refused(
-    (lambda: ideas.show_descent(parabola, "abc"), "is 'abc'"),
+    (lambda: ideas.show_descent(parabola, "abc"), "paths='abc'"),
     (lambda: ideas.show_descent(parabola, {}), "no path to draw"),
-    (lambda: ideas.show_descent(3, [1, 2]), "function is 3; give a function"),
+    (lambda: ideas.show_descent(3, [1, 2]), "function=3"),
     (lambda: ideas.show_descent(lambda w: 3, [1, 2]), "The loss"),
     (lambda: ideas.show_kernel(noise(), [1, 2], SOBEL), r"kernel has shape \(2,\)"),
     (lambda: ideas.show_kernel(noise(), SOBEL, None), "result is None"),
