@@ -79,10 +79,7 @@ def _frame(history: Any) -> DataFrame:
     """Read a history, or that of a learner; one line an epoch."""
     import pandas
 
-    try:
-        frame = pandas.DataFrame(getattr(history, "history", history)).astype(float)
-    except (ValueError, TypeError):
-        frame = pandas.DataFrame([[0.0]])
+    frame = pandas.DataFrame(getattr(history, "history", history)).astype(float)
     if frame.empty:
         raise CourseError("No epoch was trained yet; call learn.fit(...) first, then draw.")
     if not all(isinstance(key, str) for key in frame):
@@ -155,13 +152,15 @@ def show_schedules(
 ) -> str:
     """Draw the learning rate over the epochs for several schedules.
 
-    ``schedules`` is {name: function of the progress in 0..1 that returns a factor of ``lr``}, such
-    as {"one cycle": ck.one_cycle}; what returns no number is a CourseError.
+    Args:
+        schedules: {name: function of the progress in 0..1 that returns a factor of ``lr``}, such as
+            {"one cycle": ck.one_cycle}.
+        epochs: of the training.
+        lr: the rate that the factors are of.
     """
     captions, parts = [], numpy.linspace(0, 1, 1001)
     for place, (name, schedule) in enumerate(schedules.items()):
-        made = [schedule(part) if callable(schedule) else None for part in parts]
-        factors = style.array_of(f"The schedule {name!r}", made, 1001)
+        factors = style.array_of(f"The schedule {name!r}", list(map(schedule, parts)), 1001)
         rates = lr * factors
         axes.plot(epochs * parts, rates, label=style.fit_text(name, 2.2), **_looks(place))
         top = f"at most {digits(rates.max())} at epoch {digits(epochs * parts[rates.argmax()])}"
@@ -178,13 +177,12 @@ def show_schedules(
 def show_sweep(axes: Axes, swept: Any, rate: float | None = None) -> str:
     """Draw the training loss by learning rate, and the rate that is suggested.
 
-    ``swept`` is what ``learn.find_lr()`` returned, anything else a CourseError; with a ``rate``,
-    the loss there is marked.
+    ``swept`` is what ``learn.find_lr()`` returned; with a ``rate``, the loss there is marked.
     """
     if not hasattr(swept, "smoothed"):
         raise CourseError(f"{swept!r:.60} is no sweep; give what learn.find_lr() returned.")
     rates, losses, smoothed = map(numpy.array, (swept.rates, swept.losses, swept.smoothed))
-    suggestion, reason = swept.suggestion, str(swept.reason).strip().rstrip(".")
+    suggestion, reason = swept.suggestion, swept.reason
     axes.set(xlabel="learning rate (log scale)", ylabel="train loss", xscale="log")
     if not len(rates):
         return f"No loss of the sweep was a number; {reason}."

@@ -177,8 +177,8 @@ class Explorer:
             if name not in self.controls:
                 raise no_such("setting", name, self.controls)
         before = self.settings
-        checked = {name: self.controls[name].check(value) for name, value in settings.items()}
-        self.settings = before | self._follow(checked)
+        taken = {name: self.controls[name].check(value) for name, value in settings.items()}
+        self.settings = before | self._follow(taken)
         if any(self.controls[name].choices is None for name in settings):
             self.axes = None  # another picture may have another shape
         try:

@@ -92,7 +92,6 @@ class Results:
         ]
         return sorted(pairs, key=lambda pair: -pair[2])
 
-    @checked
     @figure()
     def show_groups(self, count: int = 4) -> Drawn:
         """Draw random right, random wrong, most right, most wrong and most uncertain pictures.
@@ -112,7 +111,6 @@ class Results:
         told = f"{right:,} of {counted(len(self), 'picture')} right, {len(self) - right:,} wrong."
         return Drawn(told, axes=drawn)
 
-    @checked
     @figure()
     def show_top_losses(self, n: int = 9) -> Drawn:
         """Draw the n pictures with the highest loss."""
@@ -288,12 +286,11 @@ def threshold(
         classes: names of the labels.
         score: function (chosen, wanted) of two bool tensors (N, labels), such as an F-beta averaged
             over the N examples; a label by itself is scored as one example with N labels.
-        threshold: a label is chosen where its probability is above, 0.01 to 0.99.
+        threshold: 0.01 to 0.99; a label is chosen where its probability is above.
     """
-    found = getattr(predictions, "probabilities", None), getattr(predictions, "targets", None)
-    known = array_of("The array of probabilities", found[0], None, len(classes))
+    known = array_of("The array of probabilities", predictions.probabilities, None, len(classes))
     p = torch.tensor(known).float()
-    wanted = torch.tensor(array_of("The array of targets", found[1], *known.shape) > 0.5)
+    wanted = torch.tensor(array_of("The array of targets", predictions.targets, *known.shape) > 0.5)
     name = getattr(score, "__name__", "score")
     means = numpy.array([float(score(p > at, wanted)) for at in GRID])
     best, counts = int(means.argmax()), wanted.sum(0)

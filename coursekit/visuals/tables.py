@@ -14,6 +14,7 @@ from coursekit.visuals.style import (
     COLORS,
     DASHES,
     array_of,
+    counted,
     digits,
     figure,
     fit_text,
@@ -57,13 +58,17 @@ def _predict(learn: Any, frame: DataFrame, changes: Mapping[str, Any]) -> numpy.
 # Columns and their values ---------------------------------------------------------------------
 
 
-def _check(learn: Any, frame: Any, columns: Iterable[str], others: Iterable[str] = ()) -> list[str]:
-    """List the columns that model and frame have; all those named must be, others in the frame."""
+def _check(
+    learn: Any, frame: DataFrame, columns: Iterable[str], others: Iterable[str] = ()
+) -> list[str]:
+    """List the columns that model and frame have; ``columns`` must be in both, others in the frame.
+
+    A CourseError also where ``learn`` is no learner of a table, or the frame has no row.
+    """
     data: Any = getattr(learn, "data", None)
-    rows = len(frame) if hasattr(frame, "columns") else 0
-    if not hasattr(data, "medians") or not rows:
-        given = f"a {type(learn).__name__} and a {type(frame).__name__}, {rows} rows"
-        raise CourseError(f"Here are {given}; give a learner of ck.table's data, and a DataFrame.")
+    if not hasattr(data, "medians") or not len(frame):
+        given = f"a {type(learn).__name__} and a DataFrame of {counted(len(frame), 'row')}"
+        raise CourseError(f"Here are {given}; give a learner of ck.table's data, and rows of it.")
     known = [column for column in (*data.categories, *data.medians) if column in frame]
     for named, there in ((columns, known), (others, list(frame))):
         for column in named:

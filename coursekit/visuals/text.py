@@ -42,9 +42,9 @@ def show_text(axes: Axes, pieces: str | Sequence[str], values: Any, *, title: st
     The color is full for the strongest tenth of the numbers.
 
     Args:
-        pieces: a text, for a number each character, or N tokens.
-        values: (N,) numbers.
-        title: what they are.
+        pieces: a text of N characters, or a list of N tokens.
+        values: (N,) numbers, one for each.
+        title: what the numbers are.
     """
     gap = 0 if isinstance(pieces, str) else 1
     pieces = [style.plain(one)[:COLUMNS] for one in pieces]
@@ -282,9 +282,9 @@ def generate(
         count: tokens that are written at a time.
     """
     every = {
-        "temperature": Control(float(temperature), (0.1, 2.0, 0.05)),
+        "temperature": Control(temperature, (0.1, 2.0, 0.05)),
         "top_k": Control(top_k, (0, 30), label="top-k (0: all)"),
-        "nucleus": Control(float(nucleus), (0.05, 1.0, 0.05), label="nucleus (1: all)"),
+        "nucleus": Control(nucleus, (0.05, 1.0, 0.05), label="nucleus (1: all)"),
     }
     known = inspect.signature(filtered).parameters
     controls = {"text": Control(text, str, label="beginning", lines=3, width="760px")}
@@ -326,7 +326,7 @@ def hidden_unit(
         return Drawn(drawn.caption + told, drawn.hover)
 
     controls = {
-        "unit": Control(int(unit), (0, states.shape[1] - 1)),
-        "place": Control(int(place), (0, max(len(text) - length, 0)), label="place in the text"),
+        "unit": Control(unit, (0, states.shape[1] - 1)),
+        "place": Control(place, (0, max(len(text) - length, 0)), label="place in the text"),
     }
     return Explorer("hidden_unit", draw, controls, panels=show_text.panels)

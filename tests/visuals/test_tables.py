@@ -128,7 +128,7 @@ test_what_the_model_does_not_know_is_named = refused(
     (lambda: explore.what_if(*model(), words={"promo": {}}), "'promo'.*'Promo'"),
     (lambda: explore.what_if(*model(), names=["Shop"]), "'Shop'"),
     (lambda: explore.what_if(*model(), row=120), "row is 120"),
-    (lambda: explore.what_if(model()[0], model()[1].head(0)), "DataFrame, 0 rows"),
+    (lambda: explore.what_if(model()[0], model()[1].head(0)), "DataFrame of 0 rows"),
     (lambda: explore.partial_dependence(*model(), columns=["Promos"]), "'Promos'.*'Promo'"),
     (lambda: explore.partial_dependence(*model(), column="Rains"), "'Rains'"),
     (lambda: explore.partial_dependence(model()[0], "table"), "frame='table'"),
