@@ -234,7 +234,7 @@ def sweep(swept: Any, *, rate: float | None = None) -> Explorer:
     rates: Any = getattr(swept, "rates", ())
     if len(rates) < 2:
         raise CourseError("This is no sweep with losses; give learn.find_lr(), or lower its rates.")
-    first, last = float(rates[0]), float(rates[-1])
+    first, last = rates[0], rates[-1]
     rate = rate or swept.suggestion or (first * last) ** 0.5
     control = Control(rate, (first, last), label="learning rate", log=True)
     draw = functools.partial(show_sweep.draw, swept=swept)
