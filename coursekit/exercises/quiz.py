@@ -29,9 +29,7 @@ _STYLE = """<style>
 </style>"""
 
 
-class Answer(NamedTuple):
-    """An answer, whether it is the right one, and why."""
-
+class Answer(NamedTuple):  # noqa: D101
     text: str
     right: bool
     why: str

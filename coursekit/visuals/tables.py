@@ -58,12 +58,10 @@ def _predict(learn: Any, frame: DataFrame, changes: Mapping[str, Any]) -> numpy.
 # Columns and their values ---------------------------------------------------------------------
 
 
-def _check(
-    learn: Any, frame: DataFrame, columns: Iterable[str], others: Iterable[str] = ()
-) -> list[str]:
+def _check(learn: Any, frame: DataFrame, columns: Iterable, others: Iterable = ()) -> list[str]:
     """List the columns that model and frame have; ``columns`` must be in both, others in the frame.
 
-    A CourseError also where ``learn`` is no learner of a table, or the frame has no row.
+    A CourseError, too, where ``learn`` is no learner of a table, or the frame has no row.
     """
     data: Any = getattr(learn, "data", None)
     if not hasattr(data, "medians") or not len(frame):
