@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from coursekit.arguments import checked
-from coursekit.console import CourseError, no_such
+from coursekit.console import CourseError, choose, no_such
 from coursekit.data.picture import read_picture
 from coursekit.visuals import style
 from coursekit.visuals.frame import Control, Explorer
@@ -317,6 +317,7 @@ def classify(learn: Any, picture: Any, *, layer: str = "body") -> Explorer:
             "ck.load_model returns."
         )
     classes = list(classifier.classes)
+    choose("layer", layer, [*dict(classifier.model.named_modules())][1:])
 
     def draw(axes: Any, file: bytes | None, target: str) -> str:
         shown = read_picture(picture if file is None else file)

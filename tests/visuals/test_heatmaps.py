@@ -95,6 +95,10 @@ test_bad_input_is_one_sentence = refused(
     (lambda: grad_cam(NAMES, target="wolves"), "'wolves'; choose one of 'cats', 'dogs'"),
     (lambda: grad_cam(NAMES, layers=["head"]), "'head' gives no maps"),
     (lambda: explore.classify(x, x), "no classifier of pictures"),
+    (
+        lambda: explore.classify(small.classifier(), small.picture(), layer="boddy"),
+        "no layer .boddy",
+    ),
     (lambda: ck.show_heat_grid(net, x[0], "body", ["a"]), "1 class name for 3 scores"),
 )
 
