@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
 import random
+import sys
 import tempfile
+import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -232,14 +235,23 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set."""
+    """Prepare a notebook: figures between the cells, edited modules reloaded, the seed set.
+
+    Today's Colab pairs IPython 7.34 with Python 3.13. That IPython imports ``imp``, which Python
+    has dropped, for nothing but ``reload``; the stand-in stays for ``%reload_ext autoreload``.
+    """
+    import IPython
+
     shell.run_line_magic("matplotlib", "inline")
     reloads = "reloaded"
     try:
+        if IPython.version_info[0] < 8 and sys.version_info >= (3, 12):
+            imp = sys.modules.setdefault("imp", types.ModuleType("imp"))
+            imp.reload = importlib.reload  # type: ignore[attr-defined]
         if "autoreload" not in shell.magics_manager.magics["line"]:
             shell.run_line_magic("load_ext", "autoreload")
         shell.run_line_magic("autoreload", "2")
-    except ImportError:  # Colab: that of IPython 7 needs imp, which Python 3.12 has dropped
+    except ImportError:
         reloads = "not reloaded"
     seed()
     name, by_name = edition()
