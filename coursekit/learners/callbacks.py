@@ -155,8 +155,6 @@ def hook_outputs(model: nn.Module, names: str | Sequence[str]) -> Iterator[dict[
         dict from name to the last output of that layer, detached, on its device; of a layer that
         gives several tensors, as an ``nn.LSTM`` does, the same tuple.
     """
-    if not isinstance(model, nn.Module):
-        raise CourseError(f"{model!r} is no network; give a torch.nn.Module, such as learn.model.")
     layers, outputs = dict(model.named_modules()), {}
     with contextlib.ExitStack() as hooks:
         for name in listed(names):
@@ -182,13 +180,14 @@ class ActivationStatistics(Callback):
     The numbers stay on the device until ``statistics`` is read.
 
     Args:
-        names: names of layers, as in ``model.named_modules()``; None takes all ReLUs.
+        names: names of layers, as in ``model.named_modules()``; by default all
+            ReLUs, GELUs and SiLUs.
     """
 
     transient = ("_rows", "_stack", "_outputs")
 
     def __init__(self, names: str | Sequence[str] | None = None) -> None:
-        self.names = None if names is None else listed(names)
+        self.names = listed(names)
         self._rows: dict[str, list[torch.Tensor]] = {}
         self._stack = contextlib.ExitStack()
 

@@ -41,7 +41,7 @@ def write_tensors(file: str | Path, tensors: Tensors, facts: Any = None) -> Path
     """Write tensors, and JSON ``facts``, to a safetensors file that is whole or not there."""
     try:
         write_whole(file, _to_bytes(tensors, facts))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise CourseError(
             f"Nothing can be written to {str(file)!r} ({reason(error)}); make room, or give the "
             "name of a file in another folder."
@@ -55,7 +55,7 @@ def read_tensors(file: str | Path) -> tuple[Tensors, Any]:
         return _from_bytes(Path(file).read_bytes())
     except FileNotFoundError as error:
         raise CourseError(f"There is no file {file}; check its name.") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise CourseError(
             f"{file} is damaged or no safetensors file ({reason(error)}); write it again by "
             "learn.save or learn.export."

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import traceback
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy
 import torch
 from torch import Tensor, nn
 
+from coursekit.arguments import ERRORS, LIBRARY
 from coursekit.console import CourseError, reason
 from coursekit.models.summary import shape
 
-ERRORS = RuntimeError, ValueError, TypeError, IndexError, AttributeError
-COURSE = str(Path(__file__).parents[1])
 NO_BATCH = (
     "The data gave no mini-batch. It has to be an iterable that can be gone through again, such as "
     "a DataLoader, and not an iterator."
@@ -34,7 +31,7 @@ def listed(things: Any) -> list:
 def number(name: str, value: Any, *, zero: bool = False) -> float:
     """Return ``value`` as a float, or refuse what is no finite number above 0, or 0 if allowed."""
     try:
-        found = float("nan" if isinstance(value, (str, bool)) else value)
+        found = float(value)
     except (TypeError, ValueError):
         found = float("nan")
     if 0 < found < float("inf") or (zero and found == 0):
@@ -48,8 +45,7 @@ def refuse(error: BaseException, what: str) -> NoReturn:
     if isinstance(error, (CourseError, torch.OutOfMemoryError)):
         raise error
     frames = traceback.extract_tb(error.__traceback__)
-    ours = re.compile(rf"{re.escape(COURSE)}|site-packages")
-    own = [frame.line for frame in frames if frame.line and not ours.search(frame.filename)]
+    own = [frame.line for frame in frames if frame.line and not LIBRARY.search(frame.filename)]
     where = f" in the line {own[-1]!r}" if own else ""
     message = f"{what}: {reason(error)}{where}. See x, y = next(iter(data.train))."
     raise CourseError(message) from error

@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from coursekit import runtime
-from coursekit.arguments import checked
+from coursekit.arguments import ERRORS, checked
 from coursekit.console import CourseError, choose, note, reason
 from coursekit.data.batches import check_count
 from coursekit.learners import checks, schedules
 from coursekit.learners.callbacks import EpochTable, LossGuard, copy_weights
 from coursekit.learners.checkpoints import Checkpoints, fill, read_tensors, write_tensors
-from coursekit.learners.checks import ERRORS, listed, refuse
+from coursekit.learners.checks import listed, refuse
 from coursekit.learners.events import (
     SINGLE_EXAMPLE,
     Callback,
@@ -35,9 +35,7 @@ from coursekit.learners.identity import changed_meaning, meaning
 from coursekit.learners.lr_finder import RateSweep, Sweep
 from coursekit.learners.metrics import Metric, check_metrics
 
-Rates = float | list[float] | tuple[float, ...]
-MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
-OPTIMIZERS: dict[str, MakeOptimizer] = {
+OPTIMIZERS: dict[str, Callable[[list[dict[str, Any]]], torch.optim.Optimizer]] = {
     "adamw": lambda groups: torch.optim.AdamW(groups, fused=True),
     "sgd": lambda groups: torch.optim.SGD(groups, momentum=0.9, fused=True),
 }
@@ -68,22 +66,16 @@ class Learner:
         loss: Callable[[Any, Any], torch.Tensor],
         *,
         metrics: Metric | Sequence[Metric] = (),
-        optimizer: str | MakeOptimizer = "adamw",
+        optimizer: str | Callable[..., torch.optim.Optimizer] = "adamw",
         callbacks: Callback | Sequence[Callback] = (),
         groups: Sequence[Sequence[nn.Module]] | None = None,
         name: str | None = None,
     ) -> None:
         checks.check_parts(data)
-        if not isinstance(model, nn.Module):
-            raise CourseError(f"{model!r} is no model; give a torch.nn.Module, as in Net().")
-        if not callable(loss) or isinstance(loss, type):
-            raise CourseError(
-                f"loss={loss!r} is no function of scores and targets. Use ck.cross_entropy, or "
-                "call a class of losses first, as in nn.CrossEntropyLoss()."
-            )
-        if not callable(optimizer):
-            name_given = isinstance(optimizer, str)
-            choose("optimizer", optimizer if name_given else type(optimizer).__name__, OPTIMIZERS)
+        if isinstance(loss, type):
+            raise CourseError(f"loss={loss!r} is a class; call it, as in nn.CrossEntropyLoss().")
+        if isinstance(optimizer, str):
+            choose("optimizer", optimizer, OPTIMIZERS)
         self.device: torch.device = runtime.device()
         self.precision: runtime.Precision = runtime.precision(self.device)
         self.data, self.loss, self.optimizer = data, loss, optimizer
@@ -91,7 +83,7 @@ class Learner:
         self.metrics: list[Metric] = check_metrics(metrics)
         self.callbacks: list[Callback] = check_callbacks(listed(callbacks))
         self.groups = groups or getattr(model, "layer_groups", lambda: [[model]])()
-        self.name: str = str(name or type(model).__name__)
+        self.name: str = name or type(model).__name__
         self.history: History = History()
         self._scaler = self._new_scaler()
         self._note_left_out()
@@ -102,7 +94,7 @@ class Learner:
     def fit(
         self,
         epochs: int,
-        lr: Rates,
+        lr: float | Sequence[float],
         *,
         schedule: Callable[[float], float] = schedules.one_cycle,
         weight_decay: float = 0.01,
@@ -118,7 +110,7 @@ class Learner:
 
         Args:
             epochs: times that all training examples are seen; 1 under ``COURSEKIT_QUICK=1``.
-            lr: learning rate; one number, or one for each layer group.
+            lr: the learning rate: one number, or one for each layer group.
             schedule: function from progress (0 to 1) to a factor of the rate, such as
                 ``ck.one_cycle``, ``ck.cosine``, ``ck.CosineRestarts(3)`` or ``ck.constant``.
             weight_decay: how strongly weights are pulled to zero, per step and unit of rate.
@@ -130,7 +122,7 @@ class Learner:
         state = self._start(epochs, lr, schedule, weight_decay, own)
         if runtime.quick():
             state.epochs = 1
-        checkpoints = [] if name is None else [Checkpoints(str(name), resume)]
+        checkpoints = [] if name is None else [Checkpoints(name, resume)]
         self.history = state.history
         self._loop(state, [LossGuard(), *own, *checkpoints, EpochTable()])
         return state.history
@@ -223,7 +215,7 @@ class Learner:
     def _start(
         self,
         epochs: int,
-        lr: Rates,
+        lr: float | Sequence[float],
         schedule: Callable[[float], float],
         weight_decay: float,
         callbacks: list[Callback],
@@ -231,14 +223,10 @@ class Learner:
         """Check what a training is asked for, and return where it starts."""
         check_callbacks(callbacks)
         check_count("epochs", epochs)
-        if not callable(schedule) or isinstance(schedule, type):
-            raise CourseError(
-                f"schedule={schedule!r} is no function of the progress; use ck.one_cycle, say, or "
-                "call a class first, as in ck.CosineRestarts()."
-            )
+        if isinstance(schedule, type):
+            raise CourseError(f"schedule={schedule!r} is a class; call it: ck.CosineRestarts().")
         checks.number("schedule(0.0)", schedule(0.0), zero=True)
-        lr = lr.tolist() if hasattr(lr, "tolist") else lr
-        every = lr if isinstance(lr, (list, tuple)) else [lr] * len(self.groups)
+        every = [lr] * len(self.groups) if isinstance(lr, (int, float)) else lr
         rates = [checks.number("lr", rate) for rate in every]
         weight_decay = checks.number("weight_decay", weight_decay, zero=True)
         model, data = self.model_and_data()
@@ -249,7 +237,7 @@ class Learner:
                 )
         optimizer, rates = self._make_optimizer(model, rates, weight_decay)
         parts = self, model, data, optimizer, self._scaler, schedule, rates, callbacks
-        return State(*parts, epochs=int(epochs), batches=len(data.train))
+        return State(*parts, epochs=epochs, batches=len(data.train))
 
     @contextlib.contextmanager
     def _no_trace(self, model: nn.Module) -> Iterator[None]:
@@ -316,10 +304,10 @@ class Learner:
             model = self.model.to(self.device)
             batches = self.data.valid if batches is None else batches
             views_known = hasattr(batches, "sequential") and augment is not None
-            if not views_known or not isinstance(tta, int) or tta < 0:
+            if not views_known or tta < 0:
                 raise CourseError(
-                    f"tta={tta!r} needs a whole number of views, and ck.Batches with an "
-                    "augmentation; make the data with augment=ck.side_on, say."
+                    f"tta={tta} needs ck.Batches with an augmentation, and views to count; make "
+                    "the data with augment=ck.side_on, say."
                 )
             views += getattr(augment, "tta_views", lambda count: [augment] * count)(tta)
         else:
@@ -358,9 +346,9 @@ class Learner:
 
         Frozen batch norms keep their statistics.
         """
-        if not isinstance(group, int) or not -len(self.groups) <= group < len(self.groups):
+        if not -len(self.groups) <= group < len(self.groups):
             raise CourseError(
-                f"There is no layer group {group!r}; this model has {len(self.groups)}, numbered "
+                f"There is no layer group {group}; this model has {len(self.groups)}, numbered "
                 f"from 0 to {len(self.groups) - 1}."
             )
         first = group % len(self.groups)
@@ -502,12 +490,12 @@ class Predictions:
 
     Attributes:
         scores: (N, classes) float32, the output of the model.
-        targets: (N,) the true classes, or None where there are none.
+        targets: (N,) the true classes, as the batches give them, or None where there are none.
         loss: the learner's loss; it knows how scores become probabilities.
     """
 
     scores: torch.Tensor
-    targets: torch.Tensor | None
+    targets: torch.Tensor | tuple[torch.Tensor, ...] | None
     loss: Any = field(repr=False)
 
     @property

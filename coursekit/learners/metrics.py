@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coursekit.arguments import checked
+from coursekit.arguments import ERRORS, checked
 from coursekit.console import CourseError
-from coursekit.learners.checks import ERRORS, as_tensor, listed, matched, number, refuse
+from coursekit.learners.checks import as_tensor, listed, matched, number, refuse
 
 # Losses ---------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Metric:
         """The metric, of the sums over all batches."""
         try:
             return float(self.compute(sums.tolist()))
-        except (*ERRORS, ArithmeticError) as error:
+        except ERRORS as error:
             refuse(error, f"The compute(sums) of {self.name!r} gives no number")
 
     def __repr__(self) -> str:

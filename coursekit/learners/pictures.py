@@ -178,6 +178,7 @@ class ImageClassifier:
         pairs = zip(self.classes, probabilities, strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
+    @checked
     def save(self, file: str | Path) -> Path:
         """Write everything to one safetensors file, for ``ck.load_model``; returns its path."""
         names = ("size", "resize", "multi_label", "architecture")

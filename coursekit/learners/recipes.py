@@ -130,7 +130,7 @@ def ratings_learner(
     data: RatingsData,
     n_factors: int = 50,
     *,
-    y_range: tuple[float, float] = (0.5, 5.5),
+    y_range: Sequence[float] = (0.5, 5.5),
     **options: Any,
 ) -> Learner:
     """Make a learner of ratings: biases and factors of users and items, see ``RatingNet``.
@@ -164,7 +164,7 @@ def table_learner(
     dropout: float = 0.1,
     embedding_dropout: float = 0.05,
     embedding_dims: Sequence[int] | None = None,
-    y_range: tuple[float, float] | None = None,
+    y_range: Sequence[float] | None = None,
     metrics: Metric | Sequence[Metric] = (rmspe,),
     **options: Any,
 ) -> Learner:

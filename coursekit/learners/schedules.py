@@ -54,7 +54,7 @@ class CosineRestarts:
 
     def __call__(self, progress: float) -> float:
         """Factor of the rate at ``progress`` in [0, 1]."""
-        lengths = [self.t_mult**number for number in range(self.cycles)]
+        lengths = [self.t_mult**cycle for cycle in range(self.cycles)]
         position = progress * sum(lengths)
         for length in lengths[:-1]:
             if position < length:

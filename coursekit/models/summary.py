@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from coursekit.arguments import checked
+from coursekit.arguments import ERRORS, checked
 from coursekit.console import CourseError, reason
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
     import pandas
     from torch.utils.flop_counter import FlopCounterMode  # imports triton: not with coursekit
 
-    if not isinstance(model, nn.Module):
-        raise CourseError(f"{model!r} is no network; give a torch.nn.Module, as in Net().")
     inputs = x if isinstance(x, tuple) else (x,)
     shapes: dict[str, str] = {}
     counter = FlopCounterMode(display=False)
@@ -52,7 +50,7 @@ def summary(model: nn.Module, x: Tensor | tuple[Tensor, ...]) -> pandas.DataFram
         try:
             with torch.no_grad(), counter:
                 model(*inputs)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except ERRORS as error:
             raise CourseError(
                 f"{type(model).__name__} cannot be called with {shape(x)} ({reason(error)}); "
                 "give a batch as the data does: x, y = data.train.one_batch()."

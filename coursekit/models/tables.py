@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,21 +20,17 @@ def embedding_dim(cardinality: int) -> int:
     return min(50, (cardinality + 1) // 2)
 
 
-def check_range(y_range: Any) -> tuple[float, float]:
+def check_range(y_range: Sequence[float]) -> tuple[float, float]:
     """Read (low, high); raise a CourseError where it is none."""
-    try:
-        low, high = map(float, y_range)
-        if low < high:
-            return low, high
-    except (TypeError, ValueError):
-        pass
+    if len(y_range) == 2 and y_range[0] < y_range[1]:
+        return float(y_range[0]), float(y_range[1])
     raise CourseError(f"y_range={y_range!r} is no range; give (low, high) with low < high.")
 
 
-def check_dropout(value: Any, most: float = 1.0) -> None:
-    """Raise a CourseError where a dropout is not from 0 to ``most``."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= most:
-        raise CourseError(f"dropout={value!r} is not a number from 0 to {most:g}, such as 0.1.")
+def check_dropout(name: str, value: float, most: float = 1.0) -> None:
+    """Raise a CourseError where the argument ``name`` is not from 0 to ``most``."""
+    if not 0 <= value <= most:
+        raise CourseError(f"{name}={value!r} is not a number from 0 to {most:g}, such as 0.1.")
 
 
 class EmbeddingWithUnknown(nn.Embedding):
@@ -85,7 +80,7 @@ class TableNet(nn.Module):
         hidden_sizes: Sequence[int] = (200, 100),
         dropout: float = 0.1,
         embedding_dropout: float = 0.05,
-        y_range: tuple[float, float] | None = None,
+        y_range: Sequence[float] | None = None,
         embedding_dims: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
@@ -101,8 +96,8 @@ class TableNet(nn.Module):
         for name, sizes in (("hidden_sizes", hidden_sizes), ("embedding_dims", embedding_dims)):
             for size in sizes:
                 check_count(name, size)
-        check_dropout(dropout)
-        check_dropout(embedding_dropout)
+        check_dropout("dropout", dropout)
+        check_dropout("embedding_dropout", embedding_dropout)
         self.y_range = None if y_range is None else check_range(y_range)
         pairs = zip(cardinalities, embedding_dims, strict=True)
         self.embeddings = nn.ModuleList(EmbeddingWithUnknown(count, size) for count, size in pairs)
@@ -155,7 +150,7 @@ class RatingNet(nn.Module):
         n_items: int,
         n_factors: int = 50,
         *,
-        y_range: tuple[float, float] = (0.5, 5.5),
+        y_range: Sequence[float] = (0.5, 5.5),
         mean: float | None = None,
     ) -> None:
         super().__init__()

@@ -71,7 +71,7 @@ class AWDLSTM(nn.Module):
         check_count("embedding_dim", embedding_dim)
         check_count("hidden_size", hidden_size)
         check_count("n_layers", n_layers)
-        check_dropout(dropout, 4)
+        check_dropout("dropout", dropout, 4)
         self.embedding_dim, self.dropout = embedding_dim, dropout
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
@@ -174,7 +174,7 @@ class TextClassifier(nn.Module):
         self, encoder: AWDLSTM | TextTransformer, n_classes: int, *, dropout: float = 0.2
     ) -> None:
         super().__init__()
-        check_dropout(dropout)
+        check_dropout("dropout", dropout)
         self.encoder = encoder
         inputs = 3 * encoder.embedding_dim
         first = [nn.BatchNorm1d(inputs), nn.Dropout(dropout), nn.Linear(inputs, 50), nn.ReLU()]
@@ -213,7 +213,7 @@ class TextTransformer(nn.Module):
         check_count("n_layers", n_layers)
         check_count("n_heads", n_heads)
         check_count("max_length", max_length)
-        check_dropout(dropout)
+        check_dropout("dropout", dropout)
         if embedding_dim % n_heads:
             raise CourseError(f"embedding_dim={embedding_dim} is no multiple of n_heads={n_heads}.")
         self.embedding_dim, self.max_length = embedding_dim, max_length

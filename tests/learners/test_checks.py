@@ -201,7 +201,7 @@ SAID = {
     "another optimizer": (lambda: learner(optimizer="adam"), "Did you mean 'adamw'"),
     "an optimizer made": (
         lambda: learner(optimizer=torch.optim.Adam(nn.Linear(1, 1).parameters())),
-        "no optimizer .*Adam",
+        "optimizer=Adam.*give a text or a function",
     ),
     "an optimizer of closures": (lambda: learner(optimizer=torch.optim.LBFGS), "steps once"),
     "a model's class": (lambda: learner(model=nn.Linear), "model=.*torch.nn.Module"),
@@ -221,7 +221,7 @@ ARGUMENTS = [
     ({"lr": [0.1, 0.2]}, "2 rates and the model 1 layer groups"),
     ({"weight_decay": -1}, "weight_decay=-1"),
     ({"schedule": "cosine"}, "schedule='cosine'"),
-    ({"schedule": ck.CosineRestarts}, "CosineRestarts.*call a class"),
+    ({"schedule": ck.CosineRestarts}, "CosineRestarts.*call it"),
     ({"schedule": lambda progress: -1}, r"schedule\(0.0\)=-1"),
     ({"callbacks": [ck.Mixup]}, "is no callback"),
 ]

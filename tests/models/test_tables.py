@@ -56,7 +56,6 @@ def test_evaluating_twice_changes_nothing():
     ("columns", "options", "value"),
     [
         (([3], 2), {"y_range": (1.0, 1.0)}, r"\(1.0, 1.0\)"),
-        (([3], 2), {"y_range": 5}, "y_range=5"),
         (([3], 2), {"hidden_sizes": [0]}, "hidden_sizes=0"),
         (([3], 2), {"dropout": 5}, "dropout=5"),
         (([3, 4], 2), {"embedding_dims": [1]}, r"\[1\].* 2 categorical"),
