@@ -170,7 +170,7 @@ class Checkpoints(Callback):
     # Reading back
 
     def _restore(self, state: State, tensors: Tensors, facts: dict[str, Any]) -> None:
-        state.model.load_state_dict(_below("model", tensors), strict=False)
+        state.model.load_state_dict(_below("model", tensors), strict=False)  # without frozen ones
         _load_optimizer(state.optimizer, _below("optimizer", tensors))
         state.scaler.load_state_dict(facts["scaler"])
         self._load_callbacks(state, tensors)

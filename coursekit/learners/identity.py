@@ -15,9 +15,11 @@ from coursekit.data.cache import digest
 from coursekit.learners.events import State
 
 ROOMS = ("data", "models", "learners")
-# Attributes of a module that hold its weights, say what others do with it, or follow from them.
+# Attributes of a module that are no settings: its mode, its weights and its parts.
 NO_SETTINGS = {"training", "_parameters", "_buffers", "_modules"}
-NO_SETTINGS |= {"_flat_weights", "_flat_weight_refs"}  # of a recurrent layer
+NO_SETTINGS |= {"_flat_weights", "_flat_weight_refs"}  # the weights again, in a recurrent layer
+# Fields of the data that say what the numbers stand for.
+MEANING = ("classes", "categories", "continuous", "vocabulary", "backward", "users", "items")
 
 
 def describe(state: State) -> dict[str, str]:
@@ -57,9 +59,6 @@ def describe(state: State) -> dict[str, str]:
     return found
 
 
-MEANING = ("classes", "categories", "continuous", "vocabulary", "backward", "users", "items")
-
-
 def meaning(data: Any) -> dict[str, str]:
     """Hash what the numbers that go into a model and come out of it stand for, field by field."""
     fields = {name: getattr(data, "__dict__", {}).get(name) for name in MEANING}
@@ -83,8 +82,8 @@ def _structure(module: nn.Module) -> tuple[Any, ...]:
     return type(module), settings
 
 
-def _settings(thing: Any, others: Iterable[str]) -> list[tuple[str, Any]]:
-    kept = vars(thing).keys() - set(others)
+def _settings(thing: Any, left_out: Iterable[str]) -> list[tuple[str, Any]]:
+    kept = vars(thing).keys() - set(left_out)
     return [(key, vars(thing)[key]) for key in sorted(kept)]
 
 

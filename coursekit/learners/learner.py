@@ -19,7 +19,7 @@ from coursekit.data.batches import check_count
 from coursekit.learners import checks, schedules
 from coursekit.learners.callbacks import EpochTable, LossGuard, copy_weights
 from coursekit.learners.checkpoints import Checkpoints, fill, read_tensors, write_tensors
-from coursekit.learners.checks import listed, refuse
+from coursekit.learners.checks import listed
 from coursekit.learners.events import (
     SINGLE_EXAMPLE,
     Callback,
@@ -118,7 +118,7 @@ class Learner:
             name: of the fit, for its checkpoints; None writes and reads none.
             resume: False trains anew, whatever was kept under this name.
         """
-        own = [*listed(self.callbacks), *listed(callbacks)]
+        own = [*self.callbacks, *listed(callbacks)]
         state = self._start(epochs, lr, schedule, weight_decay, own)
         if runtime.quick():
             state.epochs = 1
@@ -449,9 +449,7 @@ class Learner:
             raise CourseError("All layers are frozen; call learn.unfreeze() first.")
         kept = [group["lr"] for group in groups]
         build = self.optimizer if callable(self.optimizer) else OPTIMIZERS[self.optimizer]
-        made: Any = None
-        with contextlib.suppress(TypeError, ValueError):
-            made = build(groups)
+        made = build(groups)
         if not isinstance(made, torch.optim.Optimizer) or isinstance(made, torch.optim.LBFGS):
             raise CourseError(
                 f"optimizer={self.optimizer!r} makes none that steps once a batch; give a "
@@ -474,7 +472,9 @@ class Learner:
         try:
             inside = {id(p) for parameters in self._parameters() for p in parameters}
         except ERRORS as error:
-            refuse(error, "groups= takes lists of modules, such as [[net.body], [net.head]]")
+            raise CourseError(
+                "groups= takes lists of modules, such as [[net.body], [net.head]]."
+            ) from error
         left = [name for name, p in self.model.named_parameters() if id(p) not in inside]
         if left:
             note(

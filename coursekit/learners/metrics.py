@@ -22,7 +22,7 @@ from coursekit.learners.checks import as_tensor, listed, matched, number, refuse
 
 @dataclass(frozen=True, repr=False)
 class Loss:
-    """A loss: call it with scores and targets for the mean over the examples.
+    """A loss: call it with scores and targets, tensors or arrays, for the mean over the examples.
 
     Attributes:
         name: as it appears in messages.
@@ -37,11 +37,11 @@ class Loss:
     kind: str = "numbers"
     log_probabilities: Callable[[Tensor], Tensor] | None = None
 
-    def __call__(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, scores: Any, targets: Any) -> Tensor:
         """Mean loss over the examples, a tensor with one number."""
         return self.function(*matched(self.name, self.kind, scores, targets), reduction="mean")
 
-    def per_example(self, scores: Tensor, targets: Tensor) -> Tensor:
+    def per_example(self, scores: Any, targets: Any) -> Tensor:
         """Loss of every example, (N,)."""
         scores, targets = matched(self.name, self.kind, scores, targets)
         return self.function(scores, targets, reduction="none").reshape(len(scores), -1).mean(1)
@@ -86,8 +86,8 @@ class Metric:
     compute: Callable[[Sequence[float]], float]
     higher_is_better: bool = False
 
-    def __call__(self, scores: Tensor, targets: Tensor) -> float:
-        """Compute the metric over all given scores and targets."""
+    def __call__(self, scores: Any, targets: Any) -> float:
+        """Compute the metric over all given scores and targets: tensors, arrays or lists."""
         return self.value(self.sums(as_tensor(scores), as_tensor(targets)))
 
     def sums(self, scores: Tensor, targets: Tensor) -> Tensor:

@@ -71,6 +71,7 @@ class ImageLearner(Learner):
         return self.model.head, Data(train, valid, classes=data.classes)
 
     def _model_and_batches(self, batches: Any) -> tuple[nn.Module, Any]:
+        """The validation part has stored features, also where it is named."""
         return super()._model_and_batches(None if batches is self.data.valid else batches)
 
     def _hash_body(self) -> str:

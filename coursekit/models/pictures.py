@@ -78,10 +78,10 @@ class ImageModel(nn.Module):
         return [layers[:cut], layers[cut:], [self.head]]
 
 
-def image_head(n_features: int, n_classes: int, *, hidden_size: int = 512) -> nn.Sequential:
+def image_head(n_features: int, n_classes: int) -> nn.Sequential:
     """Build a head: batch norm, dropout, linear, ReLU, batch norm, dropout, linear."""
-    first = [nn.BatchNorm1d(n_features), nn.Dropout(0.25), nn.Linear(n_features, hidden_size)]
-    second = [nn.BatchNorm1d(hidden_size), nn.Dropout(0.5), nn.Linear(hidden_size, n_classes)]
+    first = [nn.BatchNorm1d(n_features), nn.Dropout(0.25), nn.Linear(n_features, 512)]
+    second = [nn.BatchNorm1d(512), nn.Dropout(0.5), nn.Linear(512, n_classes)]
     return nn.Sequential(*first, nn.ReLU(inplace=True), *second)
 
 

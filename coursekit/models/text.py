@@ -22,7 +22,7 @@ def variational_dropout(x: Tensor, p: float) -> Tensor:
     if not p:
         return x
     mask = x.new_empty(x.shape[0], 1, x.shape[2]).bernoulli_(1 - p)
-    return x * mask / (1 - p)
+    return x * mask / (1 - p or 1)  # not 0 / 0 where all is dropped
 
 
 class WeightDropLSTM(nn.LSTM):
@@ -53,9 +53,9 @@ class AWDLSTM(nn.Module):
     """Encoder of token ids by an embedding and LSTM layers with dropout (arXiv:1708.02182).
 
     The first layer takes vectors of ``embedding_dim``, the last one gives such, those between have
-    ``hidden_size``. ``dropout``, 0 to 4, is the factor, also later, of five dropout probabilities:
-    of whole words 0.02, the input 0.25, weights from state to state 0.2, between layers 0.15, of
-    the output 0.1.
+    ``hidden_size``. ``dropout``, 0 to 4, multiplies five dropout probabilities: 0.02 of whole
+    words, 0.25 of the input, 0.2 of the weights from state to state, 0.15 between layers, and 0.1
+    of the output; it may be set to another value later.
     """
 
     def __init__(
@@ -194,8 +194,8 @@ class TextClassifier(nn.Module):
 class TextTransformer(nn.Module):
     """Encoder of token ids by self-attention over whole texts, norm first (arXiv:1706.03762).
 
-    ``embedding_dim``, the size of the vectors in and out, is a multiple of ``n_heads``, of each
-    layer; each of ``max_length`` positions has a learned vector.
+    ``embedding_dim``, the size of the vectors in and out, is a multiple of ``n_heads``, the heads
+    of each layer; each of ``max_length`` positions has a learned vector.
     """
 
     def __init__(
