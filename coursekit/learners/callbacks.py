@@ -46,7 +46,7 @@ class Mixup(Callback):
         if not targets.is_floating_point():
             if self.classes is None or (not state.step and targets.max() >= self.classes):
                 raise CourseError(
-                    f"Mixup needs the number of classes, and not classes={self.classes!r}; give "
+                    f"Mixup needs the number of classes, and classes={self.classes!r} is too few: "
                     "ck.Mixup(len(data.classes))."
                 )
             targets = F.one_hot(targets, self.classes).float()
