@@ -76,6 +76,8 @@ def _checked(function: Function, title: str, text: str | None) -> Function:
             given.arguments[name] = _of_kind(signature.parameters[name], value, text or "")
         try:
             return function(*given.args, **given.kwargs)
+        except CourseError:  # one of them is an AttributeError as well
+            raise
         except ERRORS as error:
             frames = traceback.extract_tb(error.__traceback__)
             own = not all(LIBRARY.search(frame.filename) for frame in frames)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from coursekit.arguments import checked
+from coursekit.console import CourseError
 from coursekit.data.batches import check_count
 from coursekit.learners.checks import number
 
@@ -50,6 +51,8 @@ class CosineRestarts:
 
     def __post_init__(self) -> None:
         check_count("cycles", self.cycles)
+        if self.cycles > 1000:
+            raise CourseError(f"cycles={self.cycles} are more than there are epochs; give fewer.")
         number("t_mult", self.t_mult)
 
     def __call__(self, progress: float) -> float:

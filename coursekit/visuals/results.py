@@ -233,6 +233,12 @@ class Cleaner(Explorer):
             self.decided.append(decision)
         self.set(label=self._proposed())
 
+    def redraw(self) -> None:
+        """Draw; buttons that can do nothing are grey."""
+        super().redraw()
+        for label, button in self.presses.items():
+            button.disabled = not self.decided if label == "Undo" else self.row is None
+
     def _drawing(self, axes: Axes, label: str) -> str:
         results, row = self.results, self.row
         kinds = ("relabeled", "dropped", "kept")
