@@ -194,6 +194,11 @@ class Shown:
             rested = rested + 1 if computed < last + 0.03 else 0
         return False
 
+    def only_text(self):
+        """Whether all that can be done is to type."""
+        others = f"{SLIDERS}, {BUTTONS}, select, input[type=checkbox], input[list]"
+        return self.root.locator(others).count() == 0
+
     def by_mouse(self):
         """Move the controls by mouse until the picture changes; return what did it, or None."""
         for slider in self.root.locator(SLIDERS).all():
