@@ -22,7 +22,7 @@ f2, best_threshold = lesson.f2, lesson.best_threshold
 
 
 def tiles(path, size, **options):
-    folder, labels = path / "train-jpg", path / "train_v2.csv"
+    folder, labels = path / "train-jpg", pd.read_csv(path / "train_v2.csv")
     return ck.images(
         folder, labels=labels, multi_label=True, size=size, valid=1 / 3, batch_size=32, **options
     )
