@@ -16,11 +16,10 @@ from typing import Any, TypeVar, cast
 from coursekit.console import CourseError, nearest, reason
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Test = Callable[[Any], bool]
 
 # What an annotation may name: in words, and what is taken for it; some classes by their name only,
 # so that their libraries need not be imported. An annotation that names more is not looked at.
-KINDS: dict[str, tuple[str, Test | str]] = {
+KINDS: dict[str, tuple[str, Callable[[Any], bool] | str]] = {
     "None": ("None", lambda value: value is None),
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("a whole number", lambda value: isinstance(value, numbers.Integral)),
@@ -28,8 +27,7 @@ KINDS: dict[str, tuple[str, Test | str]] = {
     "str": ("a text", lambda value: isinstance(value, str)),
     "Path": ("a path", lambda value: isinstance(value, os.PathLike)),
     "Callable": ("a function", callable),
-    "Mapping": ("a dict", lambda value: isinstance(value, Mapping)),
-    "dict": ("a dict", lambda value: isinstance(value, Mapping)),
+    **dict.fromkeys(("Mapping", "dict"), ("a dict", lambda value: isinstance(value, Mapping))),
     "Sequence": (
         "a list",
         lambda value: isinstance(value, Sized) and not isinstance(value, str | set | Mapping),

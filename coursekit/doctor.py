@@ -121,8 +121,7 @@ def _folder() -> tuple[str, str]:
     free = shutil.disk_usage(there).free / GIGABYTE
     kept = size(sum(fact.st_size for fact in cache.arrays().values()))
     remedy = "make room, or set COURSEKIT_HOME to a larger disk" if free < 3 else ""
-    found = f"{_short(folder)}, {free:.0f} GB free; caches take {kept} of {size(cache.ROOM)}"
-    return found, remedy
+    return f"{_short(folder)}, {free:.0f} GB free; caches take {kept} of {size(cache.ROOM)}", remedy
 
 
 def _short(folder: Path) -> str:

@@ -50,13 +50,10 @@ def keep_on_drive(folder: str = "coursekit") -> Kept:
 def _mount() -> None:
     from google.colab import drive
 
-    there, dead = [], False
     try:
-        there = os.listdir(MOUNT)
-    except FileNotFoundError:
-        pass
-    except OSError:  # a mount that has died is there, but cannot be looked into
-        dead = True
+        there, dead = os.listdir(MOUNT), False
+    except OSError as error:  # a mount that has died is there, but cannot be looked into
+        there, dead = [], not isinstance(error, FileNotFoundError)
     if there and not os.path.ismount(MOUNT):
         raise CourseError(
             f"Something was written to {MOUNT} before Drive was there. Rename it with "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import os
 import random
@@ -174,11 +173,6 @@ def _folder(variable: str, asked: str) -> Path:
     if not folder.is_absolute():
         raise CourseError(f"{variable} is {asked!r}, {why}. Set it to the whole path of a folder.")
     return folder
-
-
-def progress_file() -> Path:
-    """The file of what the learner has done, in the folder for checkpoints."""
-    return checkpoints() / "progress.txt"
 
 
 def unwritable(folder: Path) -> str | None:

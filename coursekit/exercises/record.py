@@ -14,7 +14,7 @@ from coursekit.console import note, reason
 
 def read() -> Counter[str]:
     """Count the lines of the record, such as "exercise 1.2", "hint 1.2" or "question 1.3"."""
-    file = runtime.progress_file()
+    file = runtime.checkpoints() / "progress.txt"
     try:
         return Counter(file.read_text("utf-8", "replace").splitlines())
     except OSError as error:
@@ -25,7 +25,7 @@ def read() -> Counter[str]:
 
 def add(line: str) -> None:
     """Add a line to the record."""
-    file = runtime.progress_file()
+    file = runtime.checkpoints() / "progress.txt"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as out:

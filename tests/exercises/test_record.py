@@ -19,7 +19,7 @@ def some(marker):
 
 def kept(*lines):
     """Make the record of these lines."""
-    file = runtime.progress_file()
+    file = runtime.checkpoints() / "progress.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"\n".join(lines))
     return file
