@@ -81,12 +81,14 @@ def jupyterlab(folder, environment):
         yield address, psutil.Process(server.pid)
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(300)  # it ends its kernels first
 
 
 PLACE = """[...document.querySelectorAll('.jp-Notebook .jp-Cell')]
     .findIndex(cell => cell.classList.contains('jp-mod-active'))"""
-IDLE = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+# A kernel that is there and rests: the sign in the toolbar says "idle" before there is one as well,
+# and what is run then JupyterLab loses.
+IDLE = '#jp-main-statusbar :text("| Idle")'
 # The beginnings of the cells with code that have no number yet.
 UNFINISHED = """() => [...document.querySelectorAll('.jp-CodeCell')]
     .filter(cell => cell.querySelector('.jp-InputArea-editor').innerText.trim()
